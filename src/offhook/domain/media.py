@@ -1,0 +1,44 @@
+"""What is said and measured about a call's sound: the shape of a leg's media and the figures of its streams."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from offhook.domain.calls.ids import LegId
+
+
+class MediaShape(StrEnum):
+    """How a leg speaks RTP. Only plain RTP so far; secure and browser legs get members of their own."""
+
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """What is known of the sound that came *from* one leg.
+
+    `advertised` is the "ip:port" its SDP named, `heard_from` where packets really came from (None: none came). MOS (1.0-4.5), jitter, loss and round
+    trip come from the phones' RTCP only; None means not measured, never zero.
+    """
+
+    leg: LegId
+    codec: str | None
+    advertised: str | None
+    heard_from: str | None
+    packets: int
+    octets: int
+    silent_seconds: float | None
+    mos: float | None = None
+    jitter_ms: float | None = None
+    loss_percent: float | None = None
+    round_trip_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFigures:
+    """The figures of every stream of a call, in the order of its legs. Empty when the engine no longer knows the call."""
+
+    streams: tuple[StreamFigures, ...] = ()
+
+    def of(self, leg: LegId) -> StreamFigures | None:
+        """The figures of the sound that came from `leg`, None if it has no stream."""
+        return next((stream for stream in self.streams if stream.leg == leg), None)
