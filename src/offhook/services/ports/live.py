@@ -1,0 +1,48 @@
+"""What the rest of the system asks the running switch and the sandbox's carrier."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from offhook.services.ports.records import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A call that goes on now. Times are seconds since 1970."""
+
+    call: str
+    organization: int | None
+    started_at: float
+    answered_at: float | None
+    caller: str
+    dialled: str
+    connected: str | None
+    direction: str
+    state: str
+
+
+class LiveSwitch(Protocol):
+    """The switch, asked from another process. Every method raises domain.errors.Unavailable when it does not answer."""
+
+    async def calls(self) -> list[LiveCall]:
+        """The calls of now, oldest first."""
+
+    async def trace(self, call: str) -> Trace | None:
+        """How a live call went so far; None if it is not alive."""
+
+    async def refresh(self) -> int:
+        """Take up the configuration as it is in the database now (edge's credentials too); the number of organizations held. Returns when it counts."""
+
+
+class SandboxCarrier(Protocol):
+    """The sandbox's public network. Raises domain.errors.Unavailable when there is none."""
+
+    async def call(self, from_number: str, to_number: str, digits: str, listen_seconds: float) -> dict[str, Any]:
+        """Make a call in and report what was heard, as JSON values."""
+
+
+class SelfTest(Protocol):
+    """Places real calls through the running system."""
+
+    async def run(self) -> list[dict[str, Any]]:
+        """One row a scenario: {"name", "passed": bool, "skipped": bool, "seconds", "detail": a sentence}."""
