@@ -1,1 +1,183 @@
-"""Every setting of Offhook."""
+"""Every setting of Offhook: its type, its default and why. Read from variables named OFFHOOK_...; all mistakes are told at once.
+
+Only wiring and main read this. Everybody else is given plain values.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_PREFIX = "OFFHOOK_"
+_PROJECT = Path(__file__).resolve().parents[2]
+_HIGHEST_PORT = 65535
+_FEWEST_RTP_PORTS = 100  # 25 calls: two legs each, RTP and RTCP
+
+
+class PortRange(NamedTuple):
+    """UDP ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+class Mistake(NamedTuple):
+    """One setting that cannot be used: its variable, the value given and what would be right."""
+
+    name: str
+    value: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r}: {self.right}"
+
+
+class SettingsWrong(Exception):
+    """Settings cannot be used. `mistakes` has all of them, and the text one line for each."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class _Unreadable(ValueError):
+    """A value is not what the setting takes."""
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _HIGHEST_PORT):
+        raise _Unreadable
+    return int(text)
+
+
+def _port_range(text: str) -> PortRange:
+    first, _, last = text.partition("-")
+    ports = PortRange(_port(first.strip()), _port(last.strip()))
+    if ports.first % 2 or ports.last - ports.first + 1 < _FEWEST_RTP_PORTS:
+        raise _Unreadable
+    return ports
+
+
+def _address(text: str) -> str:
+    address = ipaddress.IPv4Address(text)
+    if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+        raise _Unreadable
+    return str(address)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ipaddress.IPv4Network(each)) for each in text.replace(",", " ").split())
+
+
+def _one_of(**values: Any) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        if text.lower() not in values:
+            raise _Unreadable
+        return values[text.lower()]
+
+    return parse
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 3600):
+        raise _Unreadable
+    return int(text)
+
+
+def _read_by(parse: Callable[[str], Any], right: str) -> dict[str, Any]:
+    return {"parse": parse, "right": right}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one system. The variable of `data_dir` is OFFHOOK_DATA_DIR, and so on."""
+
+    data_dir: Path = field(default=_PROJECT / "var", metadata=_read_by(_path, "the path of a folder that only this system uses"))
+    """All that is kept; nothing is written elsewhere. In the project by default, so that every command finds it from any folder."""
+
+    address: str = field(
+        default="127.0.0.1", metadata=_read_by(_address, "an IPv4 address of this machine (not 0.0.0.0: no phone can call it)")
+    )
+    """What telephones, carriers and browsers reach, and SDP and Contact name. Loopback: a first try is never open to the network."""
+
+    sip_port: int = field(default=5060, metadata=_read_by(_port, "a port from 1 to 65535"))
+    """Telephones, UDP and TCP; 5060 is what every phone tries first (RFC 3261, 19.1.2)."""
+
+    http_port: int = field(default=8080, metadata=_read_by(_port, "a port from 1 to 65535"))
+    """Pages and API, TCP; below 1024 only root could open it."""
+
+    rtp_ports: PortRange | None = field(
+        default=None,
+        metadata=_read_by(_port_range, f"two ports such as 20000-21999, the first even, at least {_FEWEST_RTP_PORTS} of them"),
+    )
+    """Sound, UDP; four ports for a call of two. None: the first free block of 2,000 from 20000 up, so that two systems fit."""
+
+    sandbox: bool = field(default=True, metadata=_read_by(_one_of(yes=True, no=False), "yes or no"))
+    """Two made-up organizations and a public network on this machine, to try everything at once; "no" starts empty."""
+
+    drain_seconds: int = field(default=5, metadata=_read_by(_seconds, "whole seconds from 0 to 3600"))
+    """How long calls may go on after the first Ctrl-C or SIGTERM. Short: a first try is stopped often; a live system takes minutes."""
+
+    trusted: tuple[str, ...] = field(
+        default=(), metadata=_read_by(_networks, "IPv4 addresses or networks with commas between them, such as 192.168.1.10, 10.0.0.0/8")
+    )
+    """Sources never throttled or banned: an office behind one address, a monitoring system. They still need a password."""
+
+    log_level: str = field(
+        default="info",
+        metadata=_read_by(_one_of(debug="debug", info="info", warning="warning", error="error"), "one of debug, info, warning and error"),
+    )
+    """Of our own processes. "info" has a line for every call; "debug" one for every message."""
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine can reach us, so that published passwords do no harm."""
+        return ipaddress.IPv4Address(self.address).is_loopback
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings that `environment` makes; an empty variable counts as not set. Raises SettingsWrong with every mistake."""
+    values: dict[str, Any] = {}
+    mistakes = list(_unknown(environment))
+    for each in fields(Settings):
+        name = _variable(each)
+        text = environment.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            values[each.name] = each.metadata["parse"](text)
+        except ValueError:
+            mistakes.append(Mistake(name, text, f"must be {each.metadata['right']}."))
+    settings = Settings(**values)
+    mistakes += _clashes(settings)
+    if mistakes:
+        raise SettingsWrong(mistakes)
+    return settings
+
+
+def _variable(setting: Field[Any]) -> str:
+    return _PREFIX + setting.name.upper()
+
+
+def _unknown(environment: Mapping[str, str]) -> Iterator[Mistake]:
+    """A misspelt name would silently leave the default at work."""
+    known = [_variable(each) for each in fields(Settings)]
+    for name in sorted(environment):
+        if name.startswith(_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            right = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+            yield Mistake(name, environment[name], f"no such setting; {right}")
+
+
+def _clashes(settings: Settings) -> Iterator[Mistake]:
+    if settings.sip_port == settings.http_port:
+        yield Mistake("OFFHOOK_HTTP_PORT", str(settings.http_port), "is OFFHOOK_SIP_PORT too; SIP takes TCP as well, so choose another.")
+    ports = settings.rtp_ports
+    if ports and ports.first <= settings.sip_port <= ports.last:
+        yield Mistake("OFFHOOK_SIP_PORT", str(settings.sip_port), "lies within OFFHOOK_RTP_PORTS; choose one outside.")

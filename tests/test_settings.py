@@ -1,0 +1,99 @@
+"""Settings: what is read, and that every mistake is told at once in words that say what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from offhook.settings import PortRange, Settings, SettingsWrong, read
+
+
+def mistakes_of(**environment: str) -> list[str]:
+    with pytest.raises(SettingsWrong) as wrong:
+        read(environment)
+    return [str(mistake) for mistake in wrong.value.mistakes]
+
+
+def test_without_any_variable_the_defaults_stand() -> None:
+    settings = read({"PATH": "/bin"})
+    assert settings == Settings()
+    assert (settings.sip_port, settings.http_port, settings.address, settings.drain_seconds) == (5060, 8080, "127.0.0.1", 5)
+    assert settings.sandbox and settings.rtp_ports is None and settings.is_on_loopback
+    assert settings.data_dir == Path(__file__).resolve().parents[1] / "var"
+
+
+def test_every_setting_is_read(tmp_path: Path) -> None:
+    settings = read(
+        {
+            "OFFHOOK_DATA_DIR": str(tmp_path),
+            "OFFHOOK_ADDRESS": "192.0.2.7",
+            "OFFHOOK_SIP_PORT": "5070",
+            "OFFHOOK_HTTP_PORT": "8081",
+            "OFFHOOK_RTP_PORTS": "30000-30999",
+            "OFFHOOK_SANDBOX": "no",
+            "OFFHOOK_DRAIN_SECONDS": "0",
+            "OFFHOOK_TRUSTED": "192.0.2.1, 10.0.0.0/8",
+            "OFFHOOK_LOG_LEVEL": "DEBUG",
+        }
+    )
+    assert settings == Settings(
+        data_dir=tmp_path,
+        address="192.0.2.7",
+        sip_port=5070,
+        http_port=8081,
+        rtp_ports=PortRange(30000, 30999),
+        sandbox=False,
+        drain_seconds=0,
+        trusted=("192.0.2.1/32", "10.0.0.0/8"),
+        log_level="debug",
+    )
+    assert not settings.is_on_loopback
+
+
+def test_a_relative_data_folder_is_seen_from_where_the_command_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read({"OFFHOOK_DATA_DIR": "here"}).data_dir == tmp_path / "here"
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert read({"OFFHOOK_SIP_PORT": "", "OFFHOOK_RTP_PORTS": " "}) == Settings()
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    told = mistakes_of(OFFHOOK_SIP_PORT="sip", OFFHOOK_ADDRESS="localhost", OFFHOOK_SANDBOX="maybe", OFFHOOK_COLOUR="red")
+    assert len(told) == 4
+    assert any(line.startswith("OFFHOOK_SIP_PORT='sip': must be a port from 1 to 65535") for line in told)
+    assert any("OFFHOOK_COLOUR" in line and "no such setting" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OFFHOOK_SIP_PORT", "0"),
+        ("OFFHOOK_SIP_PORT", "65536"),
+        ("OFFHOOK_SIP_PORT", "-1"),
+        ("OFFHOOK_SIP_PORT", "\N{SUPERSCRIPT TWO}"),
+        ("OFFHOOK_HTTP_PORT", "80.5"),
+        ("OFFHOOK_RTP_PORTS", "20000"),
+        ("OFFHOOK_RTP_PORTS", "20001-22000"),
+        ("OFFHOOK_RTP_PORTS", "20000-20050"),
+        ("OFFHOOK_RTP_PORTS", "22000-20000"),
+        ("OFFHOOK_ADDRESS", "0.0.0.0"),
+        ("OFFHOOK_ADDRESS", "224.0.0.1"),
+        ("OFFHOOK_ADDRESS", "::1"),
+        ("OFFHOOK_DRAIN_SECONDS", "forever"),
+        ("OFFHOOK_TRUSTED", "10.0.0.1/8"),
+        ("OFFHOOK_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value: str) -> None:
+    (told,) = mistakes_of(**{name: value})
+    assert told.startswith(f"{name}={value!r}: must be ")
+
+
+def test_a_misspelt_name_is_told_the_right_one() -> None:
+    assert mistakes_of(OFFHOOK_SIPPORT="5070") == ["OFFHOOK_SIPPORT='5070': no such setting; did you mean OFFHOOK_SIP_PORT?"]
+
+
+def test_ports_that_clash_with_each_other_are_mistakes() -> None:
+    assert "OFFHOOK_SIP_PORT too" in mistakes_of(OFFHOOK_SIP_PORT="8080")[0]
+    assert "within OFFHOOK_RTP_PORTS" in mistakes_of(OFFHOOK_RTP_PORTS="5000-5999")[0]
