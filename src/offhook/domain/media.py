@@ -12,6 +12,33 @@ class MediaShape(StrEnum):
     PLAIN = "plain"
 
 
+class Direction(StrEnum):
+    """Which way a party is willing to let sound flow (RFC 4566 section 6), as that party says it."""
+
+    BOTH = "sendrecv"
+    SENDS = "sendonly"
+    RECEIVES = "recvonly"
+    NEITHER = "inactive"
+
+    @property
+    def mirrored(self) -> "Direction":
+        """The answer to this offer by somebody who is willing to do everything (RFC 3264 section 6.1)."""
+        return {Direction.SENDS: Direction.RECEIVES, Direction.RECEIVES: Direction.SENDS}.get(self, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A session description (SDP) as a party sent it, with what was read from it at the wall.
+
+    `codecs` are the audio codecs in the party's order of preference, by encoding name ("PCMU", "opus"), telephone-event not among them.
+    """
+
+    text: str
+    codecs: tuple[str, ...]
+    direction: Direction
+    address: str
+
+
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
     """What is known of the sound that came *from* one leg.

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table: one row an ending
 """How a call can end: one row an ending, and everything that is said of it anywhere is read from its row."""
 
 from collections.abc import Iterable, Mapping
@@ -141,6 +142,9 @@ CARRIER_UNREACHABLE = Ending(
 )
 ATTENDANT_NO_INPUT = Ending(
     "attendant.no_input", 200, "OK", 16, Fault.CALLER, "The caller pressed no key that the attendant knows, and the attendant said goodbye."
+)
+CALLER_LEFT = Ending(
+    "caller.left", 200, "OK", 16, Fault.NOBODY, "An attendant had answered, and the caller hung up before the person called did."
 )
 ATTENDANT_LEFT = Ending("attendant.caller_left", 200, "OK", 16, Fault.NOBODY, "The caller hung up while with the attendant.")
 ATTENDANT_VOICELESS = Ending(
