@@ -1,6 +1,7 @@
 """Emergency numbers by country, matched exactly: 9110 or +1 911 555 0100 is no emergency, 911 is, before every other rule.
 
-Source: the national numbering authorities' short codes as listed by ITU-T E.129 and, for the European Union, 112 by Directive (EU) 2018/1972
+Source: the national numbering authorities' short codes as listed by ITU-T E.129 and, for the European Union, 112 by Directive (EU)
+2018/1972
 article 109. A test holds the table against the metadata of the phonenumbers library.
 """
 
@@ -28,5 +29,8 @@ EMERGENCY_NUMBERS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def emergency_numbers(country: str) -> frozenset[str]:
-    """The emergency numbers of a country (ISO 3166 alpha-2). A country that is not in the table gets 112 and 911, which most networks take."""
+    """The emergency numbers of a country (ISO 3166 alpha-2).
+
+    A country that is not in the table gets 112 and 911, which most networks take.
+    """
     return EMERGENCY_NUMBERS.get(country, frozenset({"112", "911"}))

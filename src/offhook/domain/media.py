@@ -43,7 +43,8 @@ class Description:
 class StreamFigures:
     """What is known of the sound that came *from* one leg.
 
-    `advertised` is the "ip:port" its SDP named, `heard_from` where packets really came from (None: none came). MOS (1.0-4.5), jitter, loss and round
+    `advertised` is the "ip:port" its SDP named, `heard_from` where packets really came from (None: none came). MOS (1.0-4.5), jitter, loss
+    and round
     trip come from the phones' RTCP only; None means not measured, never zero.
     """
 

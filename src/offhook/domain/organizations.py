@@ -50,7 +50,10 @@ Destination = ToUser | ToAttendant
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The configuration of one organization at `revision`. Look-ups by what is dialled are ready-made: a call's path only reads dictionaries."""
+    """The configuration of one organization at `revision`.
+
+    Look-ups by what is dialled are ready-made: a call's path only reads dictionaries.
+    """
 
     id: OrganizationId
     name: str

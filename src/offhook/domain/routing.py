@@ -24,7 +24,11 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `username` is vouched for by the edge (empty for carriers); `number` and `name` are what the carrier presented, `address` where it came from."""
+    """Who calls.
+
+    `username` is vouched for by the edge (empty for carriers); `number` and `name` are what the carrier presented, `address` where it came
+    from.
+    """
 
     source: Source
     username: str = ""
@@ -100,7 +104,10 @@ class Decision:
 
 
 def route(organization: Organization | None, caller: Caller, dialled: str) -> Decision:
-    """Where a call from `caller` to `dialled` goes. `organization` is the caller's own, or for a carrier's call the one whose number was called (None: nobody's)."""
+    """Where a call from `caller` to `dialled` goes.
+
+    `organization` is the caller's own, or for a carrier's call the one whose number was called (None: nobody's).
+    """
     if caller.source is Source.CARRIER:
         return _from_carrier(organization, caller, dialled)
     if organization is None:

@@ -1,6 +1,7 @@
 """A call: a machine that is told what happened and says what to do. It never waits, reads no clock and writes no log.
 
-A call consists of legs (see leg.py) and of what it is in: a bridge between two parties, or an attendant. The stages here are the frame around that; each
+A call consists of legs (see leg.py) and of what it is in: a bridge between two parties, or an attendant. The stages here are the frame
+around that; each
 machine is a table, and an event that is not in the table of the present stage is refused and changes nothing.
 """
 
@@ -98,7 +99,8 @@ class Call:
         return [command for command in commands if self._allowed(command)]
 
     def _allowed(self, command: Command) -> bool:
-        # An order that the leg's table does not know any more (ending what is over) is dropped here, once, and not guarded against everywhere.
+        # An order that the leg's table does not know any more (ending what is over) is dropped here, once, and not guarded
+        # against everywhere.
         return type(command) not in MOVING_COMMANDS or (isinstance(command, LegCommand) and self.legs[command.leg].moves(command))
 
     @property

@@ -12,7 +12,8 @@ from offhook.domain.organizations import OrganizationId
 class Cdr:
     """What remains of a call. Times are seconds since 1970 (UTC); `answered_at` is None when nobody (nor any attendant) answered.
 
-    `organization` is None when the call could be given to none. `caller` and `dialled` are as shown and as dialled, `connected` is who was talked to last.
+    `organization` is None when the call could be given to none. `caller` and `dialled` are as shown and as dialled, `connected` is who was
+    talked to last.
     `revision` is the organization's configuration revision that routed the call.
     """
 

@@ -1,4 +1,7 @@
-"""What a call can order. A command that asks is answered by exactly one event (named in its docstring) or by CommandFailed; one that tells is silent unless it fails."""
+"""What a call can order.
+
+A command that asks is answered by exactly one event (named in its docstring) or by CommandFailed; one that tells is silent unless it fails.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -42,7 +45,10 @@ class LegCommand(Command):
 
 @dataclass(frozen=True, slots=True)
 class OfferMedia(LegCommand):
-    """Make ports for `leg` to answer what `offerer` described -> MediaOffered. `only` leaves one audio codec of the offerer's, the one he was answered with."""
+    """Make ports for `leg` to answer what `offerer` described -> MediaOffered.
+
+    `only` leaves one audio codec of the offerer's, the one he was answered with.
+    """
 
     offerer: LegId
     description: Description
@@ -51,7 +57,10 @@ class OfferMedia(LegCommand):
 
 @dataclass(frozen=True, slots=True)
 class AnswerMedia(LegCommand):
-    """Let sound flow as `leg` answered `offerer` -> MediaAnswered. `direction` overrules the description's, where the answer is made from what the leg said earlier."""
+    """Let sound flow as `leg` answered `offerer` -> MediaAnswered.
+
+    `direction` overrules the description's, where the answer is made from what the leg said earlier.
+    """
 
     offerer: LegId
     description: Description

@@ -140,7 +140,10 @@ class LegReoffered(LegEvent):
 
 @dataclass(frozen=True, slots=True)
 class DigitPressed(LegEvent):
-    """A key was pressed. `by_info`: it came in the signalling (SIP INFO) and not with the sound (RFC 4733), so the other side has not heard it."""
+    """A key was pressed.
+
+    `by_info`: it came in the signalling (SIP INFO) and not with the sound (RFC 4733), so the other side has not heard it.
+    """
 
     digit: str
     by_info: bool

@@ -3,7 +3,9 @@
 from offhook.domain.media import StreamFigures
 
 SILENT_SECONDS = 5.0
-"""How long a party may send nothing before it is worth a word: comfort noise and packets come at least every few seconds from a telephone that works."""
+"""How long a party may send nothing before it is worth a word: comfort noise and packets come at least every few seconds from a telephone
+that works.
+"""
 
 
 def one_way(party: str, stream: StreamFigures | None) -> str | None:
@@ -14,5 +16,6 @@ def one_way(party: str, stream: StreamFigures | None) -> str | None:
         said = f"its SDP said {stream.advertised}, packets never came" if stream.advertised else "and its SDP named no address"
         return f"{party} sent no audio: {said}"
     if stream.silent_seconds is not None and stream.silent_seconds > SILENT_SECONDS:
-        return f"{party} stopped sending audio: the last packet came {stream.silent_seconds:.0f} s before this was noticed, from {stream.heard_from}"
+        when = f"the last packet came {stream.silent_seconds:.0f} s before this was noticed"
+        return f"{party} stopped sending audio: {when}, from {stream.heard_from}"
     return None

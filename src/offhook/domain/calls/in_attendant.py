@@ -48,7 +48,8 @@ from offhook.domain.calls.in_bridge import Bridge
 from offhook.domain.routing import RingUser
 from offhook.domain.users import User
 
-# G.711 first: its sounds are ready to send as they are, and a caller who then talks to a person is passed through to nearly every telephone.
+# G.711 first: its sounds are ready to send as they are, and a caller who then talks to a person is passed through to nearly every
+# telephone.
 SPOKEN_CODECS = ("PCMU", "PCMA", "G722", "opus")
 
 

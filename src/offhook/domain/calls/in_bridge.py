@@ -1,6 +1,7 @@
 """A call in a bridge: the telephones of a person ring, or a carrier is called; whoever answers is joined to the caller.
 
-Changes of the sound in mid-call (hold, resume, a new address) are answered from what the other side said earlier: the other side need not hear of them, so
+Changes of the sound in mid-call (hold, resume, a new address) are answered from what the other side said earlier: the other side need not
+hear of them, so
 two telephones that ask at the same moment cannot collide with each other through us.
 """
 
@@ -97,7 +98,8 @@ class BridgeStage(StrEnum):
 class Bridge:
     """Joins the caller with `target`.
 
-    `codec` is set when the caller was answered before (by an attendant): the one he speaks. `on_failure` then takes the call back; without it a failure ends the call.
+    `codec` is set when the caller was answered before (by an attendant): the one he speaks. `on_failure` then takes the call back; without
+    it a failure ends the call.
     """
 
     target: RingUser | CallOut

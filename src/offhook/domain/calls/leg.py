@@ -73,7 +73,10 @@ MOVING_EVENTS = frozenset(cause for row in LEG_MOVES.values() for cause in row) 
 
 @dataclass(slots=True)
 class Leg:
-    """One side of a call. `party` names it for people; `description` is the last SDP it sent, `holding` whether it keeps the other side on hold."""
+    """One side of a call.
+
+    `party` names it for people; `description` is the last SDP it sent, `holding` whether it keeps the other side on hold.
+    """
 
     id: LegId
     party: str

@@ -1,4 +1,6 @@
-"""What the answers of the called telephones mean together (RFC 3261 section 16.7 item 6 chooses the best response; this is its table for people)."""
+"""What the answers of the called telephones mean together (RFC 3261 section 16.7 item 6 chooses the best response; this is its table for
+people).
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

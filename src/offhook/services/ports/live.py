@@ -31,7 +31,10 @@ class LiveSwitch(Protocol):
         """How a live call went so far; None if it is not alive."""
 
     async def refresh(self) -> int:
-        """Take up the configuration as it is in the database now (edge's credentials too); the number of organizations held. Returns when it counts."""
+        """Take up the configuration as it is in the database now (edge's credentials too); the number of organizations held.
+
+        Returns when it counts.
+        """
 
 
 class SandboxCarrier(Protocol):

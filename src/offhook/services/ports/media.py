@@ -22,7 +22,8 @@ class Media(Protocol):
     async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
         """The SDP to send to `answerer` for the SDP `offerer` sent. Every answerer of one offerer gets ports of its own (parallel forking).
 
-        `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA", "opus"), and transcoded only if chosen.
+        `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA", "opus"), and transcoded only if
+        chosen.
         """
 
     async def answer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
@@ -57,4 +58,6 @@ class Media(Protocol):
 
 
 DigitHeard = Callable[[CallId, LegId, str, int], None]
-"""Told once for each RFC 4733 digit: the call, the leg that pressed it, the digit ("0".."9", "*", "#", "A".."D"), its length in milliseconds."""
+"""Told once for each RFC 4733 digit: the call, the leg that pressed it, the digit ("0".."9", "*", "#", "A".."D"), its length in
+milliseconds.
+"""
