@@ -1,0 +1,150 @@
+"""Questions to a running Kamailio over its control socket (JSON-RPC 2.0, one Unix datagram each way)."""
+
+import asyncio
+import itertools
+import json
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from offhook.engines.kamailio.settings import EdgeSettings
+from offhook.services.ports.registrar import Contact, RegistrarAbsent
+
+ANSWER_SECONDS = 0.5
+TRIES = 2
+QUESTIONS_AT_ONCE = 8  # net.unix.max_dgram_qlen is 10 on many systems; the next one would be refused, not queued
+LONGEST_ANSWER = 1 << 20
+TABLES = ("domains", "credentials", "emergency", "carriers")
+ALIAS_TRANSPORTS = {"udp": 1, "tcp": 2, "tls": 3, "ws": 5, "wss": 6}  # nathelper's numbers in ;alias=IP~PORT~PROTO
+COUNTERS = {
+    "bans": "script:edge_bans",
+    "blocked": "script:edge_blocked",
+    "wrong_passwords": "script:edge_wrong_passwords",
+    "emergencies": "script:edge_emergencies",
+    "registrations": "usrloc:location_contacts",
+    "registered_users": "usrloc:location_users",
+}
+RECEIVED = re.compile(r"sips?:(?P<host>\[[^\]]+\]|[^:;>]+)(?::(?P<port>\d+))?(?:.*;transport=(?P<transport>\w+))?", re.IGNORECASE)
+ADDRESS = re.compile(r"sips?:(?:[^@>]*@)?(?P<host>\[[^\]]+\]|[^:;?>]+)(?::(?P<port>\d+))?(?:[^>]*;transport=(?P<transport>\w+))?", re.IGNORECASE)
+ABSENT = 500  # ul.lookup of a user who is not registered
+MISSING = (404, 500)
+
+
+class EdgeRefused(Exception):
+    """Kamailio answered, and said no. The text holds its code and words."""
+
+    def __init__(self, method: str, code: int, words: str) -> None:
+        super().__init__(f"Kamailio refused {method}: {code} {words}")
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Ban:
+    """One source, or one source and user, that is refused now."""
+
+    source: str
+    user: str | None
+    """user@domain, or None when nothing at all is answered to the source."""
+    reason: str
+
+
+class Edge:
+    """A running Kamailio. Implements `Registrar`; needs a running event loop, opens nothing until asked."""
+
+    def __init__(self, settings: EdgeSettings) -> None:
+        self._path = str(settings.control_socket)
+        self._numbers = itertools.count(1)
+        self._turn = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+
+    async def contacts(self, username: str, domain: str) -> tuple[Contact, ...]:
+        """The user's devices, the last registered first. Raises RegistrarAbsent after about 1 s without an answer."""
+        try:
+            answer = await self._ask("ul.lookup", "location", f"{username}@{domain}".lower())
+        except EdgeRefused as refused:
+            if refused.code == ABSENT:
+                return ()
+            raise
+        found = [entry["Contact"] for entry in answer["Contacts"]]
+        found.sort(key=lambda entry: float(entry.get("Last-Modified", 0)), reverse=True)
+        return tuple(contact for contact in map(contact_of, found) if contact.expires_seconds > 0)
+
+    async def reload(self) -> None:
+        """Take the directory from the database file into memory; calls meanwhile see the old or the new one, never none.
+
+        Raises EdgeRefused if the file cannot be read (the old directory then stays), RegistrarAbsent if nobody answers.
+        """
+        for table in TABLES:
+            await self._ask("htable.reload", table)
+
+    async def counters(self) -> dict[str, int]:
+        """Since Kamailio's start: bans, blocked (requests from banned ones), wrong_passwords, emergencies; now: registrations, registered_users."""
+        answer = await self._ask("stats.fetch", *COUNTERS.values())
+        return {name: int(answer[key.replace(":", ".")]) for name, key in COUNTERS.items()}
+
+    async def bans(self) -> tuple[Ban, ...]:
+        """Who is banned now."""
+        answer = await self._ask("htable.dump", "bans")
+        entries = [entry for slot in answer or () for entry in slot["slot"]]
+        return tuple(_ban(entry["name"], str(entry["value"])) for entry in entries)
+
+    async def unban(self, source: str) -> None:
+        """Lift every ban of an IPv4 address, with its count of wrong passwords. No error if there was none."""
+        keys = [f"{ban.source} {ban.user}" if ban.user else ban.source for ban in await self.bans() if ban.source == source]
+        for table, key in (*(("bans", key) for key in keys), *(("guesses", key) for key in (source, *keys))):
+            try:
+                await self._ask("htable.delete", table, key)
+            except EdgeRefused as refused:
+                if refused.code not in MISSING:
+                    raise
+
+    async def _ask(self, method: str, *parameters: str) -> Any:
+        async with self._turn:
+            for _ in range(TRIES):
+                try:
+                    return await asyncio.wait_for(self._ask_once(method, parameters), ANSWER_SECONDS)
+                except (TimeoutError, OSError) as silence:
+                    last = silence
+                    if isinstance(silence, OSError) and not isinstance(silence, TimeoutError):
+                        await asyncio.sleep(ANSWER_SECONDS / 5)
+        raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path}: {last!r}. It is dead, starting or overloaded; see its log.")
+
+    async def _ask_once(self, method: str, parameters: tuple[str, ...]) -> Any:
+        number = next(self._numbers)
+        question = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": number}).encode()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as way:
+            way.bind("")  # Linux gives an abstract name of its own (unix(7), autobind): no file to clean up
+            way.sendto(question, self._path)
+            answer = json.loads(await asyncio.get_running_loop().sock_recv(way, LONGEST_ANSWER))
+        if "error" in answer:
+            raise EdgeRefused(method, int(answer["error"]["code"]), str(answer["error"]["message"]))
+        return answer["result"]
+
+
+def contact_of(entry: Mapping[str, Any]) -> Contact:
+    """A contact from an entry of ul.lookup. Where its packets came from (Received) is what counts: addresses lie behind NAT and over TCP."""
+    address = str(entry["Address"])
+    received = _given(entry.get("Received"))
+    where = (RECEIVED.match(received) if received else None) or ADDRESS.match(address)
+    transport = ((where and where["transport"]) or "udp").lower()
+    uri = address
+    if where and transport in ALIAS_TRANSPORTS:
+        uri = f"{address};alias={where['host']}~{where['port'] or 5060}~{ALIAS_TRANSPORTS[transport]}"
+    expires = entry.get("Expires")
+    return Contact(
+        uri=uri,
+        device=_given(entry.get("Instance")) or str(entry.get("Call-ID", "")),
+        user_agent=_given(entry.get("User-Agent")) or "",
+        transport=transport,
+        expires_seconds=expires if isinstance(expires, int) else 0,
+    )
+
+
+def _given(value: Any) -> str | None:
+    return str(value) if value not in (None, "", "[not set]", "n/a") else None
+
+
+def _ban(key: str, reason: str) -> Ban:
+    source, _, user = key.partition(" ")
+    return Ban(source, user or None, reason)

@@ -1,0 +1,98 @@
+"""What the edge has to be told: addresses, files, and how much of what it bears."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+SOCKET_PATH_LIMIT = 107  # bytes; sun_path of unix(7) holds 108, the last of them zero
+
+
+class EdgeMisconfigured(Exception):
+    """A setting of the edge cannot work. The text names the setting and says what to change."""
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """Settings of one Kamailio. Seconds are whole seconds; sizes are MiB."""
+
+    address: str
+    """Where telephones and carriers reach us, and what we advertise: an IPv4 address of this machine."""
+    sip_port: int
+    """Telephones, UDP and TCP."""
+    carrier_port: int
+    """Carriers, UDP; a socket of their own, so that what arrives there is never taken for a telephone."""
+    inner_port: int
+    """The switch, UDP on 127.0.0.1; nobody else may use it."""
+    switch_port: int
+    """The switch's own UDP port on 127.0.0.1."""
+    run_folder: Path
+    """Rendered configuration, pid file and control socket."""
+    database: Path
+    """Kamailio's own SQLite file: what it loads at start, and the registrations it writes back."""
+    secret: str
+    """Signs nonces and dialogs; the same after a restart, or phones in a call could no longer hang up."""
+    trusted: tuple[str, ...] = ()
+    """Addresses and networks never throttled or banned (they still need a password)."""
+
+    children: int = 4
+    """UDP workers for telephones. Two cores are busy with two; the others cover a worker that waits."""
+    tcp_children: int = 2
+    shared_memory_mb: int = 128
+    """Registrations, credentials, bans, transactions; 100,000 credentials take about 40."""
+    worker_memory_mb: int = 8
+    tcp_connections: int = 4096
+    tcp_idle_seconds: int = 20
+    """A TCP connection that has not shown a password is closed after this long in silence."""
+    tcp_bytes_limit: int = 65536
+    """The longest SIP message over TCP."""
+
+    contacts_per_user: int = 10
+    shortest_registration_seconds: int = 60
+    longest_registration_seconds: int = 3600
+    write_back_seconds: int = 1
+    """At most this much of the registrations is lost when Kamailio is killed."""
+    ping_seconds: int = 30
+    """NAT boxes forget a UDP mapping after 30 s and more (RFC 4787 asks for 120); only contacts behind NAT are pinged."""
+
+    switch_silence_ms: int = 1500
+    """A switch that sent no answer at all by then is dead, and the phone gets 503."""
+    phone_silence_ms: int = 8000
+    """The same for a phone or a carrier; the switch gets 408."""
+    longest_ringing_ms: int = 300_000
+    """Only a last resort: how long a call rings is the switch's decision."""
+
+    flood_requests: int = 400
+    """More than this from one source in flood_seconds is a flood: 200 phones of an office that register again after a power cut are not."""
+    flood_seconds: int = 2
+    guesses_by_user: int = 10
+    """Wrong passwords from one source for one user, within ban_seconds, until this pair is banned."""
+    guesses_by_source: int = 50
+    """The same for one source, whatever the user: an office behind one address may have several phones with an old password."""
+    ban_seconds: int = 300
+
+    def __post_init__(self) -> None:
+        for text in (self.address, *self.trusted):
+            try:
+                ipaddress.IPv4Network(text)
+            except ValueError as wrong:
+                raise EdgeMisconfigured(f"{text!r} is no IPv4 address or network ({wrong}); correct `address` or `trusted`.") from wrong
+        if not self.secret or any(letter in self.secret for letter in "\"\\$\n#"):
+            raise EdgeMisconfigured("`secret` must be a text without quotes, backslashes, $ or #; make one of hexadecimal digits.")
+        length = len(bytes(self.control_socket))
+        if length > SOCKET_PATH_LIMIT:
+            raise EdgeMisconfigured(
+                f"`run_folder` is too long: {self.control_socket} has {length} bytes, a socket's path at most {SOCKET_PATH_LIMIT}. "
+                "Choose a shorter data folder (OFFHOOK_DATA_DIR)."
+            )
+
+    @property
+    def configuration(self) -> Path:
+        return self.run_folder / "kamailio.cfg"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.run_folder / "kamailio.ctl"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.run_folder / "kamailio.pid"

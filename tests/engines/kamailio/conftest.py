@@ -1,0 +1,121 @@
+"""A Kamailio of the test's own, on free ports, with two organizations."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from offhook.engines.kamailio.client import Edge
+from offhook.engines.kamailio.directory import Directory, write
+from offhook.engines.kamailio.render import arguments, write_configuration
+from offhook.engines.kamailio.settings import EdgeSettings
+from offhook.services.ports.registrar import RegistrarAbsent
+from tests.engines.kamailio.talk import Line, Phone, eventually, free_ports, ha1, tcp_line, udp_line
+
+CARRIER_IP = "127.0.8.1"
+CARRIER_PORT = 5090
+PEOPLE = {("anna", "lumen.test"): "anna-secret", ("ben", "lumen.test"): "ben-secret", ("paul", "pine.test"): "paul-secret"}
+DIRECTORY = Directory(
+    credentials={(user, domain): ha1(user, domain, password) for (user, domain), password in PEOPLE.items()},
+    emergency={"lumen.test": frozenset({"911", "933"}), "pine.test": frozenset({"112"})},
+    carriers=((CARRIER_IP, CARRIER_PORT),),
+)
+
+
+@dataclass
+class RunningEdge:
+    """One Kamailio as a child process group, and what a test needs to talk to it."""
+
+    settings: EdgeSettings
+    client: Edge
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def phones(self) -> tuple[str, int]:
+        return (self.settings.address, self.settings.sip_port)
+
+    @property
+    def carriers(self) -> tuple[str, int]:
+        return (self.settings.address, self.settings.carrier_port)
+
+    @property
+    def inner(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.settings.inner_port)
+
+    @property
+    def log(self) -> str:
+        return (self.settings.run_folder / "kamailio.log").read_text(encoding="utf-8", errors="replace")
+
+    async def start(self) -> None:
+        write_configuration(self.settings)
+        with (self.settings.run_folder / "kamailio.log").open("ab") as log:
+            self.process = subprocess.Popen(arguments(self.settings), stdout=log, stderr=log, start_new_session=True)
+
+        async def answers() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, self.log
+            try:
+                await self.client.counters()
+            except RegistrarAbsent:
+                return False
+            return True
+
+        await eventually(answers, 20)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is None:
+            return
+        os.killpg(self.process.pid, how)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+        self.process = None
+
+    async def phone(self, user: str = "anna", ip: str = "127.0.0.1", transport: str = "UDP", domain: str = "lumen.test") -> Phone:
+        line = await (udp_line(ip) if transport == "UDP" else tcp_line(self.phones, ip))
+        return Phone(line, self.phones, user, domain, PEOPLE.get((user, domain), "no-secret"))
+
+
+def settings_in(folder: Path) -> EdgeSettings:
+    sip, carrier, inner, switch = free_ports(4)
+    return EdgeSettings(
+        address="127.0.0.1", sip_port=sip, carrier_port=carrier, inner_port=inner, switch_port=switch, run_folder=folder / "run",
+        database=folder / "edge.sqlite", secret="0123456789abcdef" * 4, children=2, tcp_children=1, shared_memory_mb=64,
+        guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="edge-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+async def edge(folder: Path) -> AsyncIterator[RunningEdge]:
+    settings = settings_in(folder)
+    write(settings.database, DIRECTORY)
+    running = RunningEdge(settings, Edge(settings))
+    await running.start()
+    yield running
+    running.end()
+
+
+@pytest.fixture
+async def switch(edge: RunningEdge) -> AsyncIterator[Line]:
+    line = await udp_line("127.0.0.1", edge.settings.switch_port)
+    yield line
+    line.close()
+    await asyncio.sleep(0)
+
+
+def changed(directory: Directory = DIRECTORY, **fields: object) -> Directory:
+    return replace(directory, **fields)  # type: ignore[arg-type]
