@@ -1,0 +1,84 @@
+"""Asks rtpengine over UDP, in the ng protocol."""
+
+import asyncio
+import itertools
+import logging
+import secrets
+
+from offhook.engines.rtpengine.wire import Body, Message, WireWrong, read, write
+from offhook.services.ports.media import MediaAbsent, MediaRefused
+
+log = logging.getLogger(__name__)
+
+RESEND_AFTER = (0.25, 1.0, 0.75)
+"""Seconds to wait after each sending; after the last the engine counts as absent. On loopback a resend meets a restart or a full buffer."""
+
+_AGREED = frozenset({"ok", "pong"})
+
+
+class CallUnknown(MediaRefused):
+    """The engine has no such call: it ended, or the engine was started anew."""
+
+
+class NgClient(asyncio.DatagramProtocol):
+    """One UDP socket to one rtpengine, any number of requests under way at once. It outlives restarts of the engine."""
+
+    def __init__(self) -> None:
+        # rtpengine answers a cookie it has seen with the old reply, even if another process sent it: the prefix must be unique for ever.
+        self._prefix = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[Body]] = {}
+        self._transport: asyncio.DatagramTransport | None = None
+
+    @classmethod
+    async def connect(cls, host: str, port: int) -> "NgClient":
+        """A client of the rtpengine whose ng port this is; whether one listens is seen with the first request."""
+        _, client = await asyncio.get_running_loop().create_datagram_endpoint(cls, remote_addr=(host, port))
+        return client
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        try:
+            message = read(data)
+        except WireWrong as wrong:
+            log.warning("rtpengine sent what is no reply: %s", wrong)
+            return
+        waiting = self._waiting.get(message.cookie)
+        if waiting and not waiting.done():
+            waiting.set_result(message.body)
+
+    def error_received(self, exc: Exception) -> None:
+        # "Connection refused" means that no engine listens now; it may by the next resend, so the request goes on waiting.
+        log.debug("rtpengine is not reachable: %s", exc)
+
+    async def ask(self, command: str, body: Body) -> Body:
+        """The reply to one command. Raises MediaRefused with the engine's reason, MediaAbsent after two resends without a reply (2 s)."""
+        cookie = f"{self._prefix}_{next(self._numbers)}"
+        reply = await self._replied(cookie, write(Message(cookie, {"command": command, **body})))
+        if reply.get("result") not in _AGREED:
+            reason = str(reply.get("error-reason") or reply.get("result") or "no reason given")
+            unknown = reason.lower().startswith("unknown call-id")
+            raise (CallUnknown if unknown else MediaRefused)(f"rtpengine refused to {command}: {reason}")
+        return reply
+
+    async def _replied(self, cookie: str, datagram: bytes) -> Body:
+        if self._transport is None or self._transport.is_closing():
+            raise MediaAbsent("The connection to rtpengine is closed.")
+        waiting: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
+        self._waiting[cookie] = waiting
+        try:
+            for seconds in RESEND_AFTER:
+                self._transport.sendto(datagram)
+                await asyncio.wait((waiting,), timeout=seconds)
+                if waiting.done():
+                    return waiting.result()
+        finally:
+            del self._waiting[cookie]
+        raise MediaAbsent(f"rtpengine did not answer within {sum(RESEND_AFTER):.0f} s: see whether it runs.")
+
+    def close(self) -> None:
+        """Close the socket; requests under way end as MediaAbsent, in their time."""
+        if self._transport:
+            self._transport.close()

@@ -1,0 +1,76 @@
+"""Reads the reply to `query` into the figures of a call.
+
+rtpengine counts packets itself, and tells times in whole seconds; MOS, jitter, loss and round trip are what the *hearing* phone reported by
+RTCP about the stream's SSRC, so they stand under the leg the sound came from. A reply is read leniently: a figure that is missing or odd is
+"not measured", never an error.
+"""
+
+from collections.abc import Iterator
+
+from offhook.domain.calls.ids import CallId, LegId
+from offhook.domain.media import MediaFigures, StreamFigures
+from offhook.engines.rtpengine.tags import in_order, is_leg
+from offhook.engines.rtpengine.wire import Body, Value
+
+_MOS_SCALE = 10  # 44 is a MOS of 4.4
+_MICROSECONDS = 1000  # round trips come in microseconds
+
+
+def figures_of(call: CallId, reply: Body, now: float) -> MediaFigures:
+    """The figures of every leg of `call` in `reply`; `now` in seconds since 1970, by the engine's clock."""
+    tags = _under(reply, "tags")
+    reports = _under(reply, "SSRC")
+    legs = sorted((tag for tag in tags if is_leg(call, tag)), key=in_order)
+    return MediaFigures(tuple(_stream_of(LegId(tag), _under(tags, tag), reports, now) for tag in legs))
+
+
+def _stream_of(leg: LegId, end: Body, reports: Body, now: float) -> StreamFigures:
+    media = next((each for each in _dicts(end.get("medias")) if each.get("type") == "audio"), {})
+    stream = next(_dicts(media.get("streams")), {})  # the first is RTP, the second its RTCP
+    counted = _under(stream, "stats")
+    packets = _whole(counted, "packets") or 0
+    last = _whole(stream, "last packet")
+    codec = media.get("codec")
+    average = _under(_under(reports, str(stream.get("SSRC"))), "average MOS")
+    mos = _whole(average, "MOS")
+    round_trip = _whole(average, "round-trip time")
+    return StreamFigures(
+        leg=leg,
+        codec=codec.split("/")[0] if isinstance(codec, str) else None,
+        advertised=_address(_under(stream, "advertised endpoint")),
+        # Before the first packet rtpengine repeats here what the SDP said, and the time the port was opened.
+        heard_from=_address(_under(stream, "endpoint")) if packets else None,
+        packets=packets,
+        octets=_whole(counted, "bytes") or 0,
+        silent_seconds=max(0.0, now - last) if packets and last is not None else None,
+        mos=mos / _MOS_SCALE if mos else None,
+        jitter_ms=_fraction(average, "jitter"),
+        loss_percent=_fraction(average, "packet loss"),
+        round_trip_ms=round_trip / _MICROSECONDS if round_trip else None,
+    )
+
+
+def _under(body: Body, key: str) -> Body:
+    value = body.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: Value | None) -> Iterator[Body]:
+    return (each for each in value if isinstance(each, dict)) if isinstance(value, list) else iter(())
+
+
+def _whole(body: Body, key: str) -> int | None:
+    value = body.get(key)
+    return value if isinstance(value, int) else None
+
+
+def _fraction(body: Body, key: str) -> float | None:
+    value = _whole(body, key)
+    return None if value is None else float(value)
+
+
+def _address(endpoint: Body) -> str | None:
+    address, port = endpoint.get("address"), endpoint.get("port")
+    if not address or not port:
+        return None
+    return f"[{address}]:{port}" if endpoint.get("family") == "IPv6" else f"{address}:{port}"

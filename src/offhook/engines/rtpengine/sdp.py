@@ -1,0 +1,110 @@
+"""The little that must be read in SDP (RFC 8866), and the answer of somebody who only listens."""
+
+from dataclasses import dataclass
+
+_STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
+"""Payload types that need no rtpmap line (RFC 3551, section 6)."""
+
+_DISCARD_PORT = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way of coding that a media line names: `payload` is its number, `name` as rtpmap has it ("PCMU/8000", "opus/48000/2")."""
+
+    payload: str
+    name: str
+
+    @property
+    def codec(self) -> str:
+        """The name alone."""
+        return self.name.split("/")[0]
+
+    @property
+    def clock(self) -> str:
+        """The RTP clock rate, Hz."""
+        return self.name.split("/")[1] if "/" in self.name else ""
+
+    @property
+    def is_digits(self) -> bool:
+        """Whether this is RFC 4733, not sound."""
+        return self.codec.lower() == "telephone-event"
+
+
+def formats(sdp: str) -> tuple[Format, ...]:
+    """The formats of the first audio line that is not refused, in its order of preference; empty without such a line."""
+    for section in _sections(sdp):
+        words = section[0].split()
+        if len(words) > 3 and words[0] == "m=audio" and words[1] != "0":
+            return _formats_of(section, words[3:])
+    return ()
+
+
+def listening_answer(offer: str, codec: str) -> str | None:
+    """The answer that takes `codec` (and digits, if offered at its clock rate) on the discard port, None when the offer lacks the codec."""
+    offered = formats(offer)
+    sound = next((each for each in offered if each.codec.lower() == codec.lower()), None)
+    if sound is None:
+        return None
+    digits = [each for each in offered if each.is_digits and each.clock == sound.clock]
+    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0"]
+    taken = False
+    for section in _sections(offer):
+        kind, _, transport = (*section[0].split(), "0", "RTP/AVP")[:3]
+        if kind == "m=audio" and not taken:
+            lines += _audio_lines(transport, [sound, *digits])
+            taken = True
+        else:
+            lines.append(f"{kind} 0 {transport} 0")  # refused, yet in its place: RFC 3264, section 6
+    return "\r\n".join([*lines, ""])
+
+
+def narrowed(sdp: str, codec: str) -> str:
+    """The SDP with `codec` as the only sound format of its first audio line, digits kept; unchanged if the codec is not there."""
+    kept = [each for each in formats(sdp) if each.is_digits or each.codec.lower() == codec.lower()]
+    if all(each.is_digits for each in kept):
+        return sdp
+    payloads = [each.payload for each in kept]
+    lines: list[str] = []
+    within, done = False, False
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            words = line.split()
+            within = not done and words[0] == "m=audio" and words[1] != "0"
+            done = done or within
+            lines.append(" ".join([*words[:3], *payloads]) if within else line)
+        elif not within or not _is_about_another(line, payloads):
+            lines.append(line)
+    return "\r\n".join([*lines, ""])
+
+
+def _is_about_another(line: str, payloads: list[str]) -> bool:
+    if not line.startswith(("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")):
+        return False
+    payload = line.partition(":")[2].split()[0]
+    return payload != "*" and payload not in payloads
+
+
+def _audio_lines(transport: str, accepted: list[Format]) -> list[str]:
+    payloads = " ".join(each.payload for each in accepted)
+    maps = [f"a=rtpmap:{each.payload} {each.name}" for each in accepted]
+    return [f"m=audio {_DISCARD_PORT} {transport} {payloads}", *maps, "a=sendrecv"]
+
+
+def _sections(sdp: str) -> list[list[str]]:
+    sections: list[list[str]] = []
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            sections.append([line])
+        elif sections:
+            sections[-1].append(line)
+    return sections
+
+
+def _formats_of(section: list[str], payloads: list[str]) -> tuple[Format, ...]:
+    mapped = dict(_STATIC)
+    for line in section:
+        if line.startswith("a=rtpmap:"):
+            payload, _, name = line.removeprefix("a=rtpmap:").partition(" ")
+            mapped[payload] = name.strip()
+    return tuple(Format(payload, mapped[payload]) for payload in payloads if payload in mapped)
