@@ -76,8 +76,8 @@ class EdgeSettings:
                 ipaddress.IPv4Network(text)
             except ValueError as wrong:
                 raise EdgeMisconfigured(f"{text!r} is no IPv4 address or network ({wrong}); correct `address` or `trusted`.") from wrong
-        if not self.secret or any(letter in self.secret for letter in "\"\\$\n#"):
-            raise EdgeMisconfigured("`secret` must be a text without quotes, backslashes, $ or #; make one of hexadecimal digits.")
+        if len(self.secret) < 32 or any(letter in self.secret for letter in "\"\\$\n#"):
+            raise EdgeMisconfigured("`secret` must be 32 characters or more without quotes, backslashes, $ or #; make one of hexadecimal digits.")
         length = len(bytes(self.control_socket))
         if length > SOCKET_PATH_LIMIT:
             raise EdgeMisconfigured(
