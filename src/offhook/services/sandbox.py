@@ -1,0 +1,203 @@
+"""What is there at the first start: two organizations to try things out with, and the hidden one in which the self-test calls.
+
+Numbers are fictional: 555-0100 to 555-0199 in real area codes, which the North American Numbering Plan keeps for fiction.
+Passwords and tokens are derived from the installation's secret key, so they stay those of the first start although the database
+holds only hashes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from offhook.domain.attendants import Attendant
+from offhook.domain.numbers import E164
+from offhook.domain.organizations import Carrier, Purpose, ToAttendant, ToUser
+from offhook.domain.users import User, UserId
+from offhook.services.ports.store import CarrierEntry, Profile, ProviderTransaction, Store, TokenEntry, Transaction
+from offhook.services.secrets import derive, ha1, token_hash
+
+CARRIER = "sandbox"
+PROBE_DOMAIN = "selftest.invalid"
+_WHO = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    username: str
+    name: str
+    extension: str
+    number: E164
+
+
+@dataclass(frozen=True, slots=True)
+class _Menu:
+    name: str
+    extension: str
+    number: E164
+    greeting: str
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    name: str
+    domain: str
+    purpose: Purpose
+    people: tuple[_Person, ...]
+    menu: _Menu | None = None
+
+
+_LUMEN = _Plan(
+    "Lumen Works",
+    "lumen.test",
+    Purpose.SANDBOX,
+    (
+        _Person("anna", "Anna Lind", "101", E164("+12065550101")),
+        _Person("ben", "Ben Okafor", "102", E164("+12065550102")),
+        _Person("chloe", "Chloe Martin", "103", E164("+12065550103")),
+    ),
+    _Menu(
+        "Reception",
+        "100",
+        E164("+12065550100"),
+        "Welcome to Lumen Works. We are glad you called. For Anna, press 1. For Ben, press 2. To talk to Chloe at the reception, press 0.",
+        {"1": "anna", "2": "ben", "0": "chloe"},
+    ),
+)
+_PINE = _Plan("Pine Bakery", "pine.test", Purpose.SANDBOX, (_Person("paul", "Paul Novak", "101", E164("+15035550101")),))
+_PROBE = _Plan(
+    "Self-test",
+    PROBE_DOMAIN,
+    Purpose.PROBE,
+    (
+        _Person("probe1", "Probe One", "901", E164("+13125550191")),
+        _Person("probe2", "Probe Two", "902", E164("+13125550192")),
+    ),
+    _Menu("Self-test", "900", E164("+13125550190"), "This is the self-test of the telephone system. Press 1 to go on.", {"1": "probe2"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxUser:
+    """A user and the password of the first start; None when somebody has set another one since."""
+
+    user: User
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOrganization:
+    """An organization made at the first start, as it is now."""
+
+    profile: Profile
+    users: tuple[SandboxUser, ...]
+    attendant: Attendant | None
+    attendant_number: E164 | None
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSummary:
+    """All that was seeded: `first` is Lumen Works, `others` the tenants beside it, `probe` the self-test's own."""
+
+    first: SandboxOrganization
+    others: tuple[SandboxOrganization, ...]
+    probe: SandboxOrganization
+    carrier: Carrier
+
+
+def seed(store: Store, secret_key: bytes, carrier_host: str, carrier_port: int) -> SandboxSummary:
+    """Create what is missing and bring the sandbox carrier's address up to date. What people changed since stays changed."""
+    carrier = Carrier(CARRIER, carrier_host, carrier_port)
+    with store.provider_change(_WHO) as provider:
+        known = {entry.carrier.name: entry for entry in provider.carriers.all()}
+        entry = CarrierEntry(carrier, sandbox=True, default=CARRIER in known and known[CARRIER].default)
+        if known.get(CARRIER) != entry:
+            provider.carriers.put(entry)
+        first, *others = (_organization(provider, plan, secret_key) for plan in (_LUMEN, _PINE))
+        return SandboxSummary(first, tuple(others), _organization(provider, _PROBE, secret_key), carrier)
+
+
+def seed_probe(store: Store, secret_key: bytes) -> SandboxOrganization:
+    """Create only the self-test's organization, if it is missing; there is no sandbox carrier then."""
+    with store.provider_change(_WHO) as provider:
+        provider.carriers.remove(CARRIER)
+        return _organization(provider, _PROBE, secret_key)
+
+
+def sandbox_json(summary: SandboxSummary, *, sip_host: str, sip_port: int, edge_host: str, edge_port: int, api_url: str) -> dict[str, Any]:
+    """What stands in sandbox.json: the first organization, the others in the same form under "others".
+
+    `edge_host` and `edge_port` are where carriers reach this system.
+    """
+    carrier = {"host": summary.carrier.host, "port": summary.carrier.port, "edge_host": edge_host, "edge_port": edge_port}
+
+    def described(organization: SandboxOrganization) -> dict[str, Any]:
+        sip = {
+            "host": sip_host,
+            "port": sip_port,
+            "domain": organization.profile.domain,
+            "users": [_user(user) for user in organization.users],
+        }
+        attendant = organization.attendant
+        return {
+            "sip": sip,
+            "attendant": attendant and {"extension": attendant.extension, "number": organization.attendant_number},
+            "carrier": carrier,
+            "api": {"url": api_url, "token": organization.token},
+        }
+
+    return described(summary.first) | {"others": [described(organization) for organization in summary.others]}
+
+
+def _user(entry: SandboxUser) -> dict[str, Any]:
+    user = entry.user
+    return {"username": user.username, "password": entry.password, "extension": user.extension, "number": user.number}
+
+
+def _organization(provider: ProviderTransaction, plan: _Plan, secret_key: bytes) -> SandboxOrganization:
+    token = derive(secret_key, f"token of {plan.domain}")
+    profile = provider.organizations.by_domain(plan.domain)
+    if profile is None:
+        profile = provider.organizations.add(plan.name, plan.domain, "US", plan.purpose)
+        transaction = provider.inside(profile.id)
+        _fill(transaction, plan, secret_key)
+        provider.tokens.add(TokenEntry(token_hash(token), profile.id, _WHO, None))
+    return _as_it_is(provider.inside(profile.id), secret_key, token)
+
+
+def _fill(transaction: Transaction, plan: _Plan, secret_key: bytes) -> None:
+    ids: dict[str, UserId] = {}
+    for person in plan.people:
+        user = transaction.users.add(person.username, person.name, "en", person.extension)
+        transaction.numbers.assign(person.number, ToUser(user.id))
+        password = _password(secret_key, person.username, plan.domain)
+        transaction.users.set_credential(user.id, ha1(person.username, plan.domain, password))
+        ids[person.username] = user.id
+    if menu := plan.menu:
+        keys = {key: ids[username] for key, username in menu.keys.items()}
+        attendant = transaction.attendants.add(menu.name, "en", menu.extension, menu.greeting, keys)
+        transaction.numbers.assign(menu.number, ToAttendant(attendant.id))
+        transaction.set_main_number(menu.number)
+
+
+def _as_it_is(transaction: Transaction, secret_key: bytes, token: str) -> SandboxOrganization:
+    profile = transaction.profile()
+    attendant = next(iter(transaction.attendants.all()), None)
+    numbers = transaction.numbers.all()
+    return SandboxOrganization(
+        profile,
+        tuple(SandboxUser(user, _unchanged_password(transaction, user, profile.domain, secret_key)) for user in transaction.users.all()),
+        attendant,
+        next((number for number, to in numbers.items() if attendant and to == ToAttendant(attendant.id)), None),
+        token,
+    )
+
+
+def _unchanged_password(transaction: Transaction, user: User, domain: str, secret_key: bytes) -> str | None:
+    password = _password(secret_key, user.username, domain)
+    return password if transaction.users.credential(user.id) == ha1(user.username, domain, password) else None
+
+
+def _password(secret_key: bytes, username: str, domain: str) -> str:
+    return derive(secret_key, f"SIP password of {username}@{domain}")

@@ -1,0 +1,97 @@
+"""Past calls: their records and how they went."""
+
+import json
+import zlib
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select, true
+
+from offhook.domain.calls.cdr import Cdr
+from offhook.domain.calls.endings import ENDINGS
+from offhook.domain.calls.ids import CallId, LegId
+from offhook.domain.media import MediaFigures, StreamFigures
+from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.services.ports.records import Trace
+from offhook.store.tables import cdrs, organizations, traces
+
+
+class Calls:
+    """services.ports.store.Calls: of one organization, or of all of them (without the hidden ones' calls in lists) when there is none."""
+
+    def __init__(self, connection: Connection, organization: OrganizationId | None) -> None:
+        self._connection = connection
+        self._organization = organization
+
+    def page(self, limit: int, before: CallId | None) -> list[Cdr]:
+        older = [cdrs.c.call < before] if before else []
+        wanted = select(cdrs).where(self._listed(), *older).order_by(cdrs.c.call.desc()).limit(limit)
+        return [cdr_of(row) for row in self._connection.execute(wanted).mappings()]
+
+    def ids_like(self, prefix: str, limit: int) -> list[CallId]:
+        # A range, not LIKE: an index serves it everywhere, and % and _ mean nothing. "~" comes after every character of an id.
+        wanted = select(cdrs.c.call).where(self._own(), cdrs.c.call >= prefix, cdrs.c.call <= prefix + "~")
+        return [CallId(call) for call in self._connection.execute(wanted.order_by(cdrs.c.call.desc()).limit(limit)).scalars()]
+
+    def trace(self, call: CallId) -> Trace | None:
+        wanted = select(traces.c.packed).join(cdrs, cdrs.c.call == traces.c.call).where(self._own(), traces.c.call == call)
+        packed = self._connection.execute(wanted).scalar()
+        return None if packed is None else unpack(packed)
+
+    def _own(self) -> ColumnElement[bool]:
+        return true() if self._organization is None else cdrs.c.organization_id == self._organization
+
+    def _listed(self) -> ColumnElement[bool]:
+        if self._organization is not None:
+            return self._own()
+        hidden = select(organizations.c.id).where(organizations.c.purpose == Purpose.PROBE.value)
+        return or_(cdrs.c.organization_id.is_(None), cdrs.c.organization_id.not_in(hidden))
+
+
+def cdr_values(cdr: Cdr) -> dict[str, Any]:
+    """A call record as a row of `cdrs`."""
+    return {
+        "call": cdr.call,
+        "organization_id": cdr.organization,
+        "revision": cdr.revision,
+        "started_at": cdr.started_at,
+        "answered_at": cdr.answered_at,
+        "ended_at": cdr.ended_at,
+        "caller": cdr.caller,
+        "dialled": cdr.dialled,
+        "connected": cdr.connected,
+        "direction": cdr.direction,
+        "ending": cdr.ending.code,
+        "figures": [asdict(stream) for stream in cdr.figures.streams],
+        "findings": list(cdr.findings),
+    }
+
+
+def cdr_of(row: RowMapping) -> Cdr:
+    """A row of `cdrs` as the domain knows it."""
+    return Cdr(
+        call=CallId(row["call"]),
+        organization=None if row["organization_id"] is None else OrganizationId(row["organization_id"]),
+        revision=row["revision"],
+        started_at=row["started_at"],
+        answered_at=row["answered_at"],
+        ended_at=row["ended_at"],
+        caller=row["caller"],
+        dialled=row["dialled"],
+        connected=row["connected"],
+        direction=row["direction"],
+        ending=ENDINGS[row["ending"]],
+        figures=MediaFigures(tuple(StreamFigures(**{**stream, "leg": LegId(stream["leg"])}) for stream in row["figures"])),
+        findings=tuple(row["findings"]),
+    )
+
+
+def pack(trace: Trace) -> bytes:
+    """A trace as it is kept: JSON, deflated (the SIP messages in it repeat themselves)."""
+    return zlib.compress(json.dumps(trace, separators=(",", ":")).encode())
+
+
+def unpack(packed: bytes) -> Trace:
+    """What `pack` was given."""
+    trace: Trace = json.loads(zlib.decompress(packed))
+    return trace

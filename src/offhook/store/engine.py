@@ -1,0 +1,36 @@
+"""The database as an SQLAlchemy engine, with the settings that every connection needs."""
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+
+BUSY_SECONDS = 5.0
+"""How long a connection waits for another's write before it reports the database as locked."""
+
+READS_ONLY = "offhook_reads_only"
+"""Execution option of a connection that will not write."""
+
+
+def open_engine(url: str, busy_seconds: float = BUSY_SECONDS) -> Engine:
+    """An engine for `url` ("sqlite:////absolute/path"). Does not open it: the first transaction finds out whether it is there."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, round(busy_seconds * 1000))
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, busy_milliseconds: int) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: Any) -> None:
+        # Python's driver begins transactions late and by itself (PEP 249); ours begin below, when we say so.
+        connection.isolation_level = None
+        for pragma in (f"busy_timeout={busy_milliseconds}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once, whatever busy_timeout says, when somebody wrote in between
+        # (SQLITE_BUSY_SNAPSHOT). So who may write asks for the lock at the beginning, and who only reads waits for nobody.
+        reads_only = connection.get_execution_options().get(READS_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,33 @@
+"""Brings a database to the tables that this release knows."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import OperationalError
+
+from offhook.domain.errors import Unavailable
+from offhook.store.engine import open_engine
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def migrate(url: str) -> None:
+    """Create or upgrade the tables of the database at `url`, all in one transaction; does nothing when they are up to date.
+
+    Raises Unavailable when the database cannot be opened or was made by a later release.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    engine = open_engine(url)
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as away:
+        raise Unavailable(f"The database cannot be opened ({away.orig}). Check that its folder exists and is writable.") from away
+    except CommandError as unknown:
+        raise Unavailable(f"The database was made by another release of Offhook ({unknown}). Start that one, or a later one.") from unknown
+    finally:
+        engine.dispose()

@@ -1,0 +1,14 @@
+"""Run by Alembic for every migration; migrate.migrate hands over the open transaction, which it alone commits."""
+
+from alembic import context
+
+from offhook.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    # SQLite can take back CREATE TABLE too, if one does not commit behind its back: half a migration must not stay.
+    transactional_ddl=True,
+    render_as_batch=True,
+)
+context.run_migrations()

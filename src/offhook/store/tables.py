@@ -1,0 +1,182 @@
+"""The tables, as the code sees them; migrations/ makes them.
+
+A tenant's table has organization_id NOT NULL and is reached through scope.Scope only.
+
+References inside an organization name the organization too, so that the database itself refuses a row that points into another one.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _tenant() -> Column[int]:
+    return Column("organization_id", Integer, ForeignKey("organizations.id"), nullable=False)
+
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("domain", String(253), nullable=False, unique=True),
+    Column("country", String(2), nullable=False),
+    Column("purpose", String(20), nullable=False),
+    Column("main_number", String(16)),
+    Column("revision", Integer, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("username", String(64), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("extension", String(6)),
+    UniqueConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "username"),
+    UniqueConstraint("organization_id", "extension"),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    _tenant(),
+    Column("user_id", Integer, primary_key=True, autoincrement=False),
+    Column("ha1_md5", String(32), nullable=False),
+    Column("ha1_sha256", String(64), nullable=False),
+    ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+)
+
+attendants = Table(
+    "attendants",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("name", String(100), nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("extension", String(6), nullable=False),
+    Column("greeting", Text, nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("patience_seconds", Integer, nullable=False),
+    UniqueConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "name"),
+    UniqueConstraint("organization_id", "extension"),
+)
+
+attendant_keys = Table(
+    "attendant_keys",
+    metadata,
+    _tenant(),
+    Column("attendant_id", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(1), primary_key=True),
+    Column("user_id", Integer, nullable=False),
+    ForeignKeyConstraint(["organization_id", "attendant_id"], ["attendants.organization_id", "attendants.id"]),
+    ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+)
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("e164", String(16), primary_key=True),
+    _tenant(),
+    Column("target_kind", String(20), nullable=False),
+    Column("target_id", Integer, nullable=False),
+    CheckConstraint("target_kind IN ('user', 'attendant')", name="target_kind"),
+    Index(None, "organization_id", "target_kind", "target_id"),
+)
+
+carriers = Table(
+    "carriers",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("host", String(45), nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    UniqueConstraint("host", "port"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("organization_id", Integer, ForeignKey("organizations.id")),
+    Column("label", String(100), nullable=False),
+    Column("expires_at", Float(53)),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("expires_at", Float(53), nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("organization_id", Integer, ForeignKey("organizations.id"), primary_key=True, autoincrement=False),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(40), nullable=False),
+    Column("object_id", String(64), nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    Column("who", String(100), nullable=False),
+    Column("at", Float(53), nullable=False),
+)
+
+# Calls outlive what they happened to: no reference to the organization, and NULL when a call could be given to none.
+cdrs = Table(
+    "cdrs",
+    metadata,
+    Column("call", String(32), primary_key=True),
+    Column("organization_id", Integer),
+    Column("revision", Integer),
+    Column("started_at", Float(53), nullable=False),
+    Column("answered_at", Float(53)),
+    Column("ended_at", Float(53), nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("dialled", Text, nullable=False),
+    Column("connected", Text),
+    Column("direction", String(20), nullable=False),
+    Column("ending", String(60), nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("findings", JSON, nullable=False),
+    Index(None, "organization_id", "call"),
+)
+
+traces = Table(
+    "traces",
+    metadata,
+    Column("call", String(32), ForeignKey("cdrs.call"), primary_key=True),
+    Column("organization_id", Integer),
+    Column("packed", LargeBinary, nullable=False),
+)

@@ -1,0 +1,163 @@
+"""Transactions: one organization's, or the provider's. One request is one transaction, committed when its block ends."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Self
+
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from offhook.domain.attendants import Attendant
+from offhook.domain.errors import Conflict, Missing, Unavailable
+from offhook.domain.numbers import E164
+from offhook.domain.organizations import Destination, OrganizationId
+from offhook.domain.users import User, UserId
+from offhook.services.ports.store import Change, Configuration, Credential, Profile
+from offhook.store import tables
+from offhook.store.attendants import Attendants, attendant_of, keys_of
+from offhook.store.calls import Calls
+from offhook.store.carriers import Carriers
+from offhook.store.engine import READS_ONLY, open_engine
+from offhook.store.numbers import Numbers, destination_of
+from offhook.store.organizations import Organizations, profile_of
+from offhook.store.scope import Scope
+from offhook.store.tokens import Invitations, Tokens
+from offhook.store.users import Users, credential_of, first_numbers, user_of
+
+
+class Transaction:
+    """What one organization owns; services.ports.store.Transaction."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.organization = scope.organization
+        self.users = Users(scope)
+        self.attendants = Attendants(scope)
+        self.numbers = Numbers(scope)
+        self.calls = Calls(scope.connection, scope.organization)
+
+    def profile(self) -> Profile:
+        own = select(tables.organizations).where(tables.organizations.c.id == self.organization)
+        return profile_of(self._scope.connection.execute(own).mappings().one())
+
+    def set_main_number(self, number: E164) -> None:
+        if not self._scope.has(tables.numbers, tables.numbers.c.e164 == number):
+            raise Missing(f"{number} is not one of the organization's numbers.", "main_number")
+        organizations = tables.organizations
+        before = {"main_number": self.profile().main_number}
+        own = update(organizations).where(organizations.c.id == self.organization)
+        self._scope.connection.execute(own.values(main_number=number))
+        self._scope.changed("organization", self.organization, before, {"main_number": number})
+
+    def history(self, after_revision: int = 0) -> list[Change]:
+        changes = tables.changes
+        rows = self._scope.rows(changes, changes.c.revision > after_revision, order=(changes.c.revision, changes.c.seq))
+        return [Change(row["revision"], row["kind"], row["object_id"], row["before"], row["after"], row["who"], row["at"]) for row in rows]
+
+
+class ProviderTransaction:
+    """The provider's tables; services.ports.store.ProviderTransaction."""
+
+    def __init__(self, connection: Connection, who: str, *, writes: bool) -> None:
+        self._connection = connection
+        self._who = who
+        self._writes = writes
+        self._inside: dict[OrganizationId, Transaction] = {}
+        self.organizations = Organizations(connection, who, writes=writes)
+        self.carriers = Carriers(connection)
+        self.tokens = Tokens(connection)
+        self.invitations = Invitations(connection)
+        self.calls = Calls(connection, None)
+
+    def inside(self, organization: OrganizationId) -> Transaction:
+        if organization not in self._inside:
+            self._inside[organization] = Transaction(Scope(self._connection, organization, self._who, writes=self._writes))
+        return self._inside[organization]
+
+    def configuration(self) -> Configuration:
+        # One statement a table for all organizations: with one a table and organization, a thousand tenants would cost thousands.
+        read = self._connection
+        number_rows = list(read.execute(select(tables.numbers).order_by(tables.numbers.c.e164)).mappings())
+        shown = first_numbers([row for row in number_rows if row["target_kind"] == "user"])
+        keys = keys_of(read.execute(select(tables.attendant_keys).order_by(tables.attendant_keys.c.key)).mappings())
+        users: dict[OrganizationId, list[User]] = defaultdict(list)
+        for row in read.execute(select(tables.users).order_by(tables.users.c.username)).mappings():
+            users[OrganizationId(row["organization_id"])].append(user_of(row, shown))
+        attendants: dict[OrganizationId, list[Attendant]] = defaultdict(list)
+        for row in read.execute(select(tables.attendants).order_by(tables.attendants.c.name)).mappings():
+            attendants[OrganizationId(row["organization_id"])].append(attendant_of(row, keys))
+        numbers: dict[OrganizationId, dict[E164, Destination]] = defaultdict(dict)
+        for row in number_rows:
+            numbers[OrganizationId(row["organization_id"])][E164(row["e164"])] = destination_of(row)
+        credentials: dict[OrganizationId, dict[UserId, Credential]] = defaultdict(dict)
+        for row in read.execute(select(tables.credentials)).mappings():
+            credentials[OrganizationId(row["organization_id"])][UserId(row["user_id"])] = credential_of(row)
+        return Configuration(self.organizations.all(), users, attendants, numbers, credentials, self.carriers.all())
+
+
+@contextmanager
+def transaction_for(engine: Engine, organization: OrganizationId, who: str) -> Iterator[Transaction]:
+    """One organization's transaction that may write, in the name of `who`. Raises Missing, Conflict, Unavailable."""
+    with _connection(engine, writes=True) as connection:
+        yield Transaction(Scope(connection, organization, who, writes=True))
+
+
+@contextmanager
+def view_of(engine: Engine, organization: OrganizationId) -> Iterator[Transaction]:
+    """One organization's transaction that only reads. Raises Missing, Unavailable."""
+    with _connection(engine, writes=False) as connection:
+        yield Transaction(Scope(connection, organization, "", writes=False))
+
+
+@contextmanager
+def provider_transaction(engine: Engine, who: str) -> Iterator[ProviderTransaction]:
+    """The provider's transaction that may write, in the name of `who`. Raises Conflict, Unavailable."""
+    with _connection(engine, writes=True) as connection:
+        yield ProviderTransaction(connection, who, writes=True)
+
+
+@contextmanager
+def provider_view(engine: Engine) -> Iterator[ProviderTransaction]:
+    """The provider's transaction that only reads. Raises Unavailable."""
+    with _connection(engine, writes=False) as connection:
+        yield ProviderTransaction(connection, "", writes=False)
+
+
+@contextmanager
+def _connection(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+    try:
+        with engine.connect() as connection, connection.execution_options(**{READS_ONLY: not writes}), connection.begin():
+            yield connection
+    except OperationalError as away:
+        raise Unavailable(f"The database does not answer ({away.orig}). Check that its disk is there, not full, and writable.") from away
+    except IntegrityError as collision:
+        raise Conflict("Somebody else took the same thing at this moment; try again.") from collision
+
+
+class Database:
+    """services.ports.store.Store on an engine of SQLAlchemy."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """The database at `url`; its tables must be there (migrate.migrate)."""
+        return cls(open_engine(url))
+
+    def change(self, organization: OrganizationId, who: str) -> AbstractContextManager[Transaction]:
+        return transaction_for(self.engine, organization, who)
+
+    def view(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
+        return view_of(self.engine, organization)
+
+    def provider_change(self, who: str) -> AbstractContextManager[ProviderTransaction]:
+        return provider_transaction(self.engine, who)
+
+    def provider_view(self) -> AbstractContextManager[ProviderTransaction]:
+        return provider_view(self.engine)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
