@@ -20,6 +20,22 @@ class CallUnknown(MediaRefused):
     """The engine has no such call: it ended, or the engine was started anew."""
 
 
+class LegUnknown(MediaRefused):
+    """The engine knows the call, but no such leg of it."""
+
+
+class NothingPlays(MediaRefused):
+    """There was nothing to stop."""
+
+
+_REASONS: dict[str, type[MediaRefused]] = {
+    "unknown call-id": CallUnknown,
+    "from-tag given, but no such tag exists": LegUnknown,
+    "not currently playing media": NothingPlays,
+}
+"""What rtpengine 10.5 says, in lower case: it writes "Unknown call-id" and "Unknown call-ID"."""
+
+
 class NgClient(asyncio.DatagramProtocol):
     """One UDP socket to one rtpengine, any number of requests under way at once. It outlives restarts of the engine."""
 
@@ -59,8 +75,7 @@ class NgClient(asyncio.DatagramProtocol):
         reply = await self._replied(cookie, write(Message(cookie, {"command": command, **body})))
         if reply.get("result") not in _AGREED:
             reason = str(reply.get("error-reason") or reply.get("result") or "no reason given")
-            unknown = reason.lower().startswith("unknown call-id")
-            raise (CallUnknown if unknown else MediaRefused)(f"rtpengine refused to {command}: {reason}")
+            raise _REASONS.get(reason.lower(), MediaRefused)(f"rtpengine refused to {command}: {reason}")
         return reply
 
     async def _replied(self, cookie: str, datagram: bytes) -> Body:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.domain.media import MediaFigures, MediaShape
-from offhook.engines.rtpengine.client import CallUnknown, NgClient
+from offhook.engines.rtpengine.client import CallUnknown, LegUnknown, NgClient, NothingPlays
 from offhook.engines.rtpengine.figures import figures_of
 from offhook.engines.rtpengine.sdp import listening_answer, narrowed
 from offhook.engines.rtpengine.tags import alone
@@ -73,7 +73,7 @@ class RtpEngine:
 
     async def stop(self, call: CallId, to: LegId) -> None:
         """Stop what plays to `to`; see Media.stop."""
-        with suppress(CallUnknown):  # then nothing plays
+        with suppress(CallUnknown, LegUnknown, NothingPlays):
             await self._order("stop media", call, {"from-tag": to})
 
     async def silence(self, call: CallId, leg: LegId) -> None:
