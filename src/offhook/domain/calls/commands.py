@@ -45,14 +45,10 @@ class LegCommand(Command):
 
 @dataclass(frozen=True, slots=True)
 class OfferMedia(LegCommand):
-    """Make ports for `leg` to answer what `offerer` described -> MediaOffered.
-
-    `only` leaves one audio codec of the offerer's, the one he was answered with.
-    """
+    """Make ports for `leg` to answer what `offerer` described -> MediaOffered."""
 
     offerer: LegId
     description: Description
-    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

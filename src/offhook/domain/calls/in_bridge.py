@@ -151,7 +151,7 @@ class Bridge:
         self.called.append(leg.id)
         caller = call.caller_leg
         assert caller.description is not None
-        return [OfferMedia(leg.id, caller.id, caller.description, self.codec)]
+        return [OfferMedia(leg.id, caller.id, caller.description)]
 
     def _drop(self, call: Call, legs: list[LegId], ending: Ending) -> list[Command]:
         alive = [leg for leg in legs if not call.legs[leg].gone]

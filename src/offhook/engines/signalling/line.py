@@ -1,0 +1,280 @@
+"""The switch's line to the edge: SIP over one UDP socket, spoken with the edge's inner listener and nobody else."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from offhook.domain.calls.endings import Ending
+from offhook.domain.calls.events import (
+    CallArrived,
+    DigitPressed,
+    LegAnswered,
+    LegCancelled,
+    LegConfirmed,
+    LegHungUp,
+    LegLost,
+    LegProgressed,
+    LegRefused,
+    LegReoffered,
+    LegRinging,
+    Moment,
+)
+from offhook.domain.calls.ids import CallId, LegId, leg_id
+from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, digit_of
+from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
+from offhook.sip.addresses import Address
+from offhook.sip.agent import Agent, SessionRefuses
+from offhook.sip.facts import (
+    AckMissing,
+    AckReceived,
+    AnswerReceived,
+    ByeAnswered,
+    ByeReceived,
+    CancelReceived,
+    Heard,
+    InfoReceived,
+    InviteReceived,
+    Output,
+    ProgressReceived,
+    RefusalReceived,
+    ReofferReceived,
+    RequestReceived,
+    Send,
+    SessionId,
+)
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(slots=True)
+class _Dialogue:
+    """What is known of a leg: who called whom, and whether it was answered."""
+
+    leg: LegId
+    session: SessionId
+    incoming: bool
+    answered: bool = False
+
+
+class EdgeLine(asyncio.DatagramProtocol):
+    """Implements services.ports.signalling.Signalling. Facts go to `deliver`, every message of a leg to `observe`."""
+
+    def __init__(
+        self,
+        *,
+        local: Address,
+        edge: Address,
+        deliver: Deliver,
+        observe: Observe,
+        new_call: Callable[[], CallId],
+        tokens: Callable[[], str],
+    ) -> None:
+        self._edge, self._local, self._deliver, self._observe, self._new_call = edge, local, deliver, observe, new_call
+        self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch")
+        self._route = f"<sip:{edge.host}:{edge.port};lr>"
+        self._dialogues: dict[LegId, _Dialogue] = {}
+        self._legs: dict[SessionId, LegId] = {}
+        self._leaving: list[SessionId] = []
+        self._transport: asyncio.DatagramTransport | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self.strangers = 0
+
+    async def open(self) -> None:
+        """Bind the socket. Raises OSError when the port is taken."""
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self._local.host, self._local.port))
+
+    def close(self) -> None:
+        """Let go of the socket; nothing is said to anybody."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def datagram_received(self, data: bytes, source: tuple[Any, ...]) -> None:
+        """A message from the edge. Anybody else on this machine who writes to our port is not listened to."""
+        if (source[0], source[1]) != (self._edge.host, self._edge.port):
+            self.strangers += 1
+            return
+        self._act(self._agent.receive(data, self._edge, time.monotonic()))
+
+    def _act(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, InviteReceived):
+                # The call comes first, so that its INVITE and the 100 to it stand in its ladder too.
+                self._admit(output)
+        for output in outputs:
+            match output:
+                case Send(data, to, session):
+                    if self._transport is not None and not self._transport.is_closing():
+                        self._transport.sendto(data, (to.host, to.port))
+                    self._note(session, "out", data)
+                case Heard(session, data, _):
+                    self._note(session, "in", data)
+                case InviteReceived():
+                    pass
+                case RequestReceived(key, request, _):
+                    # The edge asks for signs of life; nothing else comes outside a call.
+                    self._act(self._agent.respond(key, status=200 if request.method == "OPTIONS" else 501, now=time.monotonic()))
+                case _:
+                    self._happened(output)
+        for session in self._leaving:
+            self._legs.pop(session, None)
+        self._leaving.clear()
+        self._wind()
+
+    def _wind(self) -> None:
+        due = self._agent.next_due()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due is not None:
+            self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._ring_alarm)
+
+    def _ring_alarm(self) -> None:
+        self._alarm = None
+        self._act(self._agent.tick(time.monotonic()))
+
+    def _note(self, session: SessionId | None, direction: str, data: bytes) -> None:
+        leg = self._legs.get(session) if session is not None else None
+        if leg is not None:
+            self._observe(leg, time.time(), direction, data)
+
+    def _admit(self, fact: InviteReceived) -> None:
+        leg = leg_id(self._new_call(), 0)
+        self._dialogues[leg] = _Dialogue(leg, fact.session, incoming=True)
+        self._legs[fact.session] = leg
+        self._deliver(CallArrived(_now(), leg, caller_of(fact.request), dialled_in(fact.request), description_of(fact.sdp)))
+
+    def _happened(self, fact: Any) -> None:
+        leg = self._legs.get(getattr(fact, "session", ""))
+        if leg is None:
+            return
+        now, dialogue = _now(), self._dialogues[leg]
+        match fact:
+            case ProgressReceived(sdp=None):
+                self._deliver(LegRinging(now, leg))
+            case ProgressReceived(sdp=str(sdp)):
+                self._deliver(LegProgressed(now, leg, description_of(sdp)))
+            case AnswerReceived(sdp=sdp):
+                dialogue.answered = True
+                self._deliver(LegAnswered(now, leg, description_of(sdp)))
+            case RefusalReceived(status=status, reason=reason):
+                self._over(leg)
+                self._deliver(LegRefused(now, leg, status, reason))
+            case AckReceived():
+                self._deliver(LegConfirmed(now, leg))
+            case CancelReceived():
+                self._over(leg)
+                self._deliver(LegCancelled(now, leg))
+            case ByeReceived():
+                self._over(leg)
+                self._deliver(LegHungUp(now, leg))
+            case AckMissing():
+                self._over(leg)
+                self._deliver(LegLost(now, leg, "our answer was never acknowledged (no ACK)"))
+            case ByeAnswered():
+                self._over(leg)
+            case ReofferReceived(sdp=None):
+                # An offer is asked of us here (RFC 3261 section 14.2); we have none to make that the other side has agreed to.
+                self._act(self._agent.refuse_reoffer(dialogue.session, status=488, now=time.monotonic()))
+            case ReofferReceived(sdp=str(sdp)):
+                self._deliver(LegReoffered(now, leg, description_of(sdp)))
+            case InfoReceived(request=request):
+                digit = digit_of(request)
+                if digit is not None:
+                    self._deliver(DigitPressed(now, leg, digit, by_info=True))
+
+    def _over(self, leg: LegId) -> None:
+        dialogue = self._dialogues.pop(leg, None)
+        if dialogue is not None:
+            # Its last messages of this round (the 200 to a BYE) still belong to it.
+            self._leaving.append(dialogue.session)
+
+    def _order(self, leg: LegId, order: Callable[..., list[Output]], **details: Any) -> None:
+        dialogue = self._dialogues.get(leg)
+        if dialogue is None:
+            raise SignallingRefused(f"leg {leg} is over")
+        try:
+            outputs = order(dialogue.session, now=time.monotonic(), **details)
+        except SessionRefuses as refusal:
+            raise SignallingRefused(str(refusal)) from refusal
+        self._act(outputs)
+
+    def invite(self, leg: LegId, *, uri: str, sdp: str, to: str, domain: str, shown_name: str, shown_number: str) -> None:
+        """See the port.
+
+        P-Asserted-Identity goes along: telephones and carriers behind the edge are in its trust domain (RFC 3325).
+        """
+        self._dialogues[leg] = _Dialogue(leg, leg, incoming=False)
+        self._legs[leg] = leg
+        shown = f"{_quoted(shown_name)}<sip:{quote(shown_number, safe='+')}@{domain}>"
+        self._order(
+            leg,
+            self._agent.invite,
+            request_uri=uri,
+            from_header=shown,
+            to_header=f"<sip:{quote(to, safe='+')}@{domain}>",
+            destination=self._edge,
+            sdp=sdp,
+            routes=(self._route,),
+            headers=(("P-Asserted-Identity", shown),),
+        )
+
+    def ring(self, leg: LegId) -> None:
+        """See the port."""
+        self._order(leg, self._agent.ring)
+
+    def progress(self, leg: LegId, sdp: str) -> None:
+        """See the port."""
+        self._order(leg, self._agent.ring, status=183, sdp=sdp)
+
+    def answer(self, leg: LegId, sdp: str) -> None:
+        """See the port."""
+        self._order(leg, self._agent.answer, sdp=sdp)
+        self._dialogues[leg].answered = True
+
+    def end(self, leg: LegId, ending: Ending) -> None:
+        """See the port. The Reason header (RFC 3326) lets a telephone say "answered elsewhere" and not "missed call"."""
+        dialogue = self._dialogues.get(leg)
+        if dialogue is None:
+            return
+        if dialogue.answered:
+            self._order(leg, self._agent.bye, headers=(("Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'),))
+        elif dialogue.incoming:
+            status, words = (ending.sip_status, ending.sip_reason) if ending.sip_status >= 300 else (480, "Temporarily Unavailable")
+            wait = (("Retry-After", str(RETRY_AFTER_SECONDS)),) if status == 503 else ()
+            reason = ("Reason", f'Q.850;cause={ending.cause};text="{ending.code}"')
+            self._order(leg, self._agent.refuse, status=status, reason=words, headers=(reason, *wait))
+            self._over(leg)
+        else:
+            self._order(leg, self._agent.cancel, headers=(("Reason", f'SIP;cause={ending.sip_status};text="{ending.sip_reason}"'),))
+
+    def accept_reoffer(self, leg: LegId, sdp: str) -> None:
+        """See the port."""
+        self._order(leg, self._agent.accept_reoffer, sdp=sdp)
+
+    def refuse_reoffer(self, leg: LegId, status: int) -> None:
+        """See the port."""
+        self._order(leg, self._agent.refuse_reoffer, status=status)
+
+    def send_digit(self, leg: LegId, digit: str) -> None:
+        """See the port."""
+        body = f"Signal={digit}\r\nDuration=160\r\n".encode()
+        self._order(leg, self._agent.info, content_type=DTMF_RELAY, body=body)
+
+
+def _now() -> Moment:
+    return Moment(time.time(), time.monotonic())
+
+
+def _quoted(name: str) -> str:
+    # RFC 3261 section 25.1 quoted-string; line ends would begin a header of the name's own choice.
+    plain = "".join(letter for letter in name if letter.isprintable()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{plain}" ' if plain else ""

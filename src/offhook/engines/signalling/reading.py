@@ -1,0 +1,69 @@
+"""From SIP messages to the domain's words, at the wall: past this point nobody looks at a header again."""
+
+from sipmessage import Request
+
+from offhook.domain.media import Description, Direction
+from offhook.domain.numbers import E164, as_e164
+from offhook.domain.routing import Caller, Source
+from offhook.sip import sdp as descriptions
+from offhook.sip.identity import Party, asserted, claimed, party, wants_privacy
+
+DTMF_RELAY = "application/dtmf-relay"
+_DIGITS = frozenset("0123456789*#ABCD")
+_LONGEST_NAME = 64
+
+
+def caller_of(request: Request) -> Caller:
+    """Who calls, as the edge vouches for it in headers that it alone can write (it strips them from everybody else's requests)."""
+    source = Source(request.headers.get("X-Offhook-Source") or Source.PHONE)
+    address = request.headers.get("X-Offhook-Address") or "an unknown address"
+    who = asserted(request) or claimed(request) or Party("", "", "")
+    if source is Source.CARRIER:
+        hidden = wants_privacy(request)
+        return Caller(source, number=None if hidden else _number(who), name="" if hidden else _name(who), address=address)
+    return Caller(source, username=who.user, domain=who.host, name=_name(who), address=address)
+
+
+def dialled_in(request: Request) -> str:
+    """What was dialled: the user part of the Request-URI (RFC 3261 section 19.1.1), "" where it has none."""
+    target = party(f"<{request.uri}>")
+    return target.user if target else ""
+
+
+def description_of(text: str | None) -> Description:
+    """What a session description offers. One that cannot be read, or is not there, describes a party that speaks nothing."""
+    try:
+        read = descriptions.parse(text or "")
+    except descriptions.BadSdp:
+        return Description(text or "", (), Direction.BOTH, "")
+    names = tuple(_named(codec.name) for codec in descriptions.codecs(read) if codec.name.lower() not in ("telephone-event", "cn"))
+    where = descriptions.address(read)
+    usable = where is not None and where[1] != 0
+    return Description(
+        text or "", names if usable else (), Direction(descriptions.direction(read).value), f"{where[0]}:{where[1]}" if where else ""
+    )
+
+
+def _named(name: str) -> str:
+    # Encoding names are case-insensitive (RFC 4855 section 3); the domain compares them exactly, so they get one spelling here.
+    return "opus" if name.lower() == "opus" else name.upper()
+
+
+def digit_of(request: Request) -> str | None:
+    """The key in a SIP INFO: application/dtmf-relay (Signal=5) or application/dtmf (5). None if there is none in it."""
+    kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+    body = bytes(request.body or b"")[:200].decode("ascii", "replace")
+    if kind == DTMF_RELAY:
+        said = next((line.partition("=")[2] for line in body.splitlines() if line.partition("=")[0].strip().lower() == "signal"), "")
+    else:
+        said = body if kind == "application/dtmf" else ""
+    digit = {"10": "*", "11": "#"}.get(said.strip(), said.strip().upper())
+    return digit if digit in _DIGITS else None
+
+
+def _number(who: Party) -> E164 | None:
+    return as_e164(who.user) or as_e164("+" + who.user)
+
+
+def _name(who: Party) -> str:
+    return "".join(letter for letter in who.name if letter.isprintable())[:_LONGEST_NAME]

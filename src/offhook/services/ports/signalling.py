@@ -1,0 +1,46 @@
+"""What a call needs of the signalling: orders to legs. What the legs do comes back as domain events through `Deliver`."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from offhook.domain.calls.endings import Ending
+from offhook.domain.calls.events import CallArrived, LegEvent
+from offhook.domain.calls.ids import LegId
+
+Deliver = Callable[[CallArrived | LegEvent], None]
+"""Told every fact about a leg, in order."""
+
+Observe = Callable[[LegId, float, str, bytes], None]
+"""Told every message of a leg as it goes over the wire: the leg, seconds since 1970, "in" or "out" as the switch sees it, and the bytes."""
+
+
+class SignallingRefused(Exception):
+    """The order cannot be given: no such leg, or the leg is in no state for it. The text says which."""
+
+
+class Signalling(Protocol):
+    """Every order returns at once; what comes of it is an event. Each may raise SignallingRefused."""
+
+    def invite(self, leg: LegId, *, uri: str, sdp: str, to: str, domain: str, shown_name: str, shown_number: str) -> None:
+        """Call the telephone or carrier at `uri` as `to`@`domain`, showing the caller as `shown_name` and `shown_number`."""
+
+    def ring(self, leg: LegId) -> None:
+        """Tell the caller that it rings (180)."""
+
+    def progress(self, leg: LegId, sdp: str) -> None:
+        """Give the caller early sound (183)."""
+
+    def answer(self, leg: LegId, sdp: str) -> None:
+        """Answer the caller (200); LegConfirmed or LegLost follows."""
+
+    def end(self, leg: LegId, ending: Ending) -> None:
+        """End the leg as its state asks: a final response, a CANCEL or a BYE. A leg that is over stays over without an error."""
+
+    def accept_reoffer(self, leg: LegId, sdp: str) -> None:
+        """Agree to a LegReoffered."""
+
+    def refuse_reoffer(self, leg: LegId, status: int) -> None:
+        """Refuse a LegReoffered with a SIP status; the call goes on."""
+
+    def send_digit(self, leg: LegId, digit: str) -> None:
+        """Pass a key on in the signalling (INFO, application/dtmf-relay)."""

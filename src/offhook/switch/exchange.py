@@ -1,0 +1,165 @@
+"""The exchange: every call that lives, each a machine with one task and one inbox."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from offhook.domain.calls.call import Call, Stage
+from offhook.domain.calls.commands import CloseMedia, Command, EndLeg, RecordCall, StartTimer, StopTimer
+from offhook.domain.calls.endings import SWITCH_FAILED
+from offhook.domain.calls.entering import enter
+from offhook.domain.calls.events import CallArrived, Event, LegEvent, MediaClosed, Routed, StopAsked, TimerFired
+from offhook.domain.calls.ids import CallId, LegId, call_of
+from offhook.domain.media import MediaFigures
+from offhook.domain.routing import CallOut
+from offhook.services.ports.live import LiveCall
+from offhook.services.ports.records import Records, Trace
+from offhook.switch.executor import Executor, now
+from offhook.switch.timers import Timers
+from offhook.switch.trace import Story
+
+log = logging.getLogger(__name__)
+
+LINGER_SECONDS = 0.3
+"""How long an ended call waits for the last messages of its legs (the 200 to a BYE) before its story is written."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """One call, its inbox and what is kept of it."""
+
+    call: Call
+    inbox: asyncio.Queue[Event]
+    timers: Timers
+    story: Story = field(default_factory=Story)
+    figures: MediaFigures = field(default_factory=MediaFigures)
+    task: asyncio.Task[None] | None = None
+
+
+class Exchange:
+    """Gives every fact to its call, and every order of a call to the executor.
+
+    `refuses_new` turns new calls away while the system is being stopped, emergency calls excepted.
+    """
+
+    def __init__(self, executor: Callable[[], Executor], records: Records) -> None:
+        self._executor, self._records = executor, records
+        self._running: dict[CallId, _Running] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.refuses_new = False
+
+    def deliver(self, event: CallArrived | LegEvent) -> None:
+        """Take a fact from the signalling. A fact of no call is an echo of one that is over."""
+        call_id = call_of(event.leg)
+        if isinstance(event, CallArrived):
+            self._begin(call_id, event)
+        elif call_id in self._running:
+            self._running[call_id].inbox.put_nowait(event)
+
+    def observe(self, leg: LegId, wall: float, direction: str, data: bytes) -> None:
+        """Note a SIP message of a leg."""
+        running = self._running.get(call_of(leg))
+        if running is not None:
+            running.story.passed(leg, wall, direction, data)
+
+    def calls(self) -> list[LiveCall]:
+        """The calls of now, oldest first."""
+        return [_live(running.call) for _, running in sorted(self._running.items()) if running.call.ending is None]
+
+    def trace(self, call: CallId) -> Trace | None:
+        """How a call went so far; None if it is not alive (any more)."""
+        running = self._running.get(call)
+        return running.story.told(running.call, running.figures) if running is not None else None
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new calls, give those that go on so many seconds, then end them and wait for their records."""
+        self.refuses_new = True
+        await self._quiet(seconds)
+        for running in self._running.values():
+            running.inbox.put_nowait(StopAsked(now()))
+        await self._quiet(LINGER_SECONDS + 2)
+
+    async def _quiet(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._empty.wait(), seconds)
+        except TimeoutError:
+            log.info("%d calls go on", len(self._running))
+
+    def _begin(self, call_id: CallId, event: CallArrived) -> None:
+        inbox: asyncio.Queue[Event] = asyncio.Queue()
+        running = _Running(Call(call_id, enter), inbox, Timers(lambda timer: inbox.put_nowait(TimerFired(now(), timer))))
+        self._running[call_id] = running
+        self._empty.clear()
+        inbox.put_nowait(event)
+        running.task = asyncio.get_running_loop().create_task(self._serve(running), name=f"call {call_id}")
+
+    async def _serve(self, running: _Running) -> None:
+        call = running.call
+        try:
+            while call.stage is not Stage.CLOSED:
+                await self._step(running, await running.inbox.get())
+            await asyncio.sleep(LINGER_SECONDS)
+        except Exception:
+            # A mistake in one call's machine is that call's end and nobody else's.
+            log.exception("call=%s: the machine of the call failed", call.id)
+            await self._bury(running)
+        finally:
+            running.timers.stop_all()
+            self._records.keep(call.cdr(running.figures), running.story.told(call, running.figures))
+            del self._running[call.id]
+            if not self._running:
+                self._empty.set()
+
+    async def _step(self, running: _Running, event: Event) -> None:
+        running.story.happened(event.at.wall, event)
+        if isinstance(event, MediaClosed):
+            running.figures = event.figures
+        commands = running.call.handle(event)
+        if isinstance(event, Routed) and self.refuses_new and not _is_emergency(event):
+            running.inbox.put_nowait(StopAsked(now()))
+        for command in commands:
+            await self._obey(running, command)
+
+    async def _obey(self, running: _Running, command: Command) -> None:
+        match command:
+            case StartTimer(timer, seconds):
+                running.timers.start(timer, seconds)
+            case StopTimer(timer):
+                running.timers.stop(timer)
+            case RecordCall():
+                running.timers.stop_all()
+            case _:
+                running.story.happened(now().wall, command)
+                answer = await self._executor().run(running.call.id, command)
+                if answer is not None:
+                    running.inbox.put_nowait(answer)
+
+    async def _bury(self, running: _Running) -> None:
+        call, executor = running.call, self._executor()
+        if call.ending is None:
+            call.end(SWITCH_FAILED, now())
+        for leg in call.legs:
+            await executor.run(call.id, EndLeg(leg, SWITCH_FAILED))
+        await executor.run(call.id, CloseMedia())
+
+
+def _is_emergency(event: Routed) -> bool:
+    plan = event.decision.plan
+    return isinstance(plan, CallOut) and plan.emergency
+
+
+def _live(call: Call) -> LiveCall:
+    organization = call.decision.organization if call.decision else None
+    return LiveCall(
+        call=call.id,
+        organization=organization.id if organization else None,
+        started_at=call.started.wall,
+        answered_at=call.answered.wall if call.answered else None,
+        caller=call.shown_caller,
+        dialled=call.dialled,
+        connected=call.connected,
+        direction=call.direction,
+        state=call.state,
+    )

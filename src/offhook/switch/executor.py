@@ -1,0 +1,218 @@
+"""Carries out what calls order, and brings back what came of it. The only place where the switch waits for anybody."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from offhook.domain.calls.commands import (
+    AcceptReoffer,
+    AnswerAlone,
+    AnswerLeg,
+    AnswerMedia,
+    CloseMedia,
+    Command,
+    EndLeg,
+    FindDevices,
+    InviteLeg,
+    LeaveAlone,
+    LegCommand,
+    OfferMedia,
+    Play,
+    ProgressLeg,
+    ReadFigures,
+    RefuseReoffer,
+    RemoveMedia,
+    RingLeg,
+    Route,
+    SendDigit,
+    Silence,
+    SoundKind,
+    StopSound,
+    Unsilence,
+)
+from offhook.domain.calls.events import (
+    CommandFailed,
+    Device,
+    DevicesFound,
+    Event,
+    FiguresRead,
+    MediaAlone,
+    MediaAnswered,
+    MediaClosed,
+    MediaOffered,
+    Moment,
+    Routed,
+    SoundStarted,
+    Trouble,
+)
+from offhook.domain.calls.ids import CallId
+from offhook.domain.media import MediaShape
+from offhook.domain.numbers import E164
+from offhook.domain.routing import Source, route
+from offhook.services.ports.media import Media, MediaAbsent, MediaRefused
+from offhook.services.ports.registrar import Registrar, RegistrarAbsent
+from offhook.services.ports.signalling import Signalling, SignallingRefused
+from offhook.services.ports.speech import Sounds, Speech, SpeechRefused
+from offhook.services.snapshot import Snapshot
+from offhook.switch.sound import flowing
+
+log = logging.getLogger(__name__)
+
+OFFERED_CODECS = ("PCMU", "PCMA", "G722", "opus", "telephone-event")
+"""What is offered beside the caller's own: passed through where the ends agree, converted only where they share nothing."""
+FOR_EVER = 10_000
+"""How often a sound without an end of its own is repeated: longer than any call."""
+
+
+def now() -> Moment:
+    """The moment it is."""
+    return Moment(time.time(), time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Runs commands against the engines. A command that cannot be done comes back as CommandFailed, whatever the cause."""
+
+    signalling: Signalling
+    media: Media
+    registrar: Registrar
+    speech: Speech
+    sounds: Sounds
+    configuration: Callable[[], Snapshot]
+
+    async def run(self, call: CallId, command: Command) -> Event | None:
+        """Do it; the event that answers it, None for a command that only tells."""
+        leg = command.leg if isinstance(command, LegCommand) else None
+        try:
+            return await _ORDERS[type(command)](self, call, command)
+        except (MediaAbsent, RegistrarAbsent) as absent:
+            return CommandFailed(now(), type(command), leg, Trouble.ABSENT, str(absent))
+        except (MediaRefused, SignallingRefused, SpeechRefused, ValueError) as refused:
+            return CommandFailed(now(), type(command), leg, Trouble.REFUSED, str(refused))
+        except Exception as mistake:
+            log.exception("call=%s: %s could not be carried out", call, type(command).__name__)
+            return CommandFailed(now(), type(command), leg, Trouble.OURS, f"{type(mistake).__name__}: {mistake}")
+
+    async def _route(self, call: CallId, command: Route) -> Event:
+        configuration = self.configuration()
+        caller = command.caller
+        if caller.source is Source.CARRIER:
+            assigned = configuration.numbers.get(E164(command.dialled))
+            organization = configuration.organizations[assigned[0]] if assigned else None
+        else:
+            organization = configuration.by_domain.get(caller.domain)
+        return Routed(now(), route(organization, caller, command.dialled))
+
+    async def _find_devices(self, call: CallId, command: FindDevices) -> Event:
+        contacts = await self.registrar.contacts(command.username, command.domain)
+        devices = tuple(Device(contact.uri, _words(command.username, contact.uri, contact.user_agent)) for contact in contacts)
+        return DevicesFound(now(), devices)
+
+    async def _offer_media(self, call: CallId, command: OfferMedia) -> Event:
+        sdp = await self.media.offer(call, command.offerer, command.leg, command.description.text, MediaShape.PLAIN, OFFERED_CODECS)
+        return MediaOffered(now(), command.leg, sdp)
+
+    async def _answer_media(self, call: CallId, command: AnswerMedia) -> Event:
+        text = command.description.text if command.direction is None else flowing(command.description.text, command.direction)
+        sdp = await self.media.answer(call, command.offerer, command.leg, text, MediaShape.PLAIN)
+        return MediaAnswered(now(), command.leg, sdp)
+
+    async def _answer_alone(self, call: CallId, command: AnswerAlone) -> Event:
+        sdp = await self.media.answer_alone(call, command.leg, command.description.text, MediaShape.PLAIN, command.codec)
+        return MediaAlone(now(), command.leg, sdp)
+
+    async def _play(self, call: CallId, command: Play) -> Event:
+        sound = command.sound
+        match sound.kind:
+            case SoundKind.SPEECH:
+                file, repeat = await self.speech.say(sound.text, sound.language, command.codec), 1
+            case SoundKind.RINGBACK:
+                file, repeat = await self.sounds.ringback(sound.country, command.codec), FOR_EVER
+            case SoundKind.MUSIC:
+                file, repeat = await self.sounds.music(command.codec), FOR_EVER
+        return SoundStarted(now(), command.leg, await self.media.play(call, command.leg, file, repeat))
+
+    async def _read_figures(self, call: CallId, command: ReadFigures) -> Event:
+        return FiguresRead(now(), await self.media.figures(call))
+
+    async def _close_media(self, call: CallId, command: CloseMedia) -> Event:
+        return MediaClosed(now(), await self.media.close(call))
+
+    async def _leave_alone(self, call: CallId, command: LeaveAlone) -> None:
+        await self.media.leave_alone(call, command.leg)
+
+    async def _remove_media(self, call: CallId, command: RemoveMedia) -> None:
+        await self.media.remove(call, command.offerer, command.leg)
+
+    async def _stop_sound(self, call: CallId, command: StopSound) -> None:
+        await self.media.stop(call, command.leg)
+
+    async def _silence(self, call: CallId, command: Silence) -> None:
+        await self.media.silence(call, command.leg)
+
+    async def _unsilence(self, call: CallId, command: Unsilence) -> None:
+        await self.media.unsilence(call, command.leg)
+
+    async def _invite_leg(self, call: CallId, command: InviteLeg) -> None:
+        self.signalling.invite(
+            command.leg,
+            uri=command.uri,
+            sdp=command.sdp,
+            to=command.to,
+            domain=command.domain,
+            shown_name=command.shown_name,
+            shown_number=command.shown_number,
+        )
+
+    async def _ring_leg(self, call: CallId, command: RingLeg) -> None:
+        self.signalling.ring(command.leg)
+
+    async def _progress_leg(self, call: CallId, command: ProgressLeg) -> None:
+        self.signalling.progress(command.leg, command.sdp)
+
+    async def _answer_leg(self, call: CallId, command: AnswerLeg) -> None:
+        self.signalling.answer(command.leg, command.sdp)
+
+    async def _end_leg(self, call: CallId, command: EndLeg) -> None:
+        self.signalling.end(command.leg, command.ending)
+
+    async def _accept_reoffer(self, call: CallId, command: AcceptReoffer) -> None:
+        self.signalling.accept_reoffer(command.leg, flowing(command.sdp, command.direction))
+
+    async def _refuse_reoffer(self, call: CallId, command: RefuseReoffer) -> None:
+        self.signalling.refuse_reoffer(command.leg, command.status)
+
+    async def _send_digit(self, call: CallId, command: SendDigit) -> None:
+        self.signalling.send_digit(command.leg, command.digit)
+
+
+def _words(username: str, uri: str, user_agent: str) -> str:
+    where = uri.partition("@")[2].partition(";")[0] or uri
+    return f"{username}'s telephone at {where}" + (f" ({user_agent})" if user_agent else "")
+
+
+_ORDERS: Mapping[type[Command], Callable[..., Awaitable[Event | None]]] = {
+    AcceptReoffer: Executor._accept_reoffer,
+    AnswerAlone: Executor._answer_alone,
+    AnswerLeg: Executor._answer_leg,
+    AnswerMedia: Executor._answer_media,
+    CloseMedia: Executor._close_media,
+    EndLeg: Executor._end_leg,
+    FindDevices: Executor._find_devices,
+    InviteLeg: Executor._invite_leg,
+    LeaveAlone: Executor._leave_alone,
+    OfferMedia: Executor._offer_media,
+    Play: Executor._play,
+    ProgressLeg: Executor._progress_leg,
+    ReadFigures: Executor._read_figures,
+    RefuseReoffer: Executor._refuse_reoffer,
+    RemoveMedia: Executor._remove_media,
+    RingLeg: Executor._ring_leg,
+    Route: Executor._route,
+    SendDigit: Executor._send_digit,
+    Silence: Executor._silence,
+    StopSound: Executor._stop_sound,
+    Unsilence: Executor._unsilence,
+}
+"""Who does what. Timers and the record of the call are the call's own task's business."""
