@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
@@ -64,7 +65,6 @@ class RecordsWriter:
             try:
                 self._write(batch)
             except OperationalError as away:
-                self._take_back(batch)
                 if time.monotonic() >= self._give_up_at:
                     self._give_up()
                     return
@@ -79,11 +79,13 @@ class RecordsWriter:
         with self._news:
             self._news.wait_for(lambda: self._waiting or self._closing)
             self._news.wait_for(lambda: self._closing or len(self._waiting) >= BATCH, FLUSH_SECONDS)
-            return [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            return list(islice(self._waiting, BATCH))
 
-    def _take_back(self, batch: list[_Finished]) -> None:
+    def _settle(self, count: int) -> None:
+        """The oldest `count` calls wait no longer."""
         with self._news:
-            self._waiting.extendleft(reversed(batch))
+            for _ in range(count):
+                self._waiting.popleft()
 
     def _sleep(self, seconds: float) -> None:
         with self._news:
@@ -110,6 +112,8 @@ class RecordsWriter:
         except Exception:
             log.exception("A batch of %d calls cannot be stored as it is; storing them one by one", len(batch))
             self._write_singly(batch)
+        else:
+            self._settle(len(batch))
 
     def _write_singly(self, batch: list[_Finished]) -> None:
         """One record that cannot be stored must not keep the others from being stored, nor be tried for ever."""
@@ -121,6 +125,7 @@ class RecordsWriter:
                 raise
             except Exception as unfit:
                 self._lose(cdr, f"it cannot be stored ({unfit})")
+            self._settle(1)
 
 
 def _rows(finished: _Finished) -> tuple[dict[str, Any], dict[str, Any]]:
