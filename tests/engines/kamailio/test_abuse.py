@@ -1,0 +1,264 @@
+"""Floods, scanners, guesses and made-up routes: what the edge answers, and who goes on undisturbed."""
+
+import asyncio
+import re
+import time
+
+import pytest
+
+from tests.engines.kamailio.conftest import RunningEdge
+from tests.engines.kamailio.talk import Line, Message, Phone, eventually, free_ports, reply, tcp_line, token, udp_line
+from tests.engines.kamailio.test_calls import answered, invites, within
+
+pytestmark = pytest.mark.engines
+ATTACKER = "127.0.9.1"
+
+
+def anatomy(message: Message) -> str:
+    """An answer without what differs in any two answers."""
+    return re.sub(r'nonce="[^"]*"|branch=\S+|tag=\S+|rport=\d+|Call-ID: \S+', "", message.text)
+
+
+async def challenged(phone: Phone) -> Message:
+    """The answer to a REGISTER with this phone's password."""
+    return await phone.registers()
+
+
+async def test_a_wrong_password_and_an_unknown_user_look_the_same(edge: RunningEdge) -> None:
+    anna, nobody = await edge.phone(), await edge.phone("mary")
+    nobody.line = anna.line
+    anna.password = nobody.password = "wrong"
+    first, second = await anna.registers(), await nobody.registers()
+    assert first.status == second.status == 401
+    assert anatomy(first).replace("anna", "mary") == anatomy(second)
+    assert re.search(r"edge\.wrong_password user=anna@lumen\.test source=udp:127\.0\.0\.1:\d+: .*correct the password", edge.log)
+    assert re.search(r"edge\.unknown_user user=mary@lumen\.test source=udp:127\.0\.0\.1:\d+: ", edge.log)
+    assert await edge.client.contacts("anna", "lumen.test") == ()
+
+
+async def test_an_unknown_domain_and_another_organizations_user_are_refused(edge: RunningEdge) -> None:
+    stranger = await edge.phone("anna", domain="nowhere.test")
+    assert (await stranger.registers()).status == 403
+    assert "edge.unknown_domain domain=nowhere.test" in edge.log
+    anna = await edge.phone("anna")
+    anna.domain = "pine.test"
+    assert (await anna.registers()).status == 401
+    anna = await edge.phone("anna")
+    answer = await anna.ask("REGISTER", "sip:lumen.test", to="<sip:ben@lumen.test>", sender="<sip:anna@lumen.test>")
+    assert answer.status == 403
+    assert "edge.identity_refused" in edge.log
+
+
+async def test_a_call_in_the_name_of_another_is_refused(edge: RunningEdge, switch: Line) -> None:
+    anna = await edge.phone("anna")
+    for sender in ("<sip:ben@lumen.test>", "<sip:anna@pine.test>"):
+        call, uri = token(), "sip:102@lumen.test"
+        challenge = await anna.answer_to(anna.text("INVITE", uri, call=call, sender=sender))
+        assert challenge.status == 407
+        answer = await anna.answer_to(anna.text("INVITE", uri, anna.proof(challenge, "INVITE", uri), call=call, cseq=2, sender=sender))
+        assert answer.status in (403, 407)
+    await switch.hears_nothing()
+
+
+async def test_a_second_credential_lends_nobody_a_name(edge: RunningEdge, switch: Line) -> None:
+    """Two headers: the first names ben, the second is anna's own right proof."""
+    anna = await edge.phone("anna")
+    call, uri = token(), "sip:102@lumen.test"
+    challenge = await anna.answer_to(anna.text("INVITE", uri, call=call, sender="<sip:ben@lumen.test>"))
+    bens = 'Proxy-Authorization: Digest username="ben", realm="other.test", nonce="x", uri="x", response="0123456789abcdef0123456789abcdef"'
+    proofs = (bens, anna.proof(challenge, "INVITE", uri))
+    for lines in (proofs, proofs[::-1]):
+        answer = await anna.answer_to(anna.text("INVITE", uri, *lines, call=call, cseq=2, sender="<sip:ben@lumen.test>"))
+        assert answer.status in (403, 407)
+    await switch.hears_nothing()
+
+
+async def test_a_call_without_a_password_never_reaches_the_switch(edge: RunningEdge, switch: Line) -> None:
+    anna = await edge.phone()
+    await anna.registers()
+    text = anna.text("INVITE", "sip:102@lumen.test", call=token())
+    assert (await anna.answer_to(text)).status == 407
+    forged = f"Route: <sip:127.0.0.1:{edge.settings.inner_port};lr;tk=d00000000000000000000000000000000>"
+    for to, extra in (("<sip:102@lumen.test>;tag=x", ()), ("<sip:102@lumen.test>;tag=x", (forged,)), ("<sip:102@lumen.test>", (forged,))):
+        answer = await anna.answer_to(anna.text("INVITE", "sip:102@lumen.test", *extra, call=token(), to=to))
+        assert answer.status in (407, 481)
+    await switch.hears_nothing()
+
+
+async def test_only_the_switch_may_use_the_inner_port(edge: RunningEdge, switch: Line) -> None:
+    stranger = await edge.phone()
+    stranger.edge = edge.inner
+    stranger.send(stranger.text("INVITE", f"sip:ben@127.0.0.1:{stranger.line.address[1]}", call=token()))
+    await stranger.line.hears_nothing()
+    assert "edge.inner_refused" in edge.log
+
+
+async def test_nobody_makes_us_a_relay(edge: RunningEdge, switch: Line) -> None:
+    anna, victim = await edge.phone(), await udp_line("127.0.7.7")
+    ip, port = victim.address
+    target = f"sip:x@{ip}:{port}"
+    route = f"Route: <sip:{edge.phones[0]}:{edge.phones[1]};lr>, <sip:{ip}:{port};lr>"
+    for method in ("INVITE", "BYE", "ACK", "MESSAGE", "OPTIONS", "INFO"):
+        for to in (f"<{target}>", f"<{target}>;tag=x"):
+            for extra in ((), (route,)):
+                anna.send(anna.text(method, target, *extra, call=token(), to=to))
+    # A ticket of a real call, with a target and a further Route of another's choice, leads to the switch alone.
+    call, _, answer = await answered(edge, switch, anna)
+    _, to, routes = within(answer)
+    anna.send(anna.text("BYE", target, *routes, f"Route: <sip:{ip}:{port};lr>", call=call, cseq=3, to=to))
+    assert (await switch.hear(lambda m: m.method == "BYE")).uri == target
+    # Another call's ticket is none.
+    assert (await anna.answer_to(anna.text("BYE", target, *routes, call=token(), to=to))).status == 481
+    # A reply that nobody asked for, its Via naming the victim.
+    anna.send(f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:{edge.settings.sip_port};branch=z9hG4bK1\r\nVia: SIP/2.0/UDP {ip}:{port};branch=z9hG4bK2\r\n"
+              f"From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: {token()}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n")  # fmt: skip
+    await victim.hears_nothing()
+    assert "edge.relay_refused" in edge.log
+
+
+async def test_an_emergency_call_of_a_registered_phone_is_never_challenged(edge: RunningEdge, switch: Line) -> None:
+    anna, other = await edge.phone(), await edge.phone()
+    await anna.registers()
+    anna.send(anna.text("INVITE", "sip:911@lumen.test", "X-Offhook-Source: phone", call="em1" + token()))
+    invite = await switch.hear(invites)
+    assert invite.one("X-Offhook-Source") == "emergency"
+    assert invite.one("P-Asserted-Identity") == "<sip:anna@lumen.test>"
+    switch.send(reply(invite, 200, contact=f"<sip:s@127.0.0.1:{edge.settings.switch_port}>"), edge.inner)
+    await anna.line.hear(lambda m: m.status == 200)
+    anna.send(anna.text("INVITE", f"sip:933@{edge.settings.address}:{edge.settings.sip_port}", call="em2" + token()))
+    assert (await switch.hear(lambda m: invites(m) and m.one("Call-ID").startswith("em2"))).one("X-Offhook-Source") == "emergency"
+    # Not registered from there; no emergency number of this organization; another's number; not exactly the number.
+    for phone, number in ((other, "911"), (anna, "112"), (anna, "9110"), (anna, "0911"), (anna, "911;x")):
+        assert (await phone.answer_to(phone.text("INVITE", f"sip:{number}@lumen.test", call=token()))).status == 407
+    assert (await anna.answer_to(anna.text("INVITE", "sip:911@elsewhere.test", call=token()))).status == 407
+    with pytest.raises(AssertionError):
+        await switch.hear(lambda m: invites(m) and not m.one("Call-ID").startswith("em"), 0.4)
+
+
+async def test_an_emergency_call_goes_through_while_its_source_is_banned(edge: RunningEdge, switch: Line) -> None:
+    anna = await edge.phone(ip=ATTACKER)
+    await anna.registers()
+    noise = await edge.phone("mary", ip=ATTACKER)
+    for number in range(300):
+        noise.send(noise.text("OPTIONS", "sip:lumen.test", call=f"n{number}"))
+    await eventually(lambda: banned(edge, ATTACKER))
+    with pytest.raises(AssertionError):
+        await anna.answer_to(anna.text("INVITE", "sip:102@lumen.test", call=token()), 1.0)
+    call = token()
+    anna.send(anna.text("INVITE", "sip:911@lumen.test", call=call))
+    invite = await switch.hear(invites)
+    assert (invite.one("Call-ID"), invite.one("X-Offhook-Source")) == (call, "emergency")
+    switch.send(reply(invite, 200, contact=f"<sip:s@127.0.0.1:{edge.settings.switch_port}>"), edge.inner)
+    answer = await anna.line.hear(lambda m: m.status == 200)
+    for number in range(100):
+        noise.send(noise.text("OPTIONS", "sip:lumen.test", call=f"m{number}"))
+    uri, to, routes = within(answer)
+    anna.send(anna.text("ACK", uri, *routes, call=call, to=to))
+    await switch.hear(lambda m: m.method == "ACK")
+    anna.send(anna.text("BYE", uri, *routes, call=call, cseq=2, to=to))
+    await switch.hear(lambda m: m.method == "BYE")
+
+
+async def banned(edge: RunningEdge, source: str, user: str | None = None) -> bool:
+    return any((ban.source, ban.user) == (source, user) for ban in await edge.client.bans())
+
+
+async def test_a_flood_is_banned_and_others_go_on(edge: RunningEdge) -> None:
+    attacker, anna = await edge.phone(ip=ATTACKER), await edge.phone()
+    for number in range(400):
+        attacker.send(attacker.text("OPTIONS", "sip:lumen.test", call=f"f{number}"))
+        if number % 50 == 0:
+            await asyncio.sleep(0)
+    await eventually(lambda: banned(edge, ATTACKER))
+    assert (await anna.registers()).status == 200
+    with pytest.raises(AssertionError):
+        await attacker.answer_to(attacker.text("OPTIONS", "sip:lumen.test", call=token()), 1.0)
+    assert edge.log.count("edge.flood source=udp:127.0.9.1") == edge.log.count("edge.banned source=127.0.9.1 reason=flood") == 1
+    assert (await edge.client.counters())["blocked"] > 0
+
+    await edge.client.unban(ATTACKER)
+    assert not await banned(edge, ATTACKER)
+
+
+async def test_a_guesser_is_banned_by_user_and_then_by_source(edge: RunningEdge) -> None:
+    attacker, neighbour, anna = await edge.phone(ip=ATTACKER), await edge.phone("ben", ip=ATTACKER), await edge.phone()
+    attacker.password = "wrong"
+    for _ in range(edge.settings.guesses_by_user):
+        assert (await attacker.registers()).status == 401
+    assert await banned(edge, ATTACKER, "anna@lumen.test")
+    attacker.password = "anna-secret"
+    assert (await attacker.registers()).status == 403
+    assert (await neighbour.registers()).status == 200
+    assert (await anna.registers()).status == 200
+
+    await edge.client.unban(ATTACKER)
+    assert (await attacker.registers()).status == 200
+
+    attacker.password = "wrong"
+    for number in range(edge.settings.guesses_by_source):
+        attacker.user = f"user{number}"
+        with_answer = await silent_or_status(attacker)
+    assert with_answer is None
+    assert await banned(edge, ATTACKER)
+    assert (await anna.registers()).status == 200
+
+
+async def silent_or_status(phone: Phone) -> int | None:
+    try:
+        return (await phone.ask("REGISTER", "sip:lumen.test", to=f"<sip:{phone.user}@lumen.test>", seconds=1.0)).status
+    except AssertionError:
+        return None
+
+
+async def test_a_scanner_is_banned_by_its_name_unless_trusted(edge: RunningEdge) -> None:
+    scanner = await edge.phone(ip=ATTACKER)
+    scanner.agent = "friendly-scanner"
+    with pytest.raises(AssertionError):
+        await scanner.answer_to(scanner.text("OPTIONS", "sip:lumen.test", call=token()), 1.0)
+    assert await banned(edge, ATTACKER)
+    assert "edge.scanner source=udp:127.0.9.1" in edge.log
+
+
+async def test_sipvicious_finds_no_user_and_is_banned(edge: RunningEdge) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "/usr/bin/svwar", "-P", str(free_ports(1)[0]), "-e", "100-140", "-m", "INVITE", "--force", "--maximumtime=3",
+        f"udp://127.0.0.1:{edge.settings.sip_port}", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert b"reqauth" not in output and b"noauth" not in output, output
+    assert await banned(edge, "127.0.0.1")
+    anna = await edge.phone(ip="127.0.0.2")
+    assert (await anna.registers()).status == 200
+
+
+async def test_half_open_connections_block_nobody_and_are_closed(edge: RunningEdge) -> None:
+    half = [await asyncio.open_connection(*edge.phones, local_addr=(ATTACKER, 0)) for _ in range(60)]
+    for number, (_, writer) in enumerate(half):
+        writer.write(b"REGISTER sip:lumen.test SIP/2.0\r\nVia: SIP/2.0/TCP 1.2.3.4\r\n" if number % 2 else b"")
+    anna = await edge.phone(transport="TCP")
+    started = time.monotonic()
+    assert (await anna.registers()).status == 200
+    assert time.monotonic() - started < 5
+    for reader, writer in half:
+        assert await asyncio.wait_for(reader.read(100), 20) == b""
+        writer.close()
+    await asyncio.sleep(0.2)
+    assert (await anna.ask("OPTIONS", "sip:lumen.test")).status == 200, "a registered phone's connection outlives its silence"
+
+
+async def test_rubbish_is_dropped_or_refused_and_others_go_on(edge: RunningEdge, switch: Line) -> None:
+    line = await udp_line("127.0.9.4")
+    anna = await edge.phone()
+    good = anna.text("INVITE", "sip:102@lumen.test", call=token())
+    rubbish = [
+        "", "\r\n", "\0" * 500, "INVITE", "INVITE sip:x SIP/2.0\r\n\r\n", good.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"), good.replace("CSeq", "XSeq"),
+        good.replace("Max-Forwards: 70", "Max-Forwards: 0"), good.replace("SIP/2.0\r\n", "SIP/9.0\r\n", 1), good.replace("sip:102@lumen.test", "http://x"),
+        good.replace("From:", "From: <sip:a@b>;tag=2\r\nFrom:"), good[: len(good) // 2], good.replace("\r\n\r\n", "\r\n" + "X-Long: " + "a" * 9000 + "\r\n\r\n"),
+    ]  # fmt: skip
+    for text in rubbish:
+        line.send(text, edge.phones)
+    assert (await anna.registers()).status == 200
+    await switch.hears_nothing(seconds=0.3)
+    tcp = await tcp_line(edge.phones, "127.0.9.4")
+    tcp.send("\x16\x03\x01 this is not SIP\r\n\r\n", edge.phones)
+    assert (await anna.registers()).status == 200
