@@ -1,0 +1,38 @@
+"""The web process's application: the API under /api/v1, and a few plain pages."""
+
+import asyncio
+
+from fastapi import FastAPI
+
+from offhook.doors.api import calls, pages, people, system, trials
+from offhook.doors.api.headers import SecurityHeaders
+from offhook.doors.api.house import House
+from offhook.doors.api.problems import translate_refusals
+
+API = "/api/v1"
+MOST_OCTETS = 64 * 1024
+"""The longest body a request may have; nothing we are sent is a hundredth of it."""
+
+
+def create_app(house: House) -> FastAPI:
+    """The application for a house. It starts nothing and owns nothing: who makes the house ends it."""
+    app = FastAPI(
+        title="Offhook",
+        version=house.version,
+        openapi_url=f"{API}/openapi.json",
+        # The framework's pages for reading this load scripts from elsewhere; ours (/api) needs none.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=MOST_OCTETS,
+        # Traces of requests would carry invitations away in their addresses.
+        telemetry={"tracing": False},
+    )
+    app.state.house = house
+    app.state.selftest = asyncio.Lock()
+    for room in (calls, people, trials, system):
+        app.include_router(room.router, prefix=API)
+    app.include_router(pages.router)
+    app.add_middleware(SecurityHeaders)
+    translate_refusals(app)
+    return app

@@ -1,0 +1,97 @@
+"""The few pages for people: what runs here, what the API offers, and the creation of an organization by invitation. Plain HTML, no scripts."""
+
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import phonenumbers
+from babel import Locale
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from offhook.domain.errors import Refusal
+from offhook.doors.api.access import Inside
+from offhook.doors.api.people import in_effect
+from offhook.doors.api.problems import HTTP_STATUS
+from offhook.doors.api.words import WORDS, language_of
+from offhook.services.organizations import accept
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_environment = Environment(
+    loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_FIELDS = ("name", "domain", "country")
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+def home(request: Request, house: Inside) -> Response:
+    """What runs here, and where to go."""
+    return _page(request, "home.html", version=house.version, sip_address=house.sip_address)
+
+
+@router.get("/api")
+def api(request: Request) -> Response:
+    """What the API offers, for people; read from its own description."""
+    described = request.app.openapi()
+    offers = [
+        {"method": method.upper(), "path": path, "text": offer.get("description", "")}
+        for path, methods in described["paths"].items()
+        for method, offer in methods.items()
+    ]
+    return _page(request, "api.html", offers=offers, description=request.app.openapi_url)
+
+
+@router.get("/style.css")
+def style() -> Response:
+    """How all pages look."""
+    return FileResponse(_TEMPLATES / "style.css", media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+
+@router.get("/welcome/{token}")
+def welcome(request: Request) -> Response:
+    """The form that creates an organization. Whether the invitation is good is found out when it is used."""
+    return _form(request, dict.fromkeys(_FIELDS, ""), None)
+
+
+@router.post("/welcome/{token}")
+async def create(request: Request, house: Inside, token: str) -> Response:
+    """Create the organization and show its first token, once."""
+    sent = await request.form()
+    values = {field: value if isinstance(value := sent.get(field, ""), str) else "" for field in _FIELDS}
+    try:
+        profile, api_token = await run_in_threadpool(lambda: accept(house.store, token, **values))
+    except Refusal as refusal:
+        return _form(request, values, refusal)
+    told = {"profile": profile, "token": api_token, "in_effect": await in_effect(house), "sip_address": house.sip_address}
+    return _page(request, "created.html", url=str(request.base_url).rstrip("/"), **told)
+
+
+def _form(request: Request, values: dict[str, str], refusal: Refusal | None) -> Response:
+    language = _language(request)
+    words = WORDS[language]
+    error = refusal and words.get(f"{refusal.code} {refusal.field}", refusal.explanation)
+    shown = {"values": values, "error": error, "field": refusal and refusal.field, "countries": _countries(language)}
+    return _page(request, "welcome.html", status=HTTP_STATUS[refusal.kind] if refusal else 200, **shown)
+
+
+def _page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+    language = _language(request)
+    text = _environment.get_template(name).render(language=language, words=WORDS[language], **values)
+    return HTMLResponse(text, status, {"Content-Language": language, "Vary": "Accept-Language"})
+
+
+def _language(request: Request) -> str:
+    return language_of(request.headers.get("accept-language", ""))
+
+
+@cache
+def _countries(language: str) -> list[tuple[str, str]]:
+    """Every country with telephone numbers: code and name, in the order of the names."""
+    names = Locale(language).territories
+    countries = [(code, names.get(code, code)) for code in phonenumbers.SUPPORTED_REGIONS]
+    return sorted(countries, key=lambda country: unicodedata.normalize("NFKD", country[1]).casefold())

@@ -1,0 +1,67 @@
+"""An organization, its people and its attendants."""
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+
+from offhook.domain.errors import Unavailable
+from offhook.doors.api.access import Inside, Own, Visitor
+from offhook.doors.api.house import House
+from offhook.doors.api.shapes import (
+    AttendantsShown,
+    OrganizationShown,
+    PasswordSet,
+    UserAdded,
+    UserAsked,
+    UsersShown,
+    attendant_shown,
+    organization_shown,
+    password_set,
+    user_shown,
+)
+from offhook.services.attendants import list_attendants
+from offhook.services.organizations import get_organization
+from offhook.services.users import add_user, list_users, set_password
+
+router = APIRouter(tags=["organization"])
+
+
+@router.get("/organization")
+def organization(house: Inside, own: Own) -> OrganizationShown:
+    """The organization whose token it is."""
+    return organization_shown(get_organization(house.store, own), house.sip_address)
+
+
+@router.get("/users")
+def users(house: Inside, own: Own) -> UsersShown:
+    """Everybody, by username."""
+    return UsersShown(users=[user_shown(user) for user in list_users(house.store, own)])
+
+
+@router.post("/users", status_code=201)
+async def new_user(house: Inside, own: Own, visitor: Visitor, asked: UserAsked) -> UserAdded:
+    """Add a user. Their telephones can register once a password is set."""
+    user = await run_in_threadpool(lambda: add_user(house.store, own, **asked.model_dump(), who=visitor.label))
+    return UserAdded(user=user_shown(user), in_effect=await in_effect(house))
+
+
+@router.post("/users/{username}/password")
+async def new_password(house: Inside, own: Own, visitor: Visitor, username: str) -> PasswordSet:
+    """Give a user's telephones a new random password, shown here only. The old one is refused from the next registration on."""
+    account = await run_in_threadpool(set_password, house.store, own, username, visitor.label)
+    return password_set(account, house.sip_address, in_effect=await in_effect(house))
+
+
+@router.get("/attendants")
+def attendants(house: Inside, own: Own) -> AttendantsShown:
+    """Every auto attendant, by name."""
+    usernames = {int(user.id): user.username for user in list_users(house.store, own)}
+    return AttendantsShown(attendants=[attendant_shown(attendant, usernames) for attendant in list_attendants(house.store, own)])
+
+
+async def in_effect(house: House) -> bool:
+    """Let the switch take up what was just saved; False when it does not answer: it reads everything when it is up again."""
+    try:
+        await house.switch.refresh()
+    except Unavailable:
+        return False
+    return True

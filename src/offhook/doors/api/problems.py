@@ -1,0 +1,85 @@
+"""Refusals as HTTP says them: problem details (RFC 9457), every one with its stable code.
+
+`type` is about:blank, so `title` is the status's own phrase; `code` is what programs should look at, `detail` is for people.
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from offhook.domain.errors import Kind, Refusal
+from offhook.doors.api.headers import SECURITY_HEADERS
+
+HTTP_STATUS = {
+    Kind.INVALID: 422,
+    Kind.MISSING: 404,
+    Kind.CONFLICT: 409,
+    Kind.FORBIDDEN: 403,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.UNAVAILABLE: 503,
+}
+_RETRY_SECONDS = "5"  # what is down is restarted within so many seconds
+_HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="Offhook"'}, 503: {"Retry-After": _RETRY_SECONDS}}
+_CODES = {404: "path.missing", 405: "method.not_allowed", 413: "request.too_large"}
+_PLACES = frozenset({"body", "query", "path", "header"})
+
+log = logging.getLogger(__name__)
+
+
+def problem(status: int, code: str, detail: str, field: str | None = None, **more: Any) -> Response:
+    """The answer that says no. `more` is added to it as further members."""
+    members = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    if field is not None:
+        members["field"] = field
+    return JSONResponse(members | more, status, _HEADERS.get(status), "application/problem+json")
+
+
+async def _refused(_request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return problem(HTTP_STATUS[refusal.kind], refusal.code, refusal.explanation, refusal.field)
+
+
+async def _unreadable(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {
+            "field": ".".join(str(part) for part in fault["loc"] if part not in _PLACES) or "body",
+            "explanation": fault["msg"],
+            "type": fault["type"],
+        }
+        for fault in error.errors()
+    ]
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return problem(400, "request.unreadable", "The body is not JSON.", "body")
+    errors = [{"field": fault["field"], "explanation": fault["explanation"]} for fault in faults]
+    said = "; ".join(f"{fault['field']}: {fault['explanation']}" for fault in errors)
+    return problem(422, "value.invalid", said, errors[0]["field"], errors=errors)
+
+
+async def _refused_by_framework(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = problem(error.status_code, _CODES.get(error.status_code, "request.refused"), str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _our_mistake(request: Request, error: Exception) -> Response:
+    # The path may hold an invitation; the route's pattern does not.
+    route = request.scope.get("route")
+    log.error("%s %s failed", request.method, getattr(route, "path", "(no route)"), exc_info=error)
+    answer = problem(500, "system.mistake", "Offhook made a mistake of its own; the log of the web process has the details.")
+    answer.headers.update(SECURITY_HEADERS)  # this answer is made outside of every middleware
+    return answer
+
+
+def translate_refusals(app: FastAPI) -> None:
+    """Let every refusal, and every mistake, leave the app as problem details."""
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _refused_by_framework)
+    app.add_exception_handler(Exception, _our_mistake)

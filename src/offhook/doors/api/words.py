@@ -1,0 +1,99 @@
+"""What the pages say, in each language they speak."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from babel import negotiate_locale
+
+ENGLISH: Mapping[str, str] = MappingProxyType(
+    {
+        "home_title": "Offhook runs here",
+        "home_text": "This is an Offhook phone system, version {version}. Telephones register at {sip_address}.",
+        "home_cli": "See calls and users with the command line: {command}.",
+        "home_api": "Programs use the API; what it offers stands here",
+        "home_welcome": "To create an organization, open the one-time link that was printed when this system was started.",
+        "api_title": "The API of Offhook",
+        "api_text": "Send a token in the header {header}. Refusals come as problem details (RFC 9457) with a stable code. The same list for programs:",
+        "welcome_title": "Create your organization",
+        "welcome_text": "This link works once. Afterwards you get a token for the command line and the API.",
+        "name": "Name of the organization",
+        "name_hint": "As people should read it, for example Maple Workshop.",
+        "domain": "Domain",
+        "domain_hint": "What stands behind the @ in your users' telephone addresses, for example phones.example.com.",
+        "country": "Country",
+        "country_hint": "Decides how numbers are dialled and which ones are emergency numbers.",
+        "country_choose": "Choose a country",
+        "create": "Create",
+        "wrong": "This cannot be done yet:",
+        "created_title": "{name} is created",
+        "token_text": "This is your API token. It is shown now and never again; keep it like a password.",
+        "next_title": "What to do next",
+        "next_try": "On a machine with Offhook, set where the system is and who you are:",
+        "next_user": "Add a person; the password of their telephone is shown once:",
+        "next_phone": "In the telephone set this username and password, domain {domain}, server {sip_address} (UDP or TCP).",
+        "next_selftest": "See whether everything works:",
+        "not_in_effect": "The part that makes calls does not answer now; your organization counts as soon as it is up again.",
+        "value.invalid name": "Give a name of 1 to 100 printable characters.",
+        "value.invalid domain": "This is no domain name with at least one dot, such as phones.example.com.",
+        "value.invalid country": "Choose a country from the list.",
+        "thing.taken domain": "This domain is taken; choose another one.",
+        "thing.missing token": "This link was used already, has expired or never was. Ask for a new one.",
+    }
+)
+
+FRENCH: Mapping[str, str] = MappingProxyType(
+    {
+        "home_title": "Offhook fonctionne ici",
+        "home_text": "Voici un système téléphonique Offhook, version {version}. Les téléphones s’enregistrent à l’adresse {sip_address}.",
+        "home_cli": "Consultez les appels et les utilisateurs en ligne de commande : {command}.",
+        "home_api": "Les programmes utilisent l’API ; voici ce qu’elle offre",
+        "home_welcome": "Pour créer une organisation, ouvrez le lien à usage unique affiché au démarrage de ce système.",
+        "api_title": "L’API d’Offhook",
+        "api_text": "Envoyez un jeton dans l’en-tête {header}. Les refus sont des « problem details » (RFC 9457) avec un code stable. "
+        "La même liste pour les programmes :",
+        "welcome_title": "Créez votre organisation",
+        "welcome_text": "Ce lien ne sert qu’une fois. Vous recevrez ensuite un jeton pour la ligne de commande et l’API.",
+        "name": "Nom de l’organisation",
+        "name_hint": "Tel qu’il sera lu, par exemple Atelier Érable.",
+        "domain": "Domaine",
+        "domain_hint": "Ce qui suit @ dans les adresses téléphoniques de vos utilisateurs, par exemple phones.example.com.",
+        "country": "Pays",
+        "country_hint": "Détermine la façon de composer les numéros et les numéros d’urgence.",
+        "country_choose": "Choisissez un pays",
+        "create": "Créer",
+        "wrong": "Ce n’est pas encore possible :",
+        "created_title": "{name} est créée",
+        "token_text": "Voici votre jeton d’API. Il est affiché maintenant et plus jamais ; gardez-le comme un mot de passe.",
+        "next_title": "Et maintenant",
+        "next_try": "Sur une machine où se trouve Offhook, indiquez l’adresse du système et votre jeton :",
+        "next_user": "Ajoutez une personne ; le mot de passe de son téléphone est affiché une seule fois :",
+        "next_phone": "Dans le téléphone, indiquez ce nom d’utilisateur et ce mot de passe, le domaine {domain} et le serveur {sip_address} (UDP ou TCP).",
+        "next_selftest": "Vérifiez que tout fonctionne :",
+        "not_in_effect": "La partie qui établit les appels ne répond pas ; votre organisation comptera dès son retour.",
+        "value.invalid name": "Donnez un nom de 1 à 100 caractères imprimables.",
+        "value.invalid domain": "Ce n’est pas un nom de domaine avec au moins un point, comme phones.example.com.",
+        "value.invalid country": "Choisissez un pays dans la liste.",
+        "thing.taken domain": "Ce domaine est déjà pris ; choisissez-en un autre.",
+        "thing.missing token": "Ce lien a déjà servi, a expiré ou n’a jamais existé. Demandez-en un nouveau.",
+    }
+)
+
+WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType({"en": ENGLISH, "fr": FRENCH})
+
+
+def language_of(accept_language: str) -> str:
+    """The language of WORDS that an Accept-Language header (RFC 9110 12.5.4) likes best; English if it likes none."""
+    wishes = []
+    for place, wish in enumerate(accept_language[:1000].split(",")):
+        tag, _, weight = wish.partition(";")
+        weighed = _weight(weight)
+        if tag.strip() and weighed > 0:
+            wishes.append((-weighed, place, tag.strip()))
+    return negotiate_locale([tag for _, _, tag in sorted(wishes)], list(WORDS), sep="-") or "en"
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text.strip().removeprefix("q=")) if text.strip() else 1.0
+    except ValueError:
+        return 0.0
