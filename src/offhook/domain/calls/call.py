@@ -16,6 +16,7 @@ from offhook.domain.calls.commands import CloseMedia, Command, EndLeg, LegComman
 from offhook.domain.calls.endings import (
     CALLER_CANCELLED,
     CALLER_LOST,
+    NO_COMMON_CODEC,
     SWITCH_FAILED,
     SYSTEM_STOPPED,
     Ending,
@@ -175,6 +176,9 @@ def _routed(call: Call, event: Routed) -> list[Command]:
     plan = event.decision.plan
     if isinstance(plan, Refuse):
         return call.end(plan.ending, event.at)
+    description = call.caller_leg.description
+    if description is None or not description.codecs:
+        return call.end(NO_COMMON_CODEC, event.at)
     call.stage, call.within = Stage.SERVED, call.enter(plan)
     return call.within.begin(call)
 

@@ -1,0 +1,82 @@
+"""The intercom between our own processes: one question, one answer, a JSON line each, over a Unix socket that only the owner may open.
+
+A leaf: knows no room. Questions are {"ask": name, ...details}; answers {"answer": value} or {"refusal": sentence}.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+LONGEST_LINE = 16 * 1024 * 1024
+"""Bytes; a long call's whole story fits."""
+
+Answer = Callable[..., Awaitable[Any]]
+
+
+class Silent(Exception):
+    """Nobody answered: the process is not there, or not done in time."""
+
+
+class Refused(Exception):
+    """The other process answered that it will not; the text is its sentence."""
+
+
+async def answer_at(path: Path, answers: Mapping[str, Answer]) -> asyncio.Server:
+    """Answer questions at a socket; the caller closes the server. `answers` maps a question's name to who answers, called with its details.
+
+    An answerer refuses by raising Refused; anything else it raises is logged, and told to the asker without its details.
+    """
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+            while line := await reader.readline():
+                writer.write(json.dumps(await _answered(answers, line)).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    with suppress(FileNotFoundError):
+        path.unlink()
+    server = await asyncio.start_unix_server(attend, path, limit=LONGEST_LINE)
+    path.chmod(0o600)
+    return server
+
+
+async def _answered(answers: Mapping[str, Answer], line: bytes) -> dict[str, Any]:
+    question = json.loads(line)
+    name = question.pop("ask", None) if isinstance(question, dict) else None
+    if name not in answers:
+        return {"refusal": f"{name!r} is no question that is answered here"}
+    try:
+        return {"answer": await answers[name](**question)}
+    except Refused as refusal:
+        return {"refusal": str(refusal)}
+    except Exception:
+        log.exception("the question %r could not be answered", name)
+        return {"refusal": f"the question {name!r} failed; the log of the process asked says how"}
+
+
+async def ask(path: Path, question: str, timeout_seconds: float = 5.0, **details: Any) -> Any:
+    """The answer to a question. Raises Silent, or Refused with the sentence of whoever was asked."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_LINE)
+            try:
+                writer.write(json.dumps({"ask": question, **details}).encode() + b"\n")
+                await writer.drain()
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError) as cause:
+        raise Silent(f"no answer at {path.name}: {type(cause).__name__}") from cause
+    if not line:
+        raise Silent(f"no answer at {path.name}: it hung up")
+    reply = json.loads(line)
+    if "refusal" in reply:
+        raise Refused(reply["refusal"])
+    return reply["answer"]

@@ -1,0 +1,55 @@
+"""The switch's desk: where the other processes ask what goes on and tell it to take up changes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from offhook import intercom
+from offhook.domain.calls.ids import CallId
+from offhook.domain.errors import Unavailable
+from offhook.services.ports.live import LiveCall
+from offhook.services.ports.records import Trace
+from offhook.switch.exchange import Exchange
+
+REFRESH_SECONDS = 20.0
+
+
+async def open_desk(path: Path, exchange: Exchange, refresh: Callable[[], Awaitable[int]]) -> Any:
+    """Answer at `path`; the caller closes what is returned."""
+
+    async def calls() -> list[dict[str, Any]]:
+        return [asdict(call) for call in exchange.calls()]
+
+    async def trace(call: str) -> Trace | None:
+        return exchange.trace(CallId(call))
+
+    return await intercom.answer_at(path, {"calls": calls, "trace": trace, "refresh": refresh})
+
+
+class SwitchDesk:
+    """Implements services.ports.live.LiveSwitch for another process than the switch's."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def calls(self) -> list[LiveCall]:
+        """See the port."""
+        return [LiveCall(**call) for call in await self._ask("calls")]
+
+    async def trace(self, call: str) -> Trace | None:
+        """See the port."""
+        told: Trace | None = await self._ask("trace", call=call)
+        return told
+
+    async def refresh(self) -> int:
+        """See the port."""
+        return int(await self._ask("refresh", REFRESH_SECONDS))
+
+    async def _ask(self, question: str, timeout_seconds: float = 5.0, **details: Any) -> Any:
+        try:
+            return await intercom.ask(self._path, question, timeout_seconds, **details)
+        except intercom.Silent as silent:
+            raise Unavailable(f"The switch does not answer ({silent}); it is restarted by itself, try again in a moment.") from silent
+        except intercom.Refused as refused:
+            raise Unavailable(f"The switch refused: {refused}") from refused
