@@ -39,7 +39,8 @@ class EdgeSettings:
     tcp_children: int = 2
     shared_memory_mb: int = 128
     """Registrations, credentials, bans, transactions; 100,000 credentials take about 40."""
-    worker_memory_mb: int = 8
+    worker_memory_mb: int = 64
+    """Touched only where used: a reload reads the whole table of credentials into the memory of the one process that does it."""
     tcp_connections: int = 4096
     tcp_idle_seconds: int = 20
     """A TCP connection that has not shown a password is closed after this long in silence."""

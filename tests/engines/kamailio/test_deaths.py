@@ -1,0 +1,150 @@
+"""What the edge survives: its own death, a lost or locked database file, a change while it works."""
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from offhook.engines.kamailio.client import Edge, EdgeRefused
+from offhook.engines.kamailio.directory import Directory, write
+from offhook.engines.kamailio.render import write_configuration
+from offhook.engines.kamailio.settings import EdgeMisconfigured
+from offhook.services.ports.registrar import RegistrarAbsent
+from tests.engines.kamailio.conftest import DIRECTORY, RunningEdge, changed, settings_in
+from tests.engines.kamailio.talk import Line, eventually, ha1, token
+from tests.engines.kamailio.test_calls import answered, invites, preloaded, switch_text, within
+
+pytestmark = pytest.mark.engines
+
+
+async def test_registrations_and_calls_outlive_a_killed_kamailio(edge: RunningEdge, switch: Line) -> None:
+    anna, ben = await edge.phone(), await edge.phone("ben", transport="TCP")
+    assert (await anna.registers()).status == (await ben.registers()).status == 200
+    before = await edge.client.contacts("anna", "lumen.test")
+    call, _, answer = await answered(edge, switch, anna)
+
+    async def written() -> bool:
+        with contextlib.closing(sqlite3.connect(edge.settings.database)) as file:
+            return bool(file.execute("SELECT count(*) FROM location").fetchone()[0] == 2)
+
+    await eventually(written)
+    edge.end(signal.SIGKILL)
+    with pytest.raises(RegistrarAbsent, match="Kamailio did not answer"):
+        await edge.client.contacts("anna", "lumen.test")
+    await edge.start()
+
+    (after,) = await edge.client.contacts("anna", "lumen.test")
+    assert after.uri == before[0].uri
+    assert await edge.client.contacts("ben", "lumen.test") == (), "its TCP connection is gone"
+    switch.send(switch_text(edge, "INVITE", after.uri, preloaded(edge), call=token()), edge.inner)
+    await anna.line.hear(invites)
+    uri, to, routes = within(answer)
+    anna.send(anna.text("BYE", uri, *routes, call=call, cseq=3, to=to))
+    assert (await switch.hear(lambda m: m.method == "BYE")).one("Call-ID") == call
+
+
+async def test_a_lost_or_locked_database_file_stops_nobody(edge: RunningEdge, switch: Line) -> None:
+    anna, ben = await edge.phone(), await edge.phone("ben")
+    with contextlib.closing(sqlite3.connect(edge.settings.database, isolation_level=None)) as file:
+        file.execute("BEGIN EXCLUSIVE")
+        assert (await anna.registers()).status == 200
+        await asyncio.sleep(1.5 * edge.settings.write_back_seconds)
+        assert (await ben.registers()).status == 200
+        assert len(await edge.client.contacts("anna", "lumen.test")) == 1
+        await answered(edge, switch, anna)
+        file.execute("COMMIT")
+
+    for path in edge.settings.database.parent.glob("edge.sqlite*"):
+        path.unlink()
+    assert (await anna.registers()).status == 200
+    await asyncio.sleep(1.5 * edge.settings.write_back_seconds)
+    assert (await ben.registers()).status == 200
+    assert len(await edge.client.contacts("ben", "lumen.test")) == 1
+    await answered(edge, switch, ben)
+    anna.send(anna.text("INVITE", "sip:911@lumen.test", call=token()))
+    assert (await switch.hear(lambda m: invites(m) and "911" in m.uri)).one("X-Offhook-Source") == "emergency"
+
+
+async def test_a_new_password_and_a_new_organization_count_from_the_reload_on(edge: RunningEdge) -> None:
+    anna, carl = await edge.phone(), await edge.phone("carl", domain="oak.test")
+    carl.password = "carl-secret"
+    assert (await carl.registers()).status == 403
+    await anna.registers()
+    people = {**DIRECTORY.credentials, ("anna", "lumen.test"): ha1("anna", "lumen.test", "new"), ("carl", "oak.test"): ha1("carl", "oak.test", "carl-secret")}
+    people.pop(("ben", "lumen.test"))
+    write(edge.settings.database, changed(credentials=people))
+    await edge.client.reload()
+    assert (await carl.registers()).status == 200
+    assert (await anna.registers()).status == 401
+    anna.password = "new"
+    assert (await anna.registers()).status == 200
+    assert (await (await edge.phone("ben")).registers()).status == 401
+    assert len(await edge.client.contacts("anna", "lumen.test")) == 1, "a new directory leaves registrations alone"
+
+
+async def test_nobody_is_refused_while_the_directory_is_reloaded(edge: RunningEdge) -> None:
+    crowd = {(f"user{number}", "lumen.test"): "0" * 32 for number in range(20_000)}
+    write(edge.settings.database, changed(credentials={**DIRECTORY.credentials, **crowd}))
+    anna, statuses, done = await edge.phone(), [], asyncio.Event()
+
+    async def register() -> None:
+        while not done.is_set():
+            statuses.append((await anna.registers()).status)
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(register())
+    for _ in range(10):
+        await edge.client.reload()
+    done.set()
+    await task
+    assert set(statuses) == {200}
+    assert len(statuses) >= 3
+
+
+async def test_a_reload_without_a_file_keeps_what_was_known(edge: RunningEdge) -> None:
+    with contextlib.closing(sqlite3.connect(edge.settings.database)) as file:
+        file.execute("DROP TABLE credentials")
+        file.commit()
+    with pytest.raises(EdgeRefused):
+        await edge.client.reload()
+    assert (await (await edge.phone()).registers()).status == 200
+
+
+def test_write_replaces_the_directory_and_leaves_registrations(folder: Path) -> None:
+    path = folder / "edge.sqlite"
+    write(path, DIRECTORY)
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute("INSERT INTO location (ruid, username) VALUES ('r', 'anna')")
+        file.commit()
+        write(path, Directory({("x", "y.test"): "1" * 32}, {}, ()))
+        assert file.execute("SELECT username FROM location").fetchall() == [("anna",)]
+        assert file.execute("SELECT key_name, key_value FROM credentials").fetchall() == [("x@y.test", "1" * 32)]
+        assert file.execute("SELECT key_name FROM domains").fetchall() == [("y.test",)]
+        assert file.execute("SELECT count(*) FROM carriers").fetchone() == (0,)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("user, secret", [("Anna", "1" * 32), ("anna", "password"), ("anna", "A" * 32)])
+def test_a_credential_that_could_never_match_is_refused(folder: Path, user: str, secret: str) -> None:
+    with pytest.raises(ValueError, match="lower"):
+        write(folder / "edge.sqlite", Directory({(user, "lumen.test"): secret}, {}, ()))
+
+
+async def test_a_folder_too_deep_for_a_socket_is_named(folder: Path) -> None:
+    with pytest.raises(EdgeMisconfigured, match="run_folder"):
+        settings_in(folder / ("x" * 100))
+
+
+def test_the_configuration_is_readable_by_its_owner_alone(folder: Path) -> None:
+    assert write_configuration(settings_in(folder)).stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_dead_edge_is_named_within_a_second_or_so(folder: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(RegistrarAbsent, match=r"ul\.lookup"):
+        await Edge(settings_in(folder)).contacts("anna", "lumen.test")
+    assert time.monotonic() - started < 5
