@@ -1,22 +1,141 @@
-"""A session: one call between us and one peer, as a table of states, orders and happenings."""
+"""A session: one call between us and one peer, as a table of orders and happenings."""
 
 from enum import StrEnum
+from typing import NamedTuple
+
+from offhook.sip.addresses import Address
+from offhook.sip.alarms import Alarm
+from offhook.sip.dialogs import Dialog
+from offhook.sip.moves import Move, Table
+from offhook.sip.offers import OfferEvent, OfferState, next_offer_state
+from offhook.sip.transactions import Transaction
+from offhook.sip.writing import Headers
 
 
 class SessionState(StrEnum):
     """Where a session stands."""
 
+    NEW = "new"
     CALLING = "calling"
-    PROGRESS = "progress"
-    CANCEL_WAITING = "cancel waiting"
+    PROGRESS = "in progress"
+    CANCEL_WAITING = "waiting to cancel"
     CANCELLING = "cancelling"
-    REFUSED = "refused"
+    CHALLENGED = "challenged"
     ARRIVED = "arrived"
     ANSWERED = "answered"
-    BYE_WAITING = "bye waiting"
+    BYE_WAITING = "waiting to hang up"
     UP = "up"
     CLOSING = "closing"
     GONE = "gone"
+
+
+class SessionEvent(StrEnum):
+    """Orders in the imperative, happenings in the past tense."""
+
+    INVITE = "invite"
+    INVITE_AGAIN = "invite again"
+    RING = "ring"
+    ANSWER = "answer"
+    REFUSE = "refuse"
+    CANCEL = "cancel"
+    BYE = "hang up"
+    REOFFER = "reoffer"
+    ACCEPT_REOFFER = "accept a reoffer"
+    REFUSE_REOFFER = "refuse a reoffer"
+    INFO = "send INFO"
+    INVITE_CAME = "INVITE came"
+    PROVISIONAL_CAME = "1xx came"
+    SUCCESS_CAME = "2xx came"
+    CHALLENGE_CAME = "401 or 407 came"
+    FAILURE_CAME = "300-699 came"
+    ACK_CAME = "ACK came"
+    ACK_MISSED = "ACK missed"
+    CANCEL_CAME = "CANCEL came"
+    BYE_CAME = "BYE came"
+    BYE_OVER = "BYE over"
+    LOST = "peer knows nothing of it"
+
+
+class SessionDo(StrEnum):
+    """What the agent does by itself on a move."""
+
+    SEND_CANCEL = "send CANCEL"
+    SEND_BYE = "send BYE"
+
+
+_S, _E, _BYE, _CANCEL = SessionState, SessionEvent, (SessionDo.SEND_BYE,), (SessionDo.SEND_CANCEL,)
+
+SESSION_MOVES: Table[SessionState, SessionEvent, SessionDo] = {
+    _S.NEW: {
+        _E.INVITE: Move(_S.CALLING),
+        _E.INVITE_CAME: Move(_S.ARRIVED),
+    },
+    _S.CALLING: {
+        _E.PROVISIONAL_CAME: Move(_S.PROGRESS),
+        _E.SUCCESS_CAME: Move(_S.UP),
+        _E.CHALLENGE_CAME: Move(_S.CHALLENGED),
+        _E.FAILURE_CAME: Move(_S.GONE),
+        # No CANCEL before the peer has shown that it has the INVITE (RFC 3261 9.1).
+        _E.CANCEL: Move(_S.CANCEL_WAITING),
+    },
+    _S.PROGRESS: {
+        _E.PROVISIONAL_CAME: Move(_S.PROGRESS),
+        _E.SUCCESS_CAME: Move(_S.UP),
+        _E.CHALLENGE_CAME: Move(_S.CHALLENGED),
+        _E.FAILURE_CAME: Move(_S.GONE),
+        _E.CANCEL: Move(_S.CANCELLING, _CANCEL),
+    },
+    _S.CANCEL_WAITING: {
+        _E.PROVISIONAL_CAME: Move(_S.CANCELLING, _CANCEL),
+        _E.SUCCESS_CAME: Move(_S.CLOSING, _BYE),
+        _E.CHALLENGE_CAME: Move(_S.GONE),
+        _E.FAILURE_CAME: Move(_S.GONE),
+    },
+    _S.CANCELLING: {
+        _E.PROVISIONAL_CAME: Move(_S.CANCELLING),
+        _E.SUCCESS_CAME: Move(_S.CLOSING, _BYE),
+        _E.CHALLENGE_CAME: Move(_S.GONE),
+        _E.FAILURE_CAME: Move(_S.GONE),
+    },
+    _S.CHALLENGED: {_E.INVITE_AGAIN: Move(_S.CALLING)},
+    _S.ARRIVED: {
+        _E.RING: Move(_S.ARRIVED),
+        _E.ANSWER: Move(_S.ANSWERED),
+        _E.REFUSE: Move(_S.GONE),
+        _E.CANCEL_CAME: Move(_S.GONE),
+        # A caller may hang up an early dialog too (RFC 3261 15).
+        _E.BYE_CAME: Move(_S.GONE),
+    },
+    _S.ANSWERED: {
+        _E.ACK_CAME: Move(_S.UP),
+        _E.ACK_MISSED: Move(_S.CLOSING, _BYE),
+        # The callee must not send BYE before the ACK, or 64*t1 without one (RFC 3261 15).
+        _E.BYE: Move(_S.BYE_WAITING),
+        _E.BYE_CAME: Move(_S.GONE),
+        _E.INFO: Move(_S.ANSWERED),
+    },
+    _S.BYE_WAITING: {
+        _E.ACK_CAME: Move(_S.CLOSING, _BYE),
+        _E.ACK_MISSED: Move(_S.CLOSING, _BYE),
+        _E.BYE_CAME: Move(_S.GONE),
+    },
+    _S.UP: {
+        _E.BYE: Move(_S.CLOSING, _BYE),
+        _E.BYE_CAME: Move(_S.GONE),
+        _E.REOFFER: Move(_S.UP),
+        _E.ACCEPT_REOFFER: Move(_S.UP),
+        _E.REFUSE_REOFFER: Move(_S.UP),
+        _E.INFO: Move(_S.UP),
+        _E.ACK_CAME: Move(_S.UP),
+        _E.ACK_MISSED: Move(_S.CLOSING, _BYE),
+        _E.LOST: Move(_S.CLOSING, _BYE),
+    },
+    _S.CLOSING: {
+        _E.BYE_OVER: Move(_S.GONE),
+        _E.BYE_CAME: Move(_S.CLOSING),
+    },
+    _S.GONE: {},
+}
 
 
 class SessionRefuses(Exception):
@@ -27,3 +146,75 @@ class SessionRefuses(Exception):
         self.session = session
         self.order = order
         self.state = state
+
+
+class Called(NamedTuple):
+    """What an INVITE of ours was ordered with, for its second go with credentials."""
+
+    uri: str
+    from_value: str
+    to_value: str
+    destination: Address
+    sdp: str | None
+    routes: tuple[str, ...]
+    headers: Headers
+    call_id: str
+    local_tag: str
+
+
+class Unacked:
+    """A 200 of ours that waits for its ACK; cseq is its INVITE's."""
+
+    __slots__ = ("alarms", "cseq", "interval", "transaction")
+
+    def __init__(self, transaction: Transaction, cseq: int, interval: float) -> None:
+        self.transaction = transaction
+        self.cseq = cseq
+        self.interval = interval
+        self.alarms: list[Alarm] = []
+
+    def rest(self) -> None:
+        for alarm in self.alarms:
+            alarm.cancel()
+        self.alarms.clear()
+
+
+class Session:
+    """One session. invite is its INVITE transaction on our side or the peer's; reinvite a re-INVITE of the peer not yet answered."""
+
+    __slots__ = ("called", "dialog", "farewell", "id", "invite", "last_cseq", "offers", "reinvite", "state", "unacked")
+
+    def __init__(self, session_id: str) -> None:
+        self.id = session_id
+        self.state = SessionState.NEW
+        self.offers = OfferState.STABLE
+        self.dialog: Dialog | None = None
+        self.called: Called | None = None
+        self.invite: Transaction | None = None
+        self.reinvite: Transaction | None = None
+        self.unacked: Unacked | None = None
+        self.farewell: Headers = ()
+        self.last_cseq = 0
+
+    def move_on(self, event: SessionEvent) -> tuple[SessionDo, ...] | None:
+        """Take the table's move and say what to do; None, and nothing has changed, where there is none."""
+        move = SESSION_MOVES[self.state].get(event)
+        if move is None:
+            return None
+        self.state = move.next
+        return move.do
+
+    def obey(self, order: SessionEvent) -> tuple[SessionDo, ...]:
+        """As move_on(), for orders: raises SessionRefuses where the table has no such move."""
+        doing = self.move_on(order)
+        if doing is None:
+            raise SessionRefuses(self.id, order, self.state)
+        return doing
+
+    def offer(self, event: OfferEvent) -> bool:
+        """Take the move of the offer table; False, and nothing has changed, where there is none."""
+        state = next_offer_state(self.offers, event)
+        if state is None:
+            return False
+        self.offers = state
+        return True

@@ -1,0 +1,221 @@
+"""The called side: what the requests of a peer mean, and what is answered without asking anybody (RFC 3261 8.2, 12.2.2)."""
+
+from sipmessage import Request
+
+from offhook.sip.core import Core, ServerTransaction, is_sdp, sdp_of
+from offhook.sip.dialogs import as_callee, contact_uri
+from offhook.sip.facts import (
+    AckReceived,
+    ByeReceived,
+    CancelReceived,
+    InfoReceived,
+    InviteReceived,
+    ReofferCancelled,
+    ReofferReceived,
+    RequestReceived,
+)
+from offhook.sip.offers import GLARE, OfferEvent, OfferState
+from offhook.sip.sessions import Session, SessionEvent, SessionState
+from offhook.sip.transactions import Event, State
+from offhook.sip.wall import Envelope
+from offhook.sip.writing import ALLOW, SDP, Headers
+
+# Given out as RequestReceived; whoever drives the agent answers.
+GIVEN_OUT = frozenset(("OPTIONS", "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH"))
+_OURS = frozenset(("INVITE", "BYE", "INFO"))
+_COME_AGAIN = (("Retry-After", "1"),)
+
+
+class Called:
+    """Hears every new request, and every ACK to a 200."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        core.on_request = self.told
+        self._in_dialog = {"INVITE": self._reinvite, "BYE": self._bye, "INFO": self._info}
+
+    def told(self, transaction: ServerTransaction, event: Event, envelope: Envelope | None) -> None:
+        """A new request; or the ACK to a 2xx of a peer that wrongly keeps the INVITE's branch."""
+        if envelope is None:
+            return
+        if event is Event.ACK:
+            self.acknowledged(envelope)
+        elif envelope.method == "CANCEL":
+            self._cancel(transaction, envelope)
+        elif envelope.to_tag:
+            self._arrived_in_dialog(transaction, envelope)
+        else:
+            self._arrived_outside(transaction, envelope)
+
+    def acknowledged(self, envelope: Envelope) -> None:
+        """An ACK that belongs to no refusal: to our 200, a repeat of one, or to nothing; never answered."""
+        session = self._core.dialogs.get((envelope.call_id, envelope.to_tag, envelope.from_tag))
+        if session is None:
+            return
+        self._core.heard = session.id
+        unacked = session.unacked
+        if unacked is None or unacked.cseq != envelope.sequence:
+            return
+        unacked.rest()
+        session.unacked = None
+        session.offer(OfferEvent.ANSWER_RECEIVED)
+        doing = session.move_on(SessionEvent.ACK_CAME)
+        if doing is None:
+            return
+        if session.state is SessionState.UP:
+            self._core.fact(session, AckReceived(session.id, sdp_of(envelope)))
+        self._core.do(session, doing)
+
+    def _arrived_outside(self, transaction: ServerTransaction, envelope: Envelope) -> None:
+        core = self._core
+        merged = (envelope.call_id, envelope.from_tag, envelope.sequence, envelope.method)
+        if merged in core.merged:
+            # The same request by another way: a fork upstream has found us twice (RFC 3261 8.2.2.2).
+            core.reply(transaction, 482)
+            return
+        core.merged[merged] = transaction
+        transaction.merged = merged
+        if self._refuses(transaction, envelope):
+            return
+        if envelope.method == "INVITE":
+            self._invite(transaction, envelope)
+        elif envelope.method in _OURS:
+            core.reply(transaction, 481)
+        else:
+            self._give_out(transaction, envelope)
+
+    def _arrived_in_dialog(self, transaction: ServerTransaction, envelope: Envelope) -> None:
+        core = self._core
+        session = core.dialogs.get((envelope.call_id, envelope.to_tag, envelope.from_tag))
+        if session is None or session.dialog is None:
+            core.reply(transaction, 481)
+            return
+        core.heard = transaction.session_id = session.id
+        transaction.session = session
+        if self._refuses(transaction, envelope):
+            return
+        if not session.dialog.takes(envelope.sequence):
+            core.reply(transaction, 500, "CSeq Is Not New")
+            return
+        listener = self._in_dialog.get(envelope.method)
+        if listener is None:
+            self._give_out(transaction, envelope)
+        else:
+            listener(session, transaction, envelope)
+
+    def _refuses(self, transaction: ServerTransaction, envelope: Envelope) -> bool:
+        """Method, extensions and content, in the order of RFC 3261 8.2."""
+        refusal = _refusal(envelope)
+        if refusal is not None:
+            status, headers = refusal
+            self._core.reply(transaction, status, headers=headers)
+        return refusal is not None
+
+    def _invite(self, transaction: ServerTransaction, envelope: Envelope) -> None:
+        core = self._core
+        target = contact_uri(envelope.message.headers.get("Contact"))
+        if target is None:
+            core.reply(transaction, 400, "Missing Contact header")
+            return
+        session = Session(core.tokens())
+        session.move_on(SessionEvent.INVITE_CAME)
+        session.invite = transaction
+        core.sessions[session.id] = session
+        core.heard = transaction.session_id = session.id
+        transaction.session = session
+        core.reply(transaction, 100)
+        dialog = as_callee(envelope, core.tokens(), target)
+        transaction.echo = transaction.echo._replace(to_value=dialog.local)
+        core.attach(session, dialog)
+        sdp = sdp_of(envelope)
+        session.offer(OfferEvent.ASKED if sdp is None else OfferEvent.OFFER_RECEIVED)
+        core.fact(session, InviteReceived(session.id, _request(envelope), envelope.source, sdp))
+
+    def _reinvite(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
+        core = self._core
+        if session.state is SessionState.CLOSING:
+            core.reply(transaction, 481)
+        elif session.offers is not OfferState.STABLE:
+            status = GLARE[session.offers]
+            core.reply(transaction, status, headers=_COME_AGAIN if status == 500 else ())
+        elif session.unacked is not None or session.state is not SessionState.UP:
+            # Its INVITE is not over for us: the ACK was lost, or overtaken.
+            core.reply(transaction, 500, headers=_COME_AGAIN)
+        else:
+            sdp = sdp_of(envelope)
+            session.offer(OfferEvent.ASKED if sdp is None else OfferEvent.OFFER_RECEIVED)
+            session.reinvite = transaction
+            core.reply(transaction, 100)
+            core.fact(session, ReofferReceived(session.id, _request(envelope), sdp))
+
+    def _bye(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
+        core = self._core
+        arrived = session.state is SessionState.ARRIVED
+        doing = session.move_on(SessionEvent.BYE_CAME)
+        if doing is None:
+            core.reply(transaction, 481)
+            return
+        core.reply(transaction, 200)
+        core.refuse_reinvite(session, 487)
+        if arrived and isinstance(session.invite, ServerTransaction):
+            core.reply(session.invite, 487)
+        core.do(session, doing)
+        if session.state is SessionState.GONE:
+            core.fact(session, ByeReceived(session.id, _request(envelope)))
+
+    def _info(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
+        self._core.reply(transaction, 200)
+        self._core.fact(session, InfoReceived(session.id, _request(envelope)))
+
+    def _cancel(self, transaction: ServerTransaction, envelope: Envelope) -> None:
+        core = self._core
+        invite = core.servers.get((*transaction.key[:-1], "INVITE"))
+        if invite is None:
+            core.reply(transaction, 481)
+            return
+        transaction.echo = transaction.echo._replace(to_value=invite.echo.to_value)
+        core.heard = transaction.session_id = invite.session_id
+        core.reply(transaction, 200)
+        session = invite.session
+        # Too late for one that has its final answer: the 200 above is all (RFC 3261 9.2).
+        if session is None or invite.state is not State.PROCEEDING:
+            return
+        if session.reinvite is invite:
+            core.refuse_reinvite(session, 487)
+            core.fact(session, ReofferCancelled(session.id))
+            return
+        doing = session.move_on(SessionEvent.CANCEL_CAME)
+        if doing is not None:
+            core.reply(invite, 487)
+            core.do(session, doing)
+            core.fact(session, CancelReceived(session.id, _request(envelope)))
+
+    def _give_out(self, transaction: ServerTransaction, envelope: Envelope) -> None:
+        transaction.asked = self._core.tokens()
+        self._core.pending[transaction.asked] = transaction
+        self._core.out.append(RequestReceived(transaction.asked, _request(envelope), envelope.source))
+
+
+def _refusal(envelope: Envelope) -> tuple[int, Headers] | None:
+    """Status and headers for a request that no room of ours could take, else None."""
+    method, headers = envelope.method, envelope.message.headers
+    if method not in _OURS and method not in GIVEN_OUT:
+        return 405, (ALLOW,)
+    required = headers.getlist("Require")
+    if required:
+        # No extension is spoken yet, so any that is required is too much.
+        return 420, (("Unsupported", ", ".join(required)),)
+    if not envelope.message.body:
+        return None
+    if method == "INVITE" and not is_sdp(headers.get("Content-Type")):
+        return 415, (("Accept", SDP),)
+    if (headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
+        return 415, (("Accept-Encoding", "identity"),)
+    return None
+
+
+def _request(envelope: Envelope) -> Request:
+    """The message, known to be a request: server transactions are opened for nothing else."""
+    message = envelope.message
+    assert isinstance(message, Request)
+    return message

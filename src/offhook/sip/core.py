@@ -1,0 +1,284 @@
+"""What both sides of the agent share: its sessions, dialogs, transactions and timers, and the few things all of it does."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+
+from offhook.sip.addresses import Address
+from offhook.sip.alarms import Alarms
+from offhook.sip.dialogs import Dialog, DialogEvent, DialogKey
+from offhook.sip.facts import AckMissing, Output, Send
+from offhook.sip.offers import OfferEvent
+from offhook.sip.reading import split_values
+from offhook.sip.sessions import Session, SessionDo, SessionEvent, SessionState, Unacked
+from offhook.sip.timers import Timers
+from offhook.sip.transactions import (
+    INVITE_CLIENT_MOVES,
+    INVITE_SERVER_MOVES,
+    OTHER_CLIENT_MOVES,
+    OTHER_SERVER_MOVES,
+    Event,
+    Transaction,
+    Walker,
+)
+from offhook.sip.wall import Envelope, reply_address, via_returned
+from offhook.sip.writing import SDP, Echo, Headers, Outline, Pen
+
+COOKIE = "z9hG4bK"
+
+
+class Purpose(StrEnum):
+    """Why we sent a request."""
+
+    INVITE = "invite"
+    REINVITE = "reinvite"
+    CANCEL = "cancel"
+    BYE = "bye"
+    STRAY_BYE = "stray bye"
+    INFO = "info"
+    OUTSIDE = "outside"
+
+
+class ClientTransaction(Transaction):
+    """A request of ours. acks holds, by To tag, the ACK that each 2xx has got; asked the key of a request outside sessions."""
+
+    __slots__ = ("acks", "asked", "outline", "purpose", "session")
+
+    def __init__(self, key: tuple[str, ...], to: Address, outline: Outline, purpose: Purpose, session: Session | None, asked: str) -> None:
+        moves = INVITE_CLIENT_MOVES if outline.method == "INVITE" else OTHER_CLIENT_MOVES
+        super().__init__(moves, key, to, session.id if session else None)
+        self.outline = outline
+        self.purpose = purpose
+        self.session = session
+        self.asked = asked
+        self.acks: dict[str, tuple[bytes, Address]] = {}
+
+
+class ServerTransaction(Transaction):
+    """A request of a peer, with what its responses repeat."""
+
+    __slots__ = ("asked", "echo", "envelope", "merged", "session")
+
+    def __init__(self, key: tuple[str, ...], envelope: Envelope, echo: Echo) -> None:
+        super().__init__(INVITE_SERVER_MOVES if envelope.method == "INVITE" else OTHER_SERVER_MOVES, key, echo.to, None)
+        self.envelope = envelope
+        self.echo = echo
+        self.session: Session | None = None
+        self.asked = ""
+        self.merged: tuple[str, str, int, str] | None = None
+
+
+class Core:
+    """One agent's memory. now and out belong to the call in progress: begin() sets them, take() gives out back."""
+
+    def __init__(self, *, local: Address, user_agent: str, tokens: Callable[[], str], timers: Timers, reliable: bool, user: str) -> None:
+        self.pen = Pen(local, user_agent, reliable=reliable, contact_user=user)
+        self.tokens = tokens
+        self.timers = timers
+        self.alarms = Alarms()
+        self.now = 0.0
+        self.out: list[Output] = []
+        self.heard: str | None = None
+        self.sessions: dict[str, Session] = {}
+        self.dialogs: dict[DialogKey, Session] = {}
+        self.clients: dict[tuple[str, ...], ClientTransaction] = {}
+        self.servers: dict[tuple[str, ...], ServerTransaction] = {}
+        self.merged: dict[tuple[str, str, int, str], ServerTransaction] = {}
+        self.pending: dict[str, ServerTransaction] = {}
+        self.on_response: Callable[[ClientTransaction, Event, Envelope | None], None] = _nobody
+        self.on_request: Callable[[ServerTransaction, Event, Envelope | None], None] = _nobody
+        self.walker = Walker(
+            timers=timers, reliable=reliable, alarms=self.alarms, clock=lambda: self.now, send=self.say, tell=self._tell, end=self._end
+        )
+
+    def begin(self, now: float) -> None:
+        self.now = now
+        self.out = []
+        self.heard = None
+
+    def take(self) -> list[Output]:
+        out, self.out = self.out, []
+        return out
+
+    def say(self, data: bytes, to: Address, session_id: str | None) -> None:
+        self.out.append(Send(data, to, session_id))
+
+    def fact(self, session: Session, fact: Output) -> None:
+        """Tell it, unless the session has been forgotten meanwhile."""
+        if self.sessions.get(session.id) is session:
+            self.out.append(fact)
+
+    def branch(self) -> str:
+        return COOKIE + self.tokens()
+
+    def ask(
+        self,
+        outline: Outline,
+        to: Address,
+        purpose: Purpose,
+        *,
+        session: Session | None = None,
+        asked: str = "",
+        headers: Headers = (),
+        kind: str = "",
+        body: bytes = b"",
+    ) -> ClientTransaction:
+        """Send a request and follow it."""
+        transaction = ClientTransaction((outline.branch, outline.method), to, outline, purpose, session, asked)
+        self.clients[transaction.key] = transaction
+        data = self.pen.request(outline, headers=headers, contact=outline.method == "INVITE", kind=kind, body=body)
+        self.walker.walk(transaction, Event.SAY_REQUEST, say=data)
+        return transaction
+
+    def open_server(self, key: tuple[str, ...], envelope: Envelope) -> None:
+        """Follow a new request of a peer; on_request hears of it."""
+        headers = envelope.message.headers
+        vias = [value for line in headers.getlist("Via") for value in split_values(line)]
+        to = reply_address(vias[0], envelope.source)
+        vias[0] = via_returned(vias[0], envelope.source)
+        via_lines = "".join([f"Via: {via}\r\n" for via in vias])
+        lines = f"{via_lines}From: {headers['From']}\r\nCall-ID: {envelope.call_id}\r\nCSeq: {headers['CSeq']}\r\n"
+        routes = "".join([f"Record-Route: {route}\r\n" for route in headers.getlist("Record-Route")])
+        transaction = ServerTransaction(key, envelope, Echo(lines, headers["To"], routes, to))
+        self.servers[key] = transaction
+        self.walker.walk(transaction, Event.REQUEST, envelope)
+
+    def reply(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        reason: str = "",
+        *,
+        headers: Headers = (),
+        dialog: bool = False,
+        kind: str = "",
+        body: bytes = b"",
+    ) -> None:
+        """Answer a request; dialog: this response makes or refreshes one, so it carries our Contact."""
+        echo = transaction.echo
+        if status > 100 and not transaction.envelope.to_tag and echo.to_value == transaction.envelope.message.headers["To"]:
+            transaction.echo = echo._replace(to_value=f"{echo.to_value};tag={self.tokens()}")
+        data = self.pen.response(transaction.echo, status, reason, headers=headers, contact=dialog, dialog=dialog, kind=kind, body=body)
+        self.walker.walk(transaction, _said(transaction, status), say=data)
+
+    def attach(self, session: Session, dialog: Dialog) -> None:
+        """The session lives in this dialog from now on."""
+        if session.dialog is not None and session.dialog.key != dialog.key:
+            self.dialogs.pop(session.dialog.key, None)
+        session.dialog = dialog
+        self.dialogs[dialog.key] = session
+
+    def acknowledge(self, transaction: ClientTransaction, dialog: Dialog, to_tag: str, headers: Headers) -> None:
+        """ACK a 2xx, and keep the ACK for its repeats (RFC 3261 13.2.2.4)."""
+        data = self.pen.request(dialog.outline("ACK", self.branch(), transaction.outline.cseq), headers=headers)
+        transaction.acks[to_tag] = data, dialog.to
+        self.say(data, dialog.to, transaction.session_id)
+
+    def await_ack(self, session: Session, transaction: ServerTransaction) -> None:
+        """Repeat a 200 until its ACK comes, on every transport, and hang up when it does not (RFC 3261 13.3.1.4)."""
+        unacked = Unacked(transaction, transaction.envelope.sequence, self.timers.t1)
+        session.unacked = unacked
+        unacked.alarms.append(self.alarms.set(self.now + unacked.interval, partial(self._repeat_answer, unacked)))
+        unacked.alarms.append(self.alarms.set(self.now + self.timers.limit, partial(self._miss_ack, session, unacked)))
+
+    def do(self, session: Session, doing: tuple[SessionDo, ...]) -> None:
+        """Carry out what the session's table says."""
+        for order in doing:
+            if order is SessionDo.SEND_BYE:
+                self._send_bye(session)
+            else:
+                self._send_cancel(session)
+        if session.state is SessionState.GONE:
+            self.drop(session)
+
+    def drop(self, session: Session) -> None:
+        """The session is over: nobody finds its dialog any more."""
+        if session.unacked is not None:
+            session.unacked.rest()
+            session.unacked = None
+        if session.dialog is not None:
+            session.dialog.follow(DialogEvent.BYE)
+            self.dialogs.pop(session.dialog.key, None)
+
+    def refuse_reinvite(self, session: Session, status: int, headers: Headers = ()) -> bool:
+        """Refuse the peer's open re-INVITE, if there is one: what was agreed before holds."""
+        reinvite, session.reinvite = session.reinvite, None
+        if not isinstance(reinvite, ServerTransaction):
+            return False
+        session.offer(OfferEvent.WITHDRAWN)
+        self.reply(reinvite, status, headers=headers)
+        return True
+
+    def _send_bye(self, session: Session) -> None:
+        dialog = session.dialog
+        if dialog is None:
+            return
+        # RFC 3261 15.1.2: what is still open in the dialog ends with it.
+        self.refuse_reinvite(session, 487)
+        if session.unacked is not None:
+            session.unacked.rest()
+            session.unacked = None
+        self.ask(dialog.outline("BYE", self.branch()), dialog.to, Purpose.BYE, session=session, headers=session.farewell)
+
+    def _send_cancel(self, session: Session) -> None:
+        invite = session.invite
+        if not isinstance(invite, ClientTransaction):
+            return
+        self.ask(invite.outline._replace(method="CANCEL"), invite.to, Purpose.CANCEL, session=session, headers=session.farewell)
+        # RFC 3261 9.1: a peer that answers the CANCEL but never the INVITE is not waited for longer.
+        self.walker.give_up_later(invite)
+
+    def _repeat_answer(self, unacked: Unacked) -> None:
+        self.walker.walk(unacked.transaction, Event.SAY_SUCCESS)
+        unacked.interval = min(unacked.interval * 2, self.timers.t2)
+        unacked.alarms.append(self.alarms.set(self.now + unacked.interval, partial(self._repeat_answer, unacked)))
+
+    def _miss_ack(self, session: Session, unacked: Unacked) -> None:
+        unacked.rest()
+        if session.unacked is unacked:
+            session.unacked = None
+        session.offer(OfferEvent.WITHDRAWN)
+        doing = session.move_on(SessionEvent.ACK_MISSED)
+        if doing is not None:
+            self.fact(session, AckMissing(session.id))
+            self.do(session, doing)
+
+    def _tell(self, transaction: Transaction, event: Event, envelope: Envelope | None) -> None:
+        if isinstance(transaction, ClientTransaction):
+            self.on_response(transaction, event, envelope)
+        elif isinstance(transaction, ServerTransaction):
+            self.on_request(transaction, event, envelope)
+
+    def _end(self, transaction: Transaction) -> None:
+        if isinstance(transaction, ClientTransaction):
+            self.clients.pop(transaction.key, None)
+        elif isinstance(transaction, ServerTransaction):
+            self.servers.pop(transaction.key, None)
+            self.pending.pop(transaction.asked, None)
+            if transaction.merged is not None:
+                self.merged.pop(transaction.merged, None)
+
+
+def _said(transaction: ServerTransaction, status: int) -> Event:
+    if status < 200:
+        return Event.SAY_PROVISIONAL
+    if transaction.moves is OTHER_SERVER_MOVES:
+        return Event.SAY_FINAL
+    return Event.SAY_SUCCESS if status < 300 else Event.SAY_FAILURE
+
+
+def sdp_of(envelope: Envelope) -> str | None:
+    """The session description a message carries, or None."""
+    message = envelope.message
+    if not message.body or not is_sdp(message.headers.get("Content-Type")):
+        return None
+    return message.body.decode("utf-8", "replace")
+
+
+def is_sdp(content_type: str | None) -> bool:
+    """Whether a Content-Type value says application/sdp, whatever its parameters."""
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == SDP
+
+
+def _nobody(transaction: Transaction, event: Event, envelope: Envelope | None) -> None:
+    """Before the agent is put together nobody listens."""

@@ -1,0 +1,245 @@
+"""The wall: bytes from anybody become a message that can be trusted in form, or a Malformed that says what to answer, if anything.
+
+Nothing here raises, whatever comes in. What is tolerated: folded lines, blanks before colons, Latin-1 text, a missing Max-Forwards.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import md5
+
+from sipmessage import Message, Request, Response
+
+from offhook.sip.addresses import Address
+from offhook.sip.reading import parameter, split_values, tag_in, uri_in
+
+LARGEST = 64 * 1024
+LARGEST_HEAD = 16 * 1024
+
+_TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
+_FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
+_BLANK_COLON = re.compile(rb"(?m)^([^\s:]+)[ \t]+:")
+_STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+_SINGLE = ("Call-ID", "CSeq", "From", "To", "Content-Length", "Max-Forwards")
+_ECHOED = {
+    "v": "Via",
+    "via": "Via",
+    "f": "From",
+    "from": "From",
+    "t": "To",
+    "to": "To",
+    "i": "Call-ID",
+    "call-id": "Call-ID",
+    "cseq": "CSeq",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """What is no message. answer holds the bytes to send back, or None: nothing, as for responses, ACKs and noise.
+
+    status 0 is no fault: a keep-alive (RFC 5626 3.5.1).
+    """
+
+    status: int
+    reason: str
+    answer: bytes | None = None
+
+
+@dataclass(slots=True)
+class Envelope:
+    """A well-formed message with what every layer asks of it, read once. method is that of CSeq; sent_by in lower case."""
+
+    message: Request | Response
+    data: bytes
+    source: Address
+    method: str
+    sequence: int
+    call_id: str
+    from_tag: str
+    to_tag: str
+    branch: str
+    sent_by: str
+
+
+class _Refused(Exception):
+    """Inside the wall only: a status and a reason."""
+
+
+def read(data: bytes, source: Address) -> Request | Response | Malformed:
+    """The message in these bytes (one datagram, or one framed message of a stream), or why it is none."""
+    opened = open_envelope(data, source)
+    return opened if isinstance(opened, Malformed) else opened.message
+
+
+def open_envelope(data: bytes, source: Address) -> Envelope | Malformed:
+    """As read(), with the fields that transactions and dialogs are found by."""
+    stripped = data.lstrip(b"\r\n")
+    if not stripped:
+        pong = b"\r\n" if source.transport != "udp" and data.startswith(b"\r\n\r\n") else None
+        return Malformed(0, "keep-alive", pong)
+    head, blank, body = stripped.partition(b"\r\n\r\n")
+    try:
+        if len(stripped) > LARGEST or len(head) > LARGEST_HEAD:
+            raise _Refused(513, "Message Too Large")
+        if not blank:
+            raise _Refused(400, "No end of headers")
+        return _opened(_tidy(head), body, data, source)
+    except _Refused as refused:
+        status, reason = refused.args
+        return Malformed(status, reason, _refusal(head[:LARGEST_HEAD], status, reason, source))
+
+
+def _tidy(head: bytes) -> bytes:
+    """The head as sipmessage wants it: no folding, no blanks before colons, UTF-8."""
+    if b"\r\n " in head or b"\r\n\t" in head:
+        head = _FOLD.sub(b" ", head)
+    # A lone CR or LF would be the end of a line to some parser behind us: a way to smuggle headers in.
+    if _STRAY.search(head):
+        raise _Refused(400, "Stray control character")
+    if b" :" in head or b"\t:" in head:
+        head = _BLANK_COLON.sub(rb"\1:", head)
+    if not head.isascii():
+        try:
+            head.decode()
+        except UnicodeDecodeError:
+            head = head.decode("latin-1").encode()
+    return head
+
+
+def _opened(head: bytes, body: bytes, data: bytes, source: Address) -> Envelope:
+    start = head.partition(b"\r\n")[0].split(b" ", 2)
+    if len(start) < 3:
+        raise _Refused(400, "Bad start line")
+    if start[0] != b"SIP/2.0":
+        _check_request_line(start)
+    try:
+        message = Message.parse(head + b"\r\n\r\n" + body)
+    # TypeError: sipmessage passes URI parameters as keywords, so a ";self" collides.
+    except (ValueError, TypeError):
+        raise _Refused(400, "Unreadable message") from None
+    if isinstance(message, Response) and not 100 <= message.code <= 699:
+        raise _Refused(400, "Bad status code")
+    _check_single(message)
+    _check_length(message)
+    return _enveloped(message, data, source)
+
+
+def _check_request_line(start: list[bytes]) -> None:
+    method, uri, version = start
+    if version != b"SIP/2.0":
+        raise _Refused(505, "Version Not Supported") if version.startswith(b"SIP/") else _Refused(400, "Bad start line")
+    if not (method.isascii() and _TOKEN.fullmatch(method.decode())):
+        raise _Refused(400, "Bad method")
+    scheme = uri.partition(b":")[0].lower()
+    if scheme not in (b"sip", b"sips", b"tel"):
+        raise _Refused(416, "Unsupported URI Scheme") if scheme.isalpha() and b":" in uri else _Refused(400, "Bad Request-URI")
+
+
+def _check_single(message: Request | Response) -> None:
+    """Two values of what must be one (RFC 3261 7.3.1) would let two readers see two different messages."""
+    getlist = message.headers.getlist
+    for name in _SINGLE:
+        if len(getlist(name)) > 1:
+            raise _Refused(400, f"Repeated {name}")
+
+
+def _check_length(message: Request | Response) -> None:
+    """A body longer than Content-Length is cut, a shorter one refused (RFC 3261 18.3)."""
+    text = message.headers.get("Content-Length")
+    if text is None:
+        return
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise _Refused(400, "Bad Content-Length")
+    length = int(text)
+    if length > len(message.body):
+        raise _Refused(400, "Body shorter than Content-Length")
+    if length < len(message.body):
+        message.body = message.body[:length]
+
+
+def _enveloped(message: Request | Response, data: bytes, source: Address) -> Envelope:
+    get = message.headers.get
+    call_id, cseq, from_value, to_value, via = get("Call-ID"), get("CSeq"), get("From"), get("To"), get("Via")
+    if not call_id or not cseq or not from_value or not to_value or not via:
+        missing = next(name for name in ("Via", "From", "To", "Call-ID", "CSeq") if not get(name))
+        raise _Refused(400, f"Missing {missing} header")
+    if ":" not in uri_in(from_value) or ":" not in uri_in(to_value):
+        raise _Refused(400, "Bad From or To header")
+    number, _, method = cseq.partition(" ")
+    method = method.strip()
+    if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < 2**31):
+        raise _Refused(400, "Bad CSeq header")
+    if not method or (isinstance(message, Request) and method != message.method):
+        raise _Refused(400, "CSeq is of another method")
+    sent_by, branch = _top_via(via)
+    return Envelope(message, data, source, method, int(number), call_id, tag_in(from_value), tag_in(to_value), branch, sent_by)
+
+
+def _top_via(line: str) -> tuple[str, str]:
+    via = split_values(line)[0] if "," in line else line
+    protocol, _, rest = via.partition(";")
+    words = protocol.split()
+    if len(words) < 2 or not "".join(words[:-1]).upper().startswith("SIP/2.0/"):
+        raise _Refused(400, "Bad Via header")
+    return words[-1].lower(), parameter(";" + rest, "branch") or ""
+
+
+def via_returned(via: str, source: Address) -> str:
+    """The top Via of a request as its responses carry it: with received, and rport filled in (RFC 3261 18.2.1, RFC 3581 4)."""
+    parameters = via[via.find(";") :] if ";" in via else ""
+    host, _ = _sent_by(via)
+    rport = parameter(parameters, "rport")
+    if rport is None and host == source.host:
+        return via
+    kept = [via.partition(";")[0].strip()]
+    for part in parameters.split(";")[1:]:
+        name = part.partition("=")[0].strip().lower()
+        if name not in ("rport", "received"):
+            kept.append(part.strip())
+    kept.append(f"received={source.host}")
+    if rport is not None:
+        kept.append(f"rport={source.port}")
+    return ";".join(kept)
+
+
+def reply_address(via: str, source: Address) -> Address:
+    """Where a response goes: back along a connection; over UDP to the source port with rport, else to the port of sent-by."""
+    if source.transport != "udp" or (";" in via and parameter(via[via.find(";") :], "rport") is not None):
+        return source
+    return Address(source.host, _sent_by(via)[1] or 5060, "udp")
+
+
+def _sent_by(via: str) -> tuple[str, int | None]:
+    words = via.partition(";")[0].split()
+    host, _, port = (words[-1] if words else "").rpartition(":")
+    if not host or (host.startswith("[") and not host.endswith("]")):
+        host, port = words[-1] if words else "", ""
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
+    return host.strip("[]").lower(), number if 0 < number < 65536 else None
+
+
+def _refusal(head: bytes, status: int, reason: str, source: Address) -> bytes | None:
+    """The answer to a request too broken to be parsed, from the lines that can be told; None for responses and ACKs (RFC 3261 17)."""
+    lines = _FOLD.sub(b" ", head).decode("utf-8", "replace").split("\r\n")
+    start = lines[0].split(" ")
+    if len(start) < 2 or start[0].startswith("SIP/") or start[0] == "ACK" or not start[-1].startswith("SIP/"):
+        return None
+    kept: dict[str, list[str]] = {"Via": [], "From": [], "To": [], "Call-ID": [], "CSeq": []}
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        full = _ECHOED.get(name.strip().lower())
+        # One value only of what must be single, and nothing with stray line ends: an answer must be well-formed itself.
+        if full and value.isprintable() and (full == "Via" or not kept[full]):
+            kept[full] += split_values(value) if full == "Via" else [value.strip()]
+    if not kept["Via"] or not kept["Call-ID"]:
+        return None
+    kept["Via"][0] = via_returned(kept["Via"][0], source)
+    if kept["To"] and not tag_in(kept["To"][0]):
+        kept["To"][0] += f";tag={stateless_tag(kept['Call-ID'][0], kept['Via'][0])}"
+    text = "".join(f"{name}: {value}\r\n" for name, values in kept.items() for value in values)
+    return f"SIP/2.0 {status} {reason}\r\n{text}Content-Length: 0\r\n\r\n".encode()
+
+
+def stateless_tag(call_id: str, via: str) -> str:
+    """The same tag for each repeat of a request, kept nowhere (RFC 3261 8.2.7)."""
+    return md5(f"{call_id} {via}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
