@@ -17,6 +17,8 @@ RATE = 8000
 LISTENED_PACKETS = 10
 LISTENED_SECONDS = 0.5
 ROUND_TRIP_SECONDS = 0.02
+NTP_1970 = 2208988800
+"""Seconds from 1900, where NTP time begins, to 1970."""
 _EVENTS = "0123456789*#ABCD"
 
 
@@ -73,21 +75,24 @@ class Party:
         self.codec = codec
         self.address = address
         self.packets: deque[tuple[float, int, bytes]] = deque(maxlen=100)
-        self.told_at: float | None = None
+        self.told: tuple[int, int, float] | None = None  # the far end's last sender report: SSRC, middle of its NTP time, when it came
         self.sent = 0
         self._rtp, self._rtcp = _port_pair(address)
         self.port = int(self._rtp.getsockname()[1])
         self._tone = tone(hertz, codec)
         self._ssrc = random.getrandbits(32)
+        self._far_sequence = 0
         self._sequence = random.getrandbits(15)
         self._stamp = random.getrandbits(31)
         self._target: tuple[str, int] | None = None
         self._sender: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._rtp, self._take)
+        self._loop.add_reader(self._rtcp, self._take_report)
 
     def _take(self) -> None:
         data = self._rtp.recv(2048)
+        self._far_sequence = int.from_bytes(data[2:4], "big")
         self.packets.append((time.monotonic(), data[1] & 0x7F, data[12:]))
 
     def sdp(self, *codecs: str, direction: str = "sendrecv", digits: bool = True) -> str:
@@ -146,7 +151,9 @@ class Party:
 
     def hears(self, *parties: "Party") -> set[int]:
         """The tones of `parties` that the last 200 ms brought; all tones of 50 Hz steps from 300 to 2000 when none are named."""
-        recent = [packet for at, kind, packet in self.packets if kind in DECODED and time.monotonic() - at < LISTENED_SECONDS][-LISTENED_PACKETS:]
+        recent = [packet for at, kind, packet in self.packets if kind in DECODED and time.monotonic() - at < LISTENED_SECONDS][
+            -LISTENED_PACKETS:
+        ]
         if len(recent) < LISTENED_PACKETS:
             return set()
         kind = next(kind for _, kind, _ in reversed(self.packets) if kind in DECODED)
@@ -154,32 +161,34 @@ class Party:
         tones = [party.hertz for party in parties] or range(300, 2050, 50)
         return {hertz for hertz in tones if strength(samples, hertz) > 0.15}
 
-    def reports(self, other: "Party", lost: int = 0, jitter: int = 40) -> None:
-        """Send an RTCP sender report that tells how `other` is heard: `lost` in 256ths, `jitter` in samples (RFC 3550, 6.4.1)."""
+    def reports(self, lost: int = 0, jitter: int = 40) -> None:
+        """Send an RTCP sender report, and in it how the far end is heard: `lost` in 256ths, `jitter` in samples (RFC 3550, 6.4.1)."""
         assert self._target
-        now = time.time() + 2208988800
-        self.told_at = now
-        since = now - other.told_at if other.told_at else 0.0
-        last = _middle(other.told_at) if other.told_at else 0
-        # A little less than really passed since the other's report: what is left over is the round trip.
-        delay = int(max(0.0, since - ROUND_TRIP_SECONDS) * 65536)
-        block = struct.pack("!IIIIII", other._ssrc, lost << 24, other._sequence, jitter, last, delay)
+        now = time.time() + NTP_1970
         whole, part = int(now), int((now % 1) * (1 << 32))
-        sender = struct.pack("!IIIIII", self._ssrc, whole, part, self._stamp, self.sent, self.sent * PACKET_SAMPLES)
-        length = (4 + len(sender) + len(block)) // 4 - 1
+        report = struct.pack("!IIIIII", self._ssrc, whole, part, self._stamp, self.sent, self.sent * PACKET_SAMPLES)
+        if self.told:
+            ssrc, middle, at = self.told
+            # A little less than really passed since the far end's report: what is left over is the round trip.
+            delay = int(max(0.0, time.monotonic() - at - ROUND_TRIP_SECONDS) * 65536)
+            report += struct.pack("!IIIIII", ssrc, lost << 24, self._far_sequence, jitter, middle, delay)
+        head = struct.pack("!BBH", 0x81 if self.told else 0x80, 200, len(report) // 4)
         address, port = self._target
-        self._rtcp.sendto(struct.pack("!BBH", 0x81, 200, length) + sender + block, (address, port + 1))
+        self._rtcp.sendto(head + report, (address, port + 1))
+
+    def _take_report(self) -> None:
+        data = self._rtcp.recv(2048)
+        if data[1] == 200:
+            ssrc, whole, part = struct.unpack_from("!III", data, 4)
+            self.told = ssrc, (whole & 0xFFFF) << 16 | part >> 16, time.monotonic()
 
     def leaves(self) -> None:
         """Be silent and give the ports back."""
         self.falls_silent()
         self._loop.remove_reader(self._rtp)
+        self._loop.remove_reader(self._rtcp)
         self._rtp.close()
         self._rtcp.close()
-
-
-def _middle(ntp: float) -> int:
-    return ((int(ntp) & 0xFFFF) << 16) | int((ntp % 1) * 65536)
 
 
 def _port_pair(address: str) -> tuple[socket.socket, socket.socket]:

@@ -128,7 +128,13 @@ class Contract:
 
     async def test_a_bad_sound_file_is_refused_by_name_and_the_call_goes_on(self, media: Media, tmp_path: Path) -> None:
         before = await media.answer_alone(self.call, self.anna, sdp(6000, "PCMU"), PLAIN, "PCMU")
-        files = {"missing.wav": None, "text.wav": b"hello", "empty.wav": b"", "no_samples.wav": mulaw_wav(b""), "cut.wav": mulaw_wav(b"1" * 80)[:30]}
+        files = {
+            "missing.wav": None,
+            "text.wav": b"hello",
+            "empty.wav": b"",
+            "no_samples.wav": mulaw_wav(b""),
+            "cut.wav": mulaw_wav(b"1" * 80)[:30],
+        }
         for name, content in files.items():
             if content is not None:
                 (tmp_path / name).write_bytes(content)
