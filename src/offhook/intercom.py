@@ -6,6 +6,7 @@ A leaf: knows no room. Questions are {"ask": name, ...details}; answers {"answer
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -40,16 +41,17 @@ async def answer_at(path: Path, answers: Mapping[str, Answer]) -> asyncio.Server
                 await writer.drain()
         writer.close()
 
-    with suppress(FileNotFoundError):
-        path.unlink()
-    server = await asyncio.start_unix_server(attend, path, limit=LONGEST_LINE)
-    path.chmod(0o600)
-    return server
+    # A socket file that an earlier process left is replaced by bind; the mask keeps others out from the first moment.
+    before = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(attend, path, limit=LONGEST_LINE)
+    finally:
+        os.umask(before)
 
 
 async def _answered(answers: Mapping[str, Answer], line: bytes) -> dict[str, Any]:
     question = json.loads(line)
-    name = question.pop("ask", None) if isinstance(question, dict) else None
+    name = str(question.pop("ask", "")) if isinstance(question, dict) else ""
     if name not in answers:
         return {"refusal": f"{name!r} is no question that is answered here"}
     try:

@@ -9,7 +9,7 @@ from offhook.domain.calls.call import Call, Stage
 from offhook.domain.calls.commands import CloseMedia, Command, EndLeg, RecordCall, StartTimer, StopTimer
 from offhook.domain.calls.endings import SWITCH_FAILED
 from offhook.domain.calls.entering import enter
-from offhook.domain.calls.events import CallArrived, Event, LegEvent, MediaClosed, Routed, StopAsked, TimerFired
+from offhook.domain.calls.events import CallArrived, DigitPressed, Event, LegEvent, MediaClosed, Routed, StopAsked, TimerFired
 from offhook.domain.calls.ids import CallId, LegId, call_of
 from offhook.domain.media import MediaFigures
 from offhook.domain.routing import CallOut
@@ -57,6 +57,12 @@ class Exchange:
             self._begin(call_id, event)
         elif call_id in self._running:
             self._running[call_id].inbox.put_nowait(event)
+
+    def heard(self, call: CallId, leg: LegId, digit: str, milliseconds: int) -> None:
+        """Take a key that was heard in the sound (RFC 4733)."""
+        running = self._running.get(call)
+        if running is not None:
+            running.inbox.put_nowait(DigitPressed(now(), leg, digit, by_info=False))
 
     def observe(self, leg: LegId, wall: float, direction: str, data: bytes) -> None:
         """Note a SIP message of a leg."""

@@ -1,0 +1,15 @@
+"""Where every command begins: `run` starts the system, all others are the command line's.
+
+The two are loaded by name, each only when asked for: the command line must answer before its user looks up, and has no use for the engines.
+"""
+
+import importlib
+import sys
+
+
+def main() -> None:
+    """Run the command in sys.argv and exit with its code."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"] and "--help" not in arguments:
+        sys.exit(importlib.import_module("offhook.wiring.system").run())
+    sys.exit(importlib.import_module("offhook.doors.cli.app").cli(arguments))

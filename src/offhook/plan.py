@@ -1,0 +1,89 @@
+"""The plan of one running system: what was decided at the start and every process is told, in a file that only the owner can read."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPlan:
+    """Addresses, ports and folders of one running system. All hosts but `address` and `carrier_host` are 127.0.0.1."""
+
+    data_dir: str
+    address: str
+    off_loopback: bool
+    sip_port: int
+    http_port: int
+    edge_carrier_port: int
+    edge_inner_port: int
+    edge_secret: str
+    switch_port: int
+    ng_port: int
+    ng_tcp_port: int
+    rtp_first: int
+    rtp_last: int
+    carrier_host: str
+    carrier_port: int
+    sandbox: bool
+    drain_seconds: int
+    trusted: tuple[str, ...]
+    log_level: str
+    probe: dict[str, Any]
+    """The self-test's organization and its passwords, in the form of sandbox.json."""
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.data_dir)
+
+    @property
+    def run_folder(self) -> Path:
+        """Where sockets and rendered configurations are."""
+        return self.folder / "run"
+
+    @property
+    def database_url(self) -> str:
+        """The database of the organizations."""
+        return f"sqlite:///{self.folder / 'offhook.sqlite'}"
+
+    @property
+    def edge_database(self) -> Path:
+        """The edge's own file."""
+        return self.folder / "edge.sqlite"
+
+    @property
+    def file(self) -> Path:
+        """Where this plan itself is kept while the system runs."""
+        return self.run_folder / "plan.json"
+
+    @property
+    def switch_desk(self) -> Path:
+        """Where the switch answers the other processes."""
+        return self.run_folder / "switch.desk"
+
+    @property
+    def carrier_desk(self) -> Path:
+        """Where the sandbox's carrier does."""
+        return self.run_folder / "carrier.desk"
+
+    @property
+    def supervisor_desk(self) -> Path:
+        """Where the supervisor does."""
+        return self.run_folder / "supervisor.desk"
+
+    @property
+    def api_url(self) -> str:
+        """Where the pages and the API are."""
+        return f"http://{self.address}:{self.http_port}"
+
+    def values(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        return asdict(self)
+
+
+def read_plan(file: Path) -> SystemPlan:
+    """The plan in a file that the supervisor wrote. Raises OSError, ValueError."""
+    values = json.loads(file.read_text())
+    values["trusted"] = tuple(values["trusted"])
+    return SystemPlan(**{entry.name: values[entry.name] for entry in fields(SystemPlan)})

@@ -1,0 +1,36 @@
+"""What the engines are told, from the plan of the system."""
+
+from pathlib import Path
+
+from offhook.engines.kamailio import directory as edge_directory
+from offhook.engines.kamailio.settings import EdgeSettings
+from offhook.engines.rtpengine.daemon import RtpEngineSettings
+from offhook.plan import SystemPlan
+from offhook.services.snapshot import EdgeFacts
+
+LOOPBACK = "127.0.0.1"
+
+
+def edge_settings(plan: SystemPlan) -> EdgeSettings:
+    """What Kamailio is told."""
+    return EdgeSettings(
+        address=plan.address,
+        sip_port=plan.sip_port,
+        carrier_port=plan.edge_carrier_port,
+        inner_port=plan.edge_inner_port,
+        switch_port=plan.switch_port,
+        run_folder=plan.run_folder,
+        database=plan.edge_database,
+        secret=plan.edge_secret,
+        trusted=plan.trusted,
+    )
+
+
+def media_settings(plan: SystemPlan) -> RtpEngineSettings:
+    """What rtpengine is told."""
+    return RtpEngineSettings(plan.address, plan.ng_port, plan.ng_tcp_port, plan.rtp_first, plan.rtp_last)
+
+
+def write_edge_directory(path: Path, facts: EdgeFacts) -> None:
+    """Put what the edge must know into its own file; it takes it up at its start and at each reload."""
+    edge_directory.write(path, edge_directory.Directory(facts.credentials, facts.emergency, facts.carriers))

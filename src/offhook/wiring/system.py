@@ -1,0 +1,200 @@
+"""The whole system in the foreground: prepare the folder, decide the plan, start every process, keep them alive, take them down."""
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any
+
+from offhook import intercom
+from offhook.domain.errors import Refusal
+from offhook.engines.kamailio import render
+from offhook.engines.kamailio.client import Edge
+from offhook.engines.kamailio.settings import EdgeMisconfigured
+from offhook.engines.rtpengine.client import NgClient
+from offhook.engines.rtpengine.daemon import arguments as media_arguments
+from offhook.plan import SystemPlan
+from offhook.services.organizations import invite, list_organizations
+from offhook.services.ports.media import MediaAbsent
+from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.services.sandbox import SandboxSummary, probe_json, sandbox_json, seed, seed_probe
+from offhook.services.snapshot import load
+from offhook.settings import Settings, SettingsWrong, read
+from offhook.store.engine import open_engine
+from offhook.store.migrate import migrate
+from offhook.store.transaction import Database
+from offhook.supervisor.children import Child
+from offhook.supervisor.datafolder import DataFolder, prepare, write_json_atomically
+from offhook.supervisor.ports import RtpBlock, check_free, claim_rtp_block, free_port
+from offhook.supervisor.refusals import CannotStart
+from offhook.supervisor.supervisor import Supervisor
+from offhook.wiring.engines import LOOPBACK, edge_settings, media_settings, write_edge_directory
+from offhook.wiring.summary import summary_lines
+
+SANDBOX_HOST = "127.0.2.1"
+"""The sandbox's public network has an address of its own, as a real carrier has; all of 127.0.0.0/8 is this machine's."""
+
+
+def run() -> int:
+    """Run the system until it is stopped; the exit code."""
+    try:
+        asyncio.run(_run(read(os.environ)))
+    except SettingsWrong as wrong:
+        print(f"Settings that cannot be used:\n{wrong}", file=sys.stderr)
+        return 2
+    except (CannotStart, EdgeMisconfigured, Refusal) as why:
+        print(f"Offhook cannot start. {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    folder = prepare(settings.data_dir)
+    try:
+        for port, kinds, name in (
+            (settings.sip_port, ("udp", "tcp"), "OFFHOOK_SIP_PORT"),
+            (settings.http_port, ("tcp",), "OFFHOOK_HTTP_PORT"),
+        ):
+            check_free(settings.address, port, kinds, name)
+        block = claim_rtp_block(settings.rtp_ports, avoid=(settings.sip_port,))
+        try:
+            await _run_in(settings, folder, block)
+        finally:
+            block.release()
+    finally:
+        folder.release()
+
+
+async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> None:
+    plan = _plan(settings, folder, block)
+    migrate(plan.database_url)
+    store = Database(open_engine(plan.database_url))
+    seeded: SandboxSummary | None = None
+    if plan.sandbox:
+        seeded = seed(store, folder.secret, plan.carrier_host, plan.carrier_port)
+        probe = seeded.probe
+    else:
+        probe = seed_probe(store, folder.secret)
+    plan.probe.update(probe_json(probe))
+    write_json_atomically(plan.file, plan.values())
+    write_edge_directory(plan.edge_database, load(store, plan.off_loopback).edge)
+    render.write_configuration(edge_settings(plan))
+    supervisor = Supervisor(_children(plan, folder), _tell, hold=(folder.lock, *block.descriptors))
+
+    async def states() -> list[Any]:
+        return list(supervisor.states())
+
+    async def ready() -> None:
+        link = None if list_organizations(store) else f"{plan.api_url}/welcome/{invite(store)}"
+        if seeded is not None:
+            write_json_atomically(folder.sandbox_file, _sandbox_file(plan, seeded))
+        for line in summary_lines(plan, seeded, link):
+            _tell(line)
+
+    desk = await intercom.answer_at(plan.supervisor_desk, {"states": states})
+    try:
+        await supervisor.run(ready)
+    finally:
+        desk.close()
+
+
+def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan:
+    taken = {settings.sip_port, settings.http_port, *range(block.first, block.last + 1)}
+
+    def free(host: str, *kinds: Any) -> int:
+        port = free_port(host, kinds, avoid=taken)
+        taken.add(port)
+        return port
+
+    return SystemPlan(
+        data_dir=str(settings.data_dir),
+        address=settings.address,
+        off_loopback=not settings.is_on_loopback,
+        sip_port=settings.sip_port,
+        http_port=settings.http_port,
+        edge_carrier_port=free(settings.address, "udp"),
+        edge_inner_port=free(LOOPBACK, "udp"),
+        edge_secret=sha256(b"edge" + folder.secret).hexdigest(),
+        switch_port=free(LOOPBACK, "udp"),
+        ng_port=free(LOOPBACK, "udp"),
+        ng_tcp_port=free(LOOPBACK, "tcp"),
+        rtp_first=block.first,
+        rtp_last=block.last,
+        carrier_host=SANDBOX_HOST,
+        carrier_port=free(SANDBOX_HOST, "udp"),
+        sandbox=settings.sandbox,
+        drain_seconds=settings.drain_seconds,
+        trusted=settings.trusted,
+        log_level=settings.log_level,
+        probe={},
+    )
+
+
+def _children(plan: SystemPlan, folder: DataFolder) -> list[Child]:
+    edge = Edge(edge_settings(plan))
+
+    async def edge_ready() -> bool:
+        try:
+            return bool(await edge.counters())
+        except RegistrarAbsent:
+            return False
+
+    async def media_ready() -> bool:
+        client = await NgClient.connect(LOOPBACK, plan.ng_port)
+        try:
+            return (await client.ask("ping", {})).get("result") == "pong"
+        except MediaAbsent:
+            return False
+        finally:
+            client.close()
+
+    def ours(name: str, ready: Callable[[], Awaitable[bool]], stop_seconds: float) -> Child:
+        command = (sys.executable, "-P", "-m", f"offhook.wiring.{name}", str(plan.file))
+        return Child(
+            name=name, arguments=command, log=folder.logs / f"{name}.log", ready=ready, ready_seconds=30, stop_seconds=stop_seconds
+        )
+
+    def engine(name: str, command: list[str], ready: Callable[[], Awaitable[bool]], package: str) -> Child:
+        return Child(name=name, arguments=tuple(command), log=folder.logs / f"{name}.log", ready=ready, package=package, ready_seconds=15)
+
+    async def web_ready() -> bool:
+        _, writer = await asyncio.open_connection(plan.address, plan.http_port)
+        writer.close()
+        return True
+
+    # Stopped in reverse order: the pages first, then the switch drains its calls while the engines still carry them.
+    return [
+        engine("rtpengine", media_arguments(media_settings(plan)), media_ready, "rtpengine-daemon"),
+        engine("kamailio", render.arguments(edge_settings(plan)), edge_ready, "kamailio"),
+        *([ours("carrier", _answers_at(plan.carrier_desk, "ready"), 3.0)] if plan.sandbox else []),
+        ours("switch", _answers_at(plan.switch_desk, "calls"), plan.drain_seconds + 5.0),
+        ours("web", web_ready, 5.0),
+    ]
+
+
+def _answers_at(desk: Any, question: str) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        try:
+            await intercom.ask(desk, question, timeout_seconds=1.0)
+        except (intercom.Silent, intercom.Refused):
+            return False
+        return True
+
+    return ready
+
+
+def _sandbox_file(plan: SystemPlan, seeded: SandboxSummary) -> dict[str, Any]:
+    return sandbox_json(
+        seeded,
+        sip_host=plan.address,
+        sip_port=plan.sip_port,
+        edge_host=plan.address,
+        edge_port=plan.edge_carrier_port,
+        api_url=plan.api_url,
+    )
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)

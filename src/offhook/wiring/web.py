@@ -1,0 +1,55 @@
+"""The web process: pages and API."""
+
+from typing import Any
+
+import uvicorn
+
+from offhook import __version__, intercom
+from offhook.carriers.sandbox.desk import CarrierDesk
+from offhook.domain.errors import Unavailable
+from offhook.doors.api.app import create_app
+from offhook.doors.api.house import House
+from offhook.plan import SystemPlan
+from offhook.probes.errand import Errand
+from offhook.store.engine import open_engine
+from offhook.store.transaction import Database
+from offhook.switch.desk import SwitchDesk
+from offhook.wiring.process import run_process
+
+
+async def run_web(plan: SystemPlan) -> None:
+    """Serve until SIGTERM, which uvicorn hears itself."""
+
+    async def status() -> dict[str, Any]:
+        try:
+            processes = await intercom.ask(plan.supervisor_desk, "states")
+        except intercom.Silent as silent:
+            raise Unavailable("The supervisor does not answer; the system is being stopped, or was started in parts.") from silent
+        return {"processes": processes, "engines": [], "ports": _ports(plan)}
+
+    house = House(
+        store=Database(open_engine(plan.database_url)),
+        switch=SwitchDesk(plan.switch_desk),
+        carrier=CarrierDesk(plan.carrier_desk),
+        selftest=Errand(plan.file),
+        status=status,
+        version=__version__,
+        sip_address=f"{plan.address}:{plan.sip_port}",
+    )
+    configuration = uvicorn.Config(
+        create_app(house), host=plan.address, port=plan.http_port, log_level="warning", server_header=False, timeout_graceful_shutdown=2
+    )
+    await uvicorn.Server(configuration).serve()
+
+
+def _ports(plan: SystemPlan) -> list[dict[str, Any]]:
+    return [
+        {"name": "telephones (SIP, UDP and TCP)", "address": f"{plan.address}:{plan.sip_port}"},
+        {"name": "carriers (SIP, UDP)", "address": f"{plan.address}:{plan.edge_carrier_port}"},
+        {"name": "sound (RTP, UDP)", "address": f"{plan.address}:{plan.rtp_first}-{plan.rtp_last}"},
+        {"name": "pages and API (HTTP)", "address": f"{plan.address}:{plan.http_port}"},
+    ]
+
+
+if __name__ == "__main__":
+    run_process(run_web)
