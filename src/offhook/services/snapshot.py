@@ -1,7 +1,7 @@
 """Everything a call needs to know, held in memory: loaded whole, never changed, replaced by a newer one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from offhook.domain.emergency import emergency_numbers
@@ -59,7 +59,10 @@ def load(store: Store, off_loopback: bool) -> Snapshot:
 
 def _organization(profile: Profile, configuration: Configuration) -> Organization:
     users = {user.id: user for user in configuration.users.get(profile.id, ())}
-    attendants = {attendant.id: attendant for attendant in configuration.attendants.get(profile.id, ())}
+    attendants = {
+        attendant.id: replace(attendant, keys=MappingProxyType(dict(attendant.keys)))
+        for attendant in configuration.attendants.get(profile.id, ())
+    }
     extensions: dict[str, Destination] = {user.extension: ToUser(user.id) for user in users.values() if user.extension}
     extensions |= {attendant.extension: ToAttendant(attendant.id) for attendant in attendants.values()}
     return Organization(

@@ -100,7 +100,8 @@ class RecordsWriter:
                 self._lose(self._waiting.popleft()[0], "the database stayed away until the end")
 
     def _lose(self, cdr: Cdr, why: str) -> None:
-        self.lost += 1
+        with self._news:
+            self.lost += 1
         log.error("Call %s is not recorded, %s: %s", cdr.call, why, cdr)
 
     def _write(self, batch: list[_Finished]) -> None:

@@ -1,0 +1,114 @@
+"""What is there at the first start, and at the second."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from offhook.domain.organizations import Carrier, Purpose
+from offhook.services.organizations import list_organizations
+from offhook.services.ports.store import CarrierEntry, Store
+from offhook.services.sandbox import PROBE_DOMAIN, SandboxSummary, sandbox_json, seed, seed_probe
+from offhook.services.secrets import ha1
+from offhook.services.snapshot import load
+from offhook.services.tokens import authenticate
+from offhook.services.users import add_user, set_password
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def summary(store: Store) -> SandboxSummary:
+    return seed(store, KEY, "127.0.0.2", 5070)
+
+
+def test_the_second_start_finds_what_the_first_one_made(store: Store, summary: SandboxSummary) -> None:
+    before = load(store, off_loopback=False)
+    assert seed(store, KEY, "127.0.0.2", 5070) == summary
+    assert load(store, off_loopback=False) == before
+
+
+def test_the_summary_for_programs_has_its_promised_shape(summary: SandboxSummary) -> None:
+    where = {"sip_host": "127.0.0.1", "sip_port": 5060, "edge_host": "127.0.0.1", "edge_port": 5080, "api_url": "http://127.0.0.1:8080"}
+    told = json.loads(json.dumps(sandbox_json(summary, **where)))  # type: ignore[arg-type]
+    assert told.keys() == {"sip", "attendant", "carrier", "api", "others"}
+    assert {key: told["sip"][key] for key in ("host", "port", "domain")} == {"host": "127.0.0.1", "port": 5060, "domain": "lumen.test"}
+    people = [(user["username"], user["extension"], user["number"]) for user in told["sip"]["users"]]
+    assert people == [("anna", "101", "+12065550101"), ("ben", "102", "+12065550102"), ("chloe", "103", "+12065550103")]
+    assert told["attendant"] == {"extension": "100", "number": "+12065550100"}
+    assert told["carrier"] == {"host": "127.0.0.2", "port": 5070, "edge_host": "127.0.0.1", "edge_port": 5080}
+    assert told["api"].keys() == {"url", "token"}
+    (pine,) = told["others"]
+    assert (pine["sip"]["domain"], [user["username"] for user in pine["sip"]["users"]]) == ("pine.test", ["paul"])
+
+
+def test_passwords_and_tokens_open_what_they_are_for(store: Store, summary: SandboxSummary) -> None:
+    credentials = load(store, off_loopback=False).edge.credentials
+    for organization in (summary.first, *summary.others, summary.probe):
+        domain = organization.profile.domain
+        for entry in organization.users:
+            assert entry.password is not None
+            assert credentials[entry.user.username, domain] == ha1(entry.user.username, domain, entry.password).ha1_md5
+        assert authenticate(store, organization.token).organization == organization.profile.id
+    passwords = [entry.password for organization in (summary.first, *summary.others, summary.probe) for entry in organization.users]
+    assert len(set(passwords)) == 6
+
+
+def test_nothing_clear_is_in_the_database(tmp_path: Path, summary: SandboxSummary) -> None:
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"lumen.test" in kept
+    for organization in (summary.first, *summary.others, summary.probe):
+        assert organization.token.encode() not in kept
+        for entry in organization.users:
+            assert entry.password and entry.password.encode() not in kept
+
+
+def test_the_attendant_connects_by_key(summary: SandboxSummary) -> None:
+    attendant = summary.first.attendant
+    assert attendant is not None
+    ids = {entry.user.username: entry.user.id for entry in summary.first.users}
+    assert attendant.keys == {"1": ids["anna"], "2": ids["ben"], "0": ids["chloe"]}
+    assert attendant.operator == ids["chloe"]
+
+
+def test_the_carrier_follows_to_its_new_address(store: Store, summary: SandboxSummary) -> None:
+    assert seed(store, KEY, "127.0.0.9", 5071).carrier == Carrier("sandbox", "127.0.0.9", 5071)
+    snapshot = load(store, off_loopback=False)
+    assert snapshot.edge.carriers == (("127.0.0.9", 5071),)
+    assert {organization.carrier for organization in snapshot.organizations.values()} == {Carrier("sandbox", "127.0.0.9", 5071)}
+
+
+def test_a_carrier_that_was_made_the_default_stays_it(store: Store, summary: SandboxSummary) -> None:
+    with store.provider_change("ada") as provider:
+        provider.carriers.put(CarrierEntry(Carrier("real", "192.0.2.1", 5060), sandbox=False, default=True))
+    seed(store, KEY, "127.0.0.9", 5071)
+    with store.provider_view() as provider:
+        assert [(entry.carrier.name, entry.default) for entry in provider.carriers.all()] == [("real", True), ("sandbox", False)]
+
+
+def test_what_people_changed_stays_changed(store: Store, summary: SandboxSummary) -> None:
+    lumen = summary.first.profile.id
+    set_password(store, lumen, "anna", "ada")
+    add_user(store, lumen, username="dora", name="Dora", extension="104", who="ada")
+    users = {entry.user.username: entry.password for entry in seed(store, KEY, "127.0.0.2", 5070).first.users}
+    assert list(users) == ["anna", "ben", "chloe", "dora"]
+    assert users["anna"] is None and users["dora"] is None and users["ben"] is not None
+
+
+def test_the_self_test_has_its_place_without_a_sandbox_too(store: Store) -> None:
+    probe = seed_probe(store, KEY)
+    assert (probe.profile.domain, probe.profile.purpose) == (PROBE_DOMAIN, Purpose.PROBE)
+    snapshot = load(store, off_loopback=True)
+    assert list(snapshot.by_domain) == [PROBE_DOMAIN]
+    assert snapshot.by_domain[PROBE_DOMAIN].carrier is None
+    assert {username for username, _ in snapshot.edge.credentials} == {"probe1", "probe2"}
+    assert list_organizations(store) == []
+
+
+def test_without_the_sandbox_its_carrier_is_gone(store: Store, summary: SandboxSummary) -> None:
+    assert seed_probe(store, KEY) == summary.probe
+    assert load(store, off_loopback=False).carriers == ()
+
+
+def test_the_self_tests_organization_is_in_no_listing(store: Store, summary: SandboxSummary) -> None:
+    assert [profile.name for profile in list_organizations(store)] == ["Lumen Works", "Pine Bakery"]
