@@ -8,9 +8,9 @@ from offhook.services.ports.live import LiveSwitch, SandboxCarrier, SelfTest
 from offhook.services.ports.store import Store
 
 Status = Callable[[], Awaitable[dict[str, Any]]]
-"""How the system stands, as plain JSON values: {"processes": [row, ...], "engines": [row, ...], "ports": [row, ...]}, a row a flat object with a "name".
+"""How the system stands, as plain JSON values: {"processes": [row, ...], "engines": [row, ...], "ports": [row, ...]}.
 
-May raise domain.errors.Unavailable.
+A row is a flat object with a "name". May raise domain.errors.Unavailable.
 """
 
 

@@ -1,4 +1,4 @@
-"""The few pages for people: what runs here, what the API offers, and the creation of an organization by invitation. Plain HTML, no scripts."""
+"""The few pages for people: what runs here, what the API offers, and the birth of an organization by invitation. Plain HTML, no scripts."""
 
 import unicodedata
 from functools import cache
@@ -67,19 +67,19 @@ async def create(request: Request, house: Inside, token: str) -> Response:
         profile, api_token = await run_in_threadpool(lambda: accept(house.store, token, **values))
     except Refusal as refusal:
         return _form(request, values, refusal)
-    told = {"profile": profile, "token": api_token, "in_effect": await in_effect(house), "sip_address": house.sip_address}
-    return _page(request, "created.html", url=str(request.base_url).rstrip("/"), **told)
+    url, counts = str(request.base_url).rstrip("/"), await in_effect(house)
+    return _page(request, "created.html", profile=profile, token=api_token, url=url, in_effect=counts, sip_address=house.sip_address)
 
 
 def _form(request: Request, values: dict[str, str], refusal: Refusal | None) -> Response:
     language = _language(request)
     words = WORDS[language]
     error = refusal and words.get(f"{refusal.code} {refusal.field}", refusal.explanation)
-    shown = {"values": values, "error": error, "field": refusal and refusal.field, "countries": _countries(language)}
-    return _page(request, "welcome.html", status=HTTP_STATUS[refusal.kind] if refusal else 200, **shown)
+    status, field = (HTTP_STATUS[refusal.kind], refusal.field) if refusal else (200, None)
+    return _page(request, "welcome.html", status, values=values, error=error, field=field, countries=_countries(language))
 
 
-def _page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+def _page(request: Request, name: str, status: int = 200, /, **values: Any) -> Response:
     language = _language(request)
     text = _environment.get_template(name).render(language=language, words=WORDS[language], **values)
     return HTMLResponse(text, status, {"Content-Language": language, "Vary": "Accept-Language"})

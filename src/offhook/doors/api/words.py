@@ -13,7 +13,8 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "home_api": "Programs use the API; what it offers stands here",
         "home_welcome": "To create an organization, open the one-time link that was printed when this system was started.",
         "api_title": "The API of Offhook",
-        "api_text": "Send a token in the header {header}. Refusals come as problem details (RFC 9457) with a stable code. The same list for programs:",
+        "api_text": "Send a token in the header {header}. Refusals come as problem details (RFC 9457) with a stable code. "
+        "The same list for programs:",
         "welcome_title": "Create your organization",
         "welcome_text": "This link works once. Afterwards you get a token for the command line and the API.",
         "name": "Name of the organization",
@@ -67,7 +68,8 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "next_title": "Et maintenant",
         "next_try": "Sur une machine où se trouve Offhook, indiquez l’adresse du système et votre jeton :",
         "next_user": "Ajoutez une personne ; le mot de passe de son téléphone est affiché une seule fois :",
-        "next_phone": "Dans le téléphone, indiquez ce nom d’utilisateur et ce mot de passe, le domaine {domain} et le serveur {sip_address} (UDP ou TCP).",
+        "next_phone": "Dans le téléphone, indiquez ce nom d’utilisateur et ce mot de passe, le domaine {domain} "
+        "et le serveur {sip_address} (UDP ou TCP).",
         "next_selftest": "Vérifiez que tout fonctionne :",
         "not_in_effect": "La partie qui établit les appels ne répond pas ; votre organisation comptera dès son retour.",
         "value.invalid name": "Donnez un nom de 1 à 100 caractères imprimables.",
