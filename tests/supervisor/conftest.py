@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from offhook.supervisor.deathwatch import has_living_members
+from offhook.supervisor.deathwatch import has_living_members, kill_group
 
 
 def is_alive(pid: int) -> bool:
@@ -82,4 +82,8 @@ def system(tmp_path: Path) -> Iterator[LittleSystem]:
         if little.process.poll() is None:
             little.signal(signal.SIGKILL)
         little.process.wait(10)
-        soon(lambda: not little.living(), "nothing of the little system is left")
+        try:
+            soon(lambda: not little.living(), "nothing of the little system is left", 5)
+        finally:
+            for group in little.living():
+                kill_group(group)

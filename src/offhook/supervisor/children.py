@@ -99,12 +99,15 @@ class Life:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), self.child.stop_seconds)
+                async with asyncio.timeout(self.child.stop_seconds):
+                    await self._process.wait()
         await self._bury()
         self.state = State.STOPPED
 
     def kill(self) -> None:
-        """Ends all its processes at once; a `stop` under way then returns soon."""
+        """Ends all its processes at once and for good; a `stop` under way then returns soon."""
+        if self._watch is not None:
+            self._watch.cancel()  # else it would start the child again
         if self.pid is not None:
             kill_group(self.pid)
 
@@ -137,8 +140,10 @@ class Life:
             if self.child.ready is None:
                 return True
             with contextlib.suppress(OSError, TimeoutError):
-                if await asyncio.wait_for(self.child.ready(), max(0.0, deadline - time.monotonic())):
-                    return True
+                # not wait_for: before Python 3.12 it may lose a cancellation, and a child being stopped would be started for ever
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    if await self.child.ready():
+                        return True
             await asyncio.sleep(_ASK_SECONDS)
         return False
 

@@ -48,6 +48,11 @@ class Warden:
 
     async def _spawn(self) -> None:
         reading, writing = os.pipe()
+        former, self._pipe = self._pipe, writing
+        if former >= 0:
+            os.close(former)
+        for group in self._groups:  # before it runs: we may be killed at any moment
+            self._tell(f"+{group}")
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", deathwatch.__file__),
@@ -58,11 +63,6 @@ class Warden:
             )
         finally:
             os.close(reading)
-        former, self._pipe = self._pipe, writing
-        if former >= 0:
-            os.close(former)
-        for group in self._groups:
-            self._tell(f"+{group}")
 
     async def _respawn(self) -> None:
         while self._process is not None:
