@@ -81,10 +81,6 @@ missing_packages() {
   done
 }
 
-as_root() {
-  if [ "$EUID" = 0 ]; then "$@"; else sudo --preserve-env=DEBIAN_FRONTEND,LC_ALL "$@"; fi
-}
-
 install_packages() {
   local missing
   mapfile -t missing < <(missing_packages "$1")
@@ -93,37 +89,34 @@ install_packages() {
   [ "$EUID" = 0 ] || command -v sudo >/dev/null \
     || refuse "packages are missing and there is no sudo. As root: apt-get install --no-install-recommends ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  mask_units "${missing[@]}"
   say "Installing ${#missing[@]} Debian packages (about a minute): ${missing[*]}"
   apt_get --simulate install "${missing[@]}" 2>/dev/null || fetch_lists
-  hold_services
-  apt_get install "${missing[@]}" || { fetch_lists; apt_get install "${missing[@]}"; } || apt_failed
+  local hooks=(-o "DPkg::Pre-Invoke::=$(before_dpkg "${missing[@]}")" -o "DPkg::Post-Invoke::=$AFTER_DPKG")
+  apt_get "${hooks[@]}" install "${missing[@]}" || { fetch_lists && apt_get "${hooks[@]}" install "${missing[@]}"; } || apt_failed
 }
 
 fetch_lists() { say "Fetching the lists of Debian packages ..."; apt_get update || apt_failed; }
 apt_failed() { tail -n 20 "$LOGS/apt.log" >&2; refuse "apt-get failed; its last lines stand above, all of them in $LOGS/apt.log"; }
-apt_get() { as_root apt-get --quiet --yes --no-install-recommends -o DPkg::Lock::Timeout=600 -o APT::Update::Error-Mode=any "$@" >>"$LOGS/apt.log" 2>&1; }
+apt_get() {
+  local sudo=()
+  [ "$EUID" = 0 ] || sudo=(sudo)
+  "${sudo[@]}" apt-get --quiet --yes --no-install-recommends -o DPkg::Lock::Timeout=600 -o APT::Update::Error-Mode=any "$@" >>"$LOGS/apt.log" 2>&1
+}
 
-# Debian starts kamailio and rtpengine as soon as they are installed, on the ports we use. An engine that was here before us is somebody's, and stays as
-# it is. A mask is a link and needs no systemd at work; nothing here ever removes one.
-mask_units() {
-  local entry unit package
+# Debian starts kamailio and rtpengine as soon as they are installed, on the ports we use; so their units are masked before that. An engine that was here
+# before us is somebody's, and stays as it is. A mask is a link and needs no systemd at work; nothing here ever removes one. Without systemd at work
+# Debian would run the init scripts; a policy file says no to that while dpkg works. apt itself runs these lines, as root: a user needs sudo for apt-get alone.
+POLICY=/usr/sbin/policy-rc.d
+before_dpkg() {
+  local entry unit
   for entry in "${UNITS[@]}"; do
-    unit=/etc/systemd/system/${entry%%:*}.service package=${entry#*:}
-    [[ " $* " == *" $package "* ]] || continue
-    [ -e "$unit" ] || [ -L "$unit" ] && continue
-    as_root mkdir -p /etc/systemd/system
-    as_root ln -s /dev/null "$unit"
+    [[ " $* " == *" ${entry#*:} "* ]] || continue
+    unit=/etc/systemd/system/${entry%%:*}.service
+    echo "[ -e $unit ] || [ -L $unit ] || { mkdir -p /etc/systemd/system && ln -s /dev/null $unit; };"
   done
+  echo "[ -d /run/systemd/system ] || [ -e $POLICY ] || { printf '#!/bin/sh\n# offhook set-up\nexit 101\n' >$POLICY && chmod 755 $POLICY; }"
 }
-
-# Without systemd at work a mask means nothing, and Debian would start the engines by their init scripts; the policy file is what it asks then. It stays
-# only while we install.
-hold_services() {
-  [ ! -d /run/systemd/system ] && [ ! -e /usr/sbin/policy-rc.d ] || return 0
-  trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
-  as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d'
-}
+AFTER_DPKG="if grep -qs '^# offhook set-up' $POLICY; then rm $POLICY; fi"
 
 install_python() {
   local log=$LOGS/pip.log

@@ -95,6 +95,15 @@ def test_json_is_written_whole_for_its_owner_alone(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["sandbox.json"]
 
 
+def test_the_mode_is_the_one_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    former = os.umask(0o077)
+    try:
+        write_json_atomically(tmp_path / "shared.json", {}, mode=0o640)
+    finally:
+        os.umask(former)
+    assert mode(tmp_path / "shared.json") == 0o640
+
+
 def test_json_that_cannot_be_written_leaves_the_old_text_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "sandbox.json"
     write_json_atomically(path, "old")
