@@ -80,8 +80,8 @@ async def test_a_phone_behind_nat_is_heard_from_elsewhere_than_it_said(engine: R
 async def test_early_media_from_one_phone_then_another_answers(engine: RtpEngine, party: MakeParty) -> None:
     call, anna, ben, chloe = new_call(), party(), party(), party()
     a, b, c, _ = legs_of(call)
-    to_ben = await engine.offer(call, a, b, anna.sdp(), PLAIN)
-    to_chloe = await engine.offer(call, a, c, anna.sdp(), PLAIN)
+    to_ben = await engine.offer(call, a, b, anna.sdp(), PLAIN, CODECS)
+    to_chloe = await engine.offer(call, a, c, anna.sdp(), PLAIN, CODECS)
     early = await engine.answer(call, a, b, ben.sdp(), PLAIN)
     anna.speaks_to(early)
     ben.speaks_to(to_ben)
@@ -158,15 +158,18 @@ async def test_a_new_sound_takes_the_place_of_the_old(engine: RtpEngine, party: 
 async def test_reports_of_the_phones_give_mos_loss_jitter_and_round_trip(engine: RtpEngine, party: MakeParty) -> None:
     call, anna, ben = new_call(), party(), party()
     await connect(engine, call, anna, ben)
-    measured = None
+    measured = other = None
     for _ in range(20):
         for teller, lost, jitter in ((anna, 0, 40), (ben, 26, 160)):
             teller.reports(lost, jitter)
             await more_packets(anna, 3)  # a round trip is told from two reports with time between
-        measured = (await engine.figures(call)).of(leg_id(call, 0))
-        if measured and measured.mos:
+        figures = await engine.figures(call)
+        measured, other = figures.of(leg_id(call, 0)), figures.of(leg_id(call, 1))
+        if measured and measured.mos and other and other.mos:
             break
     assert measured and measured.mos and 1.0 <= measured.mos <= 4.5
     assert measured.jitter_ms == pytest.approx(20, abs=2)
     assert measured.loss_percent == pytest.approx(10, abs=1)
+    assert other and other.mos and other.mos > measured.mos
+    assert other.jitter_ms == pytest.approx(5, abs=1) and other.loss_percent == 0
     assert measured.round_trip_ms and 1 <= measured.round_trip_ms < 5000

@@ -10,8 +10,11 @@ from offhook.services.ports.media import MediaAbsent, MediaRefused
 
 log = logging.getLogger(__name__)
 
-RESEND_AFTER = (0.25, 1.0, 0.75)
-"""Seconds to wait after each sending; after the last the engine counts as absent. On loopback a resend meets a restart or a full buffer."""
+RESEND_SECONDS = (0.25, 1.25)
+"""When an unanswered request is sent again. On loopback a resend meets a restart or a full buffer."""
+
+ABSENT_SECONDS = 2.0
+"""When an engine that has not answered counts as absent."""
 
 _AGREED = frozenset({"ok", "pong"})
 
@@ -81,19 +84,25 @@ class NgClient(asyncio.DatagramProtocol):
     async def _replied(self, cookie: str, datagram: bytes) -> Body:
         if self._transport is None or self._transport.is_closing():
             raise MediaAbsent("The connection to rtpengine is closed.")
-        waiting: asyncio.Future[Body] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Body] = loop.create_future()
         self._waiting[cookie] = waiting
+        timers = [loop.call_later(seconds, self._transport.sendto, datagram) for seconds in RESEND_SECONDS]
+        timers.append(loop.call_later(ABSENT_SECONDS, _give_up, waiting))
+        self._transport.sendto(datagram)
         try:
-            for seconds in RESEND_AFTER:
-                self._transport.sendto(datagram)
-                await asyncio.wait((waiting,), timeout=seconds)
-                if waiting.done():
-                    return waiting.result()
+            return await waiting
         finally:
+            for timer in timers:
+                timer.cancel()
             del self._waiting[cookie]
-        raise MediaAbsent(f"rtpengine did not answer within {sum(RESEND_AFTER):.0f} s: see whether it runs.")
 
     def close(self) -> None:
         """Close the socket; requests under way end as MediaAbsent, in their time."""
         if self._transport:
             self._transport.close()
+
+
+def _give_up(waiting: asyncio.Future[Body]) -> None:
+    if not waiting.done():
+        waiting.set_exception(MediaAbsent(f"rtpengine did not answer within {ABSENT_SECONDS:.0f} s: see whether it runs."))

@@ -1,8 +1,8 @@
 """Reads the reply to `query` into the figures of a call.
 
-rtpengine counts packets itself, and tells times in whole seconds; MOS, jitter, loss and round trip are what the *hearing* phone reported by
-RTCP about the stream's SSRC, so they stand under the leg the sound came from. A reply is read leniently: a figure that is missing or odd is
-"not measured", never an error.
+rtpengine counts packets itself, and tells times in whole seconds. MOS, jitter, loss and round trip are what a phone reported by RTCP of
+what it *hears*; rtpengine files them under the SSRC of the phone that reports, and here they stand under the leg the sound came from. A
+reply is read leniently: a figure that is missing or odd is "not measured", never an error.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ def figures_of(call: CallId, reply: Body, now: float) -> MediaFigures:
     """The figures of every leg of `call` in `reply`; `now` in seconds since 1970, by the engine's clock."""
     tags = _under(reply, "tags")
     reports = _under(reply, "SSRC")
+    told = {tag: _under(_under(reports, str(_rtp(_under(tags, tag)).get("SSRC"))), "average MOS") for tag in tags}
     legs = sorted((tag for tag in tags if is_leg(call, tag)), key=in_order)
-    return MediaFigures(tuple(_stream_of(LegId(tag), _under(tags, tag), reports, now) for tag in legs))
+    return MediaFigures(tuple(_stream_of(LegId(tag), _under(tags, tag), told, now) for tag in legs))
 
 
-def _stream_of(leg: LegId, end: Body, reports: Body, now: float) -> StreamFigures:
-    media = next((each for each in _dicts(end.get("medias")) if each.get("type") == "audio"), {})
-    stream = next(_dicts(media.get("streams")), {})  # the first is RTP, the second its RTCP
+def _stream_of(leg: LegId, end: Body, told: dict[str, Body], now: float) -> StreamFigures:
+    stream = _rtp(end)
     counted = _under(stream, "stats")
     packets = _whole(counted, "packets") or 0
     last = _whole(stream, "last packet")
-    codec = media.get("codec")
-    average = _under(_under(reports, str(stream.get("SSRC"))), "average MOS")
+    codec = _audio(end).get("codec")
+    average = _as_heard(end, told) if packets else {}
     mos = _whole(average, "MOS")
     round_trip = _whole(average, "round-trip time")
     return StreamFigures(
@@ -48,6 +48,20 @@ def _stream_of(leg: LegId, end: Body, reports: Body, now: float) -> StreamFigure
         loss_percent=_fraction(average, "packet loss"),
         round_trip_ms=round_trip / _MICROSECONDS if round_trip else None,
     )
+
+
+def _audio(end: Body) -> Body:
+    return next((each for each in _dicts(end.get("medias")) if each.get("type") == "audio"), {})
+
+
+def _rtp(end: Body) -> Body:
+    return next(_dicts(_audio(end).get("streams")), {})  # the second is its RTCP
+
+
+def _as_heard(end: Body, told: dict[str, Body]) -> Body:
+    """What the phones that hear this end told of it: of several (early media from one, the answer from another) the one that told most."""
+    hearing = (told.get(str(each.get("tag")), {}) for each in _dicts(end.get("subscribers")))
+    return max(hearing, key=lambda average: _whole(average, "samples") or 0, default={})
 
 
 def _under(body: Body, key: str) -> Body:

@@ -3,12 +3,13 @@
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.domain.media import MediaFigures, MediaShape
 from offhook.engines.rtpengine.client import CallUnknown, LegUnknown, NgClient, NothingPlays
 from offhook.engines.rtpengine.figures import figures_of
-from offhook.engines.rtpengine.sdp import listening_answer, narrowed
+from offhook.engines.rtpengine.sdp import listening_answer, narrowed, offers_all
 from offhook.engines.rtpengine.tags import alone
 from offhook.engines.rtpengine.wire import Body
 from offhook.services.ports.media import MediaRefused
@@ -26,21 +27,36 @@ _ALWAYS: Body = {
 }
 
 
+class _WideOffer(NamedTuple):
+    sdp: str
+    shape: MediaShape
+
+
 class RtpEngine:
     """The port `Media` on one rtpengine."""
 
     def __init__(self, client: NgClient) -> None:
         self._client = client
         self._alone: dict[CallId, dict[LegId, tuple[str, str]]] = {}  # the SDP each leg was answered to by the system, and the codec
+        self._wide: dict[CallId, dict[tuple[LegId, LegId], _WideOffer]] = {}  # not answered yet
 
     async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
         """The SDP to send to `answerer`; see Media.offer. A re-INVITE is offered here too: ports stay, a=sendonly and the like pass."""
         wide: Body = {"codec": {"transcode": [*codecs, "telephone-event"]}} if codecs else {}
         offered = self._as_agreed(call, offerer, sdp)
+        if wide:
+            self._wide.setdefault(call, {})[offerer, answerer] = _WideOffer(offered, shape)
         return await self._exchanged("offer", call, offerer, answerer, offered, {**_SHAPES[shape], **wide})
 
     async def answer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
         """The SDP to send to `offerer`; see Media.answer."""
+        answered = await self._exchanged("answer", call, offerer, answerer, sdp, _SHAPES[shape])
+        wide = self._wide.get(call, {}).pop((offerer, answerer), None)
+        if wide is None or not offers_all(wide.sdp, sdp):
+            return answered
+        # Nothing need be transcoded, yet rtpengine 10.5 keeps a mark of it, and discards the phones' receiver reports ("No payload type
+        # known for RTCP RR"): no MOS, no loss. The same offer without the wider codecs clears it; ports stay, no phone is asked.
+        await self._exchanged("offer", call, offerer, answerer, wide.sdp, _SHAPES[wide.shape])
         return await self._exchanged("answer", call, offerer, answerer, sdp, _SHAPES[shape])
 
     async def answer_alone(self, call: CallId, leg: LegId, sdp: str, shape: MediaShape, codec: str) -> str:
@@ -105,6 +121,7 @@ class RtpEngine:
         last = await self.figures(call)
         await self._order("delete", call, {})
         self._alone.pop(call, None)
+        self._wide.pop(call, None)
         return last
 
     def _as_agreed(self, call: CallId, offerer: LegId, sdp: str) -> str:

@@ -59,6 +59,11 @@ def listening_answer(offer: str, codec: str) -> str | None:
     return "\r\n".join([*lines, ""])
 
 
+def offers_all(offer: str, answer: str) -> bool:
+    """Whether everything the answer takes was in the offer, so that both sides can speak without a translator."""
+    return {each.name.lower() for each in formats(answer)} <= {each.name.lower() for each in formats(offer)}
+
+
 def narrowed(sdp: str, codec: str) -> str:
     """The SDP with `codec` as the only sound format of its first audio line, digits kept; unchanged if the codec is not there."""
     kept = [each for each in formats(sdp) if each.is_digits or each.codec.lower() == codec.lower()]
