@@ -33,7 +33,10 @@ def test_the_rules_of_the_countries_with_calling_plans(country: str, rules: Dial
     assert dial_rules(country) == rules
 
 
-@pytest.mark.parametrize(("country", "prefix"), [("AU", "0011"), ("RU", "810"), ("BR", "0012"), ("FI", "00"), ("JP", "010"), ("IT", "00")])
+@pytest.mark.parametrize(
+    ("country", "prefix"),
+    [("AU", "0011"), ("MU", "020"), ("SC", "00"), ("RU", "810"), ("BR", "0012"), ("FI", "00"), ("JP", "010"), ("IT", "00")],
+)
 def test_a_country_with_several_international_prefixes_gives_one_that_can_be_dialled(country: str, prefix: str) -> None:
     assert dial_rules(country).international_prefix == prefix
 

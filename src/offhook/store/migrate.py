@@ -22,6 +22,7 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     engine = open_engine(url)
     try:
+        # One transaction around all of it: SQLite, like PostgreSQL, takes CREATE TABLE back too, so half a migration never stays.
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

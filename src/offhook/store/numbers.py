@@ -1,6 +1,6 @@
 """Telephone numbers and what they ring."""
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
 from offhook.domain.attendants import AttendantId
 from offhook.domain.errors import Conflict, Missing
@@ -20,13 +20,16 @@ class Numbers:
         self._scope = scope
 
     def all(self) -> dict[E164, Destination]:
-        return {E164(row["e164"]): destination_of(row) for row in self._scope.rows(numbers, order=[numbers.c.e164])}
+        return {
+            E164(row["e164"]): destination(row["target_kind"], row["target_id"])
+            for row in self._scope.rows(numbers, order=[numbers.c.e164])
+        }
 
     def assign(self, number: E164, to: Destination) -> None:
         # The one look beyond the organization: a number is in use once in the whole system. The refusal does not say by whom.
         if self._scope.connection.execute(select(numbers.c.e164).where(numbers.c.e164 == number)).first() is not None:
             raise Conflict(f"{number} is in use already.", "number")
-        kind = next(kind for kind, (destination, _) in _TARGETS.items() if isinstance(to, destination))
+        kind = next(kind for kind, (shape, _) in _TARGETS.items() if isinstance(to, shape))
         table = _TARGETS[kind][1]
         if not self._scope.has(table, table.c.id == to.id):
             raise Missing(f"There is no such {kind}.", "number")
@@ -34,8 +37,6 @@ class Numbers:
         self._scope.changed("number", number, None, {"target_kind": kind, "target_id": to.id})
 
 
-def destination_of(row: RowMapping) -> Destination:
-    """What a row of `numbers` rings."""
-    if row["target_kind"] == "user":
-        return ToUser(UserId(row["target_id"]))
-    return ToAttendant(AttendantId(row["target_id"]))
+def destination(kind: str, id: int) -> Destination:
+    """What a row of `numbers` with this target rings."""
+    return ToUser(UserId(id)) if kind == "user" else ToAttendant(AttendantId(id))

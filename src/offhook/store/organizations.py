@@ -19,8 +19,7 @@ class Organizations:
         self._writes = writes
 
     def all(self) -> list[Profile]:
-        rows = self._connection.execute(select(organizations).order_by(organizations.c.name)).mappings()
-        return [profile_of(row) for row in rows]
+        return profiles(self._connection)
 
     def by_domain(self, domain: str) -> Profile | None:
         row = self._connection.execute(select(organizations).where(organizations.c.domain == domain)).mappings().first()
@@ -35,6 +34,11 @@ class Organizations:
         id = OrganizationId(key[0])
         Scope(self._connection, id, self._who, writes=self._writes).changed("organization", id, None, values)
         return Profile(id, name, domain, country, purpose, None, 1)
+
+
+def profiles(connection: Connection) -> list[Profile]:
+    """Every organization's own row, by name."""
+    return [profile_of(row) for row in connection.execute(select(organizations).order_by(organizations.c.name)).mappings()]
 
 
 def profile_of(row: RowMapping) -> Profile:

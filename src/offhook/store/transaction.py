@@ -1,6 +1,5 @@
 """Transactions: one organization's, or the provider's. One request is one transaction, committed when its block ends."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Self
@@ -8,22 +7,21 @@ from typing import Self
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from offhook.domain.attendants import Attendant
 from offhook.domain.errors import Conflict, Missing, Unavailable
 from offhook.domain.numbers import E164
-from offhook.domain.organizations import Destination, OrganizationId
-from offhook.domain.users import User, UserId
-from offhook.services.ports.store import Change, Configuration, Credential, Profile
+from offhook.domain.organizations import OrganizationId
+from offhook.services.ports.store import Change, Configuration, Profile
 from offhook.store import tables
-from offhook.store.attendants import Attendants, attendant_of, keys_of
+from offhook.store.attendants import Attendants
 from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
+from offhook.store.configuration import read_configuration
 from offhook.store.engine import READS_ONLY, open_engine
-from offhook.store.numbers import Numbers, destination_of
+from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
 from offhook.store.scope import Scope
 from offhook.store.tokens import Invitations, Tokens
-from offhook.store.users import Users, credential_of, first_numbers, user_of
+from offhook.store.users import Users
 
 
 class Transaction:
@@ -76,24 +74,7 @@ class ProviderTransaction:
         return self._inside[organization]
 
     def configuration(self) -> Configuration:
-        # One statement a table for all organizations: with one a table and organization, a thousand tenants would cost thousands.
-        read = self._connection
-        number_rows = list(read.execute(select(tables.numbers).order_by(tables.numbers.c.e164)).mappings())
-        shown = first_numbers([row for row in number_rows if row["target_kind"] == "user"])
-        keys = keys_of(read.execute(select(tables.attendant_keys).order_by(tables.attendant_keys.c.key)).mappings())
-        users: dict[OrganizationId, list[User]] = defaultdict(list)
-        for row in read.execute(select(tables.users).order_by(tables.users.c.username)).mappings():
-            users[OrganizationId(row["organization_id"])].append(user_of(row, shown))
-        attendants: dict[OrganizationId, list[Attendant]] = defaultdict(list)
-        for row in read.execute(select(tables.attendants).order_by(tables.attendants.c.name)).mappings():
-            attendants[OrganizationId(row["organization_id"])].append(attendant_of(row, keys))
-        numbers: dict[OrganizationId, dict[E164, Destination]] = defaultdict(dict)
-        for row in number_rows:
-            numbers[OrganizationId(row["organization_id"])][E164(row["e164"])] = destination_of(row)
-        credentials: dict[OrganizationId, dict[UserId, Credential]] = defaultdict(dict)
-        for row in read.execute(select(tables.credentials)).mappings():
-            credentials[OrganizationId(row["organization_id"])][UserId(row["user_id"])] = credential_of(row)
-        return Configuration(self.organizations.all(), users, attendants, numbers, credentials, self.carriers.all())
+        return read_configuration(self._connection)
 
 
 @contextmanager

@@ -19,15 +19,15 @@ class Users:
         self._scope = scope
 
     def all(self) -> list[User]:
-        assigned = first_numbers(self._scope.rows(numbers, numbers.c.target_kind == "user", order=[numbers.c.e164]))
-        return [user_of(row, assigned) for row in self._scope.rows(users, order=[users.c.username])]
+        assigned = _first_numbers(self._scope.rows(numbers, numbers.c.target_kind == "user", order=[numbers.c.e164]))
+        return [_user_of(row, assigned) for row in self._scope.rows(users, order=[users.c.username])]
 
     def by_username(self, username: str) -> User | None:
         rows = self._scope.rows(users, users.c.username == username)
         if not rows:
             return None
         own = (numbers.c.target_kind == "user", numbers.c.target_id == rows[0]["id"])
-        return user_of(rows[0], first_numbers(self._scope.rows(numbers, *own, order=[numbers.c.e164])))
+        return _user_of(rows[0], _first_numbers(self._scope.rows(numbers, *own, order=[numbers.c.e164])))
 
     def add(self, username: str, name: str, language: str, extension: str | None) -> User:
         if self._scope.has(users, users.c.username == username):
@@ -41,7 +41,7 @@ class Users:
 
     def credential(self, user: UserId) -> Credential | None:
         rows = self._scope.rows(credentials, credentials.c.user_id == user)
-        return credential_of(rows[0]) if rows else None
+        return Credential(rows[0]["ha1_md5"], rows[0]["ha1_sha256"]) if rows else None
 
     def set_credential(self, user: UserId, credential: Credential) -> None:
         if not self._scope.has(users, users.c.id == user):
@@ -54,16 +54,11 @@ class Users:
         self._scope.changed("credential", user, {"set": True} if replaced else None, {"set": True})
 
 
-def first_numbers(rows: list[RowMapping]) -> dict[int, E164]:
+def _first_numbers(rows: list[RowMapping]) -> dict[int, E164]:
     """The number that each user shows to others: the lowest of the user's own. Rows of `numbers` in the order of e164."""
     return {row["target_id"]: E164(row["e164"]) for row in reversed(rows)}
 
 
-def user_of(row: RowMapping, assigned: Mapping[int, E164]) -> User:
+def _user_of(row: RowMapping, assigned: Mapping[int, E164]) -> User:
     """A row of `users` as the domain knows it."""
     return User(UserId(row["id"]), row["username"], row["name"], row["language"], row["extension"], assigned.get(row["id"]))
-
-
-def credential_of(row: RowMapping) -> Credential:
-    """A row of `credentials`."""
-    return Credential(row["ha1_md5"], row["ha1_sha256"])

@@ -7,8 +7,6 @@ from offhook.store.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # SQLite can take back CREATE TABLE too, if one does not commit behind its back: half a migration must not stay.
-    transactional_ddl=True,
     render_as_batch=True,
 )
 context.run_migrations()
