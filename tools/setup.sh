@@ -114,7 +114,7 @@ before_dpkg() {
     unit=/etc/systemd/system/${entry%%:*}.service
     echo "[ -e $unit ] || [ -L $unit ] || { mkdir -p /etc/systemd/system && ln -s /dev/null $unit; };"
   done
-  echo "[ -d /run/systemd/system ] || [ -e $POLICY ] || { printf '#!/bin/sh\n# offhook set-up\nexit 101\n' >$POLICY && chmod 755 $POLICY; }"
+  printf '%s\n' "[ -d /run/systemd/system ] || [ -e $POLICY ] || { printf '#!/bin/sh\n# offhook set-up\nexit 101\n' >$POLICY && chmod 755 $POLICY; }"
 }
 AFTER_DPKG="if grep -qs '^# offhook set-up' $POLICY; then rm $POLICY; fi"
 
