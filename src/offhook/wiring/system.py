@@ -19,7 +19,7 @@ from offhook.plan import SystemPlan
 from offhook.services.organizations import invite, list_organizations
 from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
-from offhook.services.sandbox import SandboxSummary, probe_json, sandbox_json, seed, seed_probe
+from offhook.services.sandbox import SandboxOrganization, SandboxSummary, sandbox_json, seed, seed_probe
 from offhook.services.snapshot import load
 from offhook.settings import Settings, SettingsWrong, read
 from offhook.store.engine import open_engine
@@ -77,7 +77,7 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
         probe = seeded.probe
     else:
         probe = seed_probe(store, folder.secret)
-    plan.probe.update(probe_json(probe))
+    plan.probe.update(_probe(probe))
     write_json_atomically(plan.file, plan.values())
     write_edge_directory(plan.edge_database, load(store, plan.off_loopback).edge)
     render.write_configuration(edge_settings(plan))
@@ -183,6 +183,19 @@ def _answers_at(desk: Any, question: str) -> Callable[[], Awaitable[bool]]:
         return True
 
     return ready
+
+
+def _probe(probe: SandboxOrganization) -> dict[str, Any]:
+    users = [
+        {"username": each.user.username, "password": each.password, "extension": each.user.extension, "number": each.user.number}
+        for each in probe.users
+    ]
+    attendant = probe.attendant
+    return {
+        "domain": probe.profile.domain,
+        "users": users,
+        "attendant": {"extension": attendant.extension if attendant else None, "number": probe.attendant_number},
+    }
 
 
 def _sandbox_file(plan: SystemPlan, seeded: SandboxSummary) -> dict[str, Any]:

@@ -91,9 +91,9 @@ class Call:
 
     def handle(self, event: Event) -> list[Command]:
         """What to do now that `event` has happened; nothing, if it cannot happen to this call as it is."""
-        if type(event) in MOVING_EVENTS and isinstance(event, LegEvent):
+        if isinstance(event, LegEvent) and self.stage is not Stage.NEW:
             leg = self.legs.get(event.leg)
-            if leg is None or not leg.moves(event):
+            if leg is None or (type(event) in MOVING_EVENTS and not leg.moves(event)):
                 return []
         move = CALL_MOVES[self.stage].get(type(event))
         commands = move.do(self, event) if move else self.within.handle(self, event) if self.stage is Stage.SERVED and self.within else []

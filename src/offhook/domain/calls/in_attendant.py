@@ -98,7 +98,7 @@ class Attending:
 
     def _answer(self, call: Call, event: MediaAlone) -> list[Command]:
         call.answered, call.connected = event.at, f"the attendant {self.attendant.name}"
-        return [AnswerLeg(event.leg, event.sdp)]
+        return [AnswerLeg(call.caller_leg.id, event.sdp)]
 
     def _not_answered(self, call: Call, event: CommandFailed) -> list[Command]:
         return call.end(MEDIA_ABSENT if event.trouble is Trouble.ABSENT else MEDIA_REFUSED, event.at)
@@ -178,7 +178,7 @@ class Attending:
             return []
         description, self.changing = self.changing.description, None
         call.caller_leg.description = description
-        return [AcceptReoffer(event.leg, event.sdp, description.direction.mirrored)]
+        return [AcceptReoffer(call.caller_leg.id, event.sdp, description.direction.mirrored)]
 
     def _left(self, call: Call, event: LegHungUp) -> list[Command]:
         return call.end(ATTENDANT_LEFT, event.at)

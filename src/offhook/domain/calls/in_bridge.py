@@ -211,6 +211,8 @@ class Bridge:
         return [*orders, AnswerMedia(event.leg, call.caller_leg.id, event.description)]
 
     def _joined(self, call: Call, event: MediaAnswered) -> list[Command]:
+        if event.leg != self.winner:
+            return []
         self.stage = BridgeStage.TALKING
         caller = call.caller_leg.id
         watch: list[Command] = [] if self.bypassed else [StartTimer(Timer.WATCH, FIRST_WATCH_SECONDS)]
