@@ -16,7 +16,7 @@ def invites(message: Message) -> bool:
 
 
 def switch_contact(edge: RunningEdge) -> str:
-    return f"<sip:switch@127.0.0.1:{edge.settings.switch_port}>"
+    return f"<sip:127.0.0.1:{edge.settings.switch_port}>"
 
 
 def switch_text(edge: RunningEdge, method: str, uri: str, *extra: str, call: str, cseq: int = 1, to: str = "", branch: str = "") -> str:
