@@ -42,6 +42,10 @@ class Ear:
         self.digits += digit
         self._news.set()
 
+    def tell(self) -> None:
+        """Have all who wait ask their question again."""
+        self._news.set()
+
     def samples(self, within: float | None = None) -> Samples:
         """What arrived in the last `within` seconds (None: all that is kept), one frame after the other without the gaps between."""
         start = self._clock() - within if within is not None else 0.0
