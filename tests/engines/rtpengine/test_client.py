@@ -107,8 +107,13 @@ async def test_garbage_strangers_and_late_replies_change_nothing(script: Script,
     assert await client.ask("ping", {}) == {"result": "ok"}
 
 
-async def test_a_closed_client_says_absent(client: NgClient) -> None:
+async def test_a_closed_client_says_absent_at_once(script: Script, client: NgClient) -> None:
+    under_way = asyncio.create_task(client.ask("ping", {}))
+    await eventually(lambda: script.asked)
     client.close()
+    with pytest.raises(MediaAbsent, match="closed"):
+        await under_way
+    assert len(script.asked) == 1
     with pytest.raises(MediaAbsent):
         await client.ask("ping", {})
 

@@ -10,7 +10,7 @@ from offhook.domain.media import MediaShape
 from offhook.engines.rtpengine.relay import RtpEngine
 from tests.engines.rtpengine.calls import CODECS, new_call, spoken
 from tests.engines.rtpengine.conftest import eventually
-from tests.engines.rtpengine.parties import Party, target_of
+from tests.engines.rtpengine.parties import PAYLOADS, Party, target_of
 
 pytestmark = pytest.mark.engines
 
@@ -77,8 +77,9 @@ async def test_a_phone_behind_nat_is_heard_from_elsewhere_than_it_said(engine: R
     assert after.heard_from == f"{ben.address}:{ben.port}"
 
 
-async def test_early_media_from_one_phone_then_another_answers(engine: RtpEngine, party: MakeParty) -> None:
-    call, anna, ben, chloe = new_call(), party(), party(), party()
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
+async def test_early_media_from_one_phone_then_another_answers(engine: RtpEngine, party: MakeParty, codec: str) -> None:
+    call, anna, ben, chloe = new_call(), party(), party(), party(codec)
     a, b, c, _ = legs_of(call)
     to_ben = await engine.offer(call, a, b, anna.sdp(), PLAIN, CODECS)
     to_chloe = await engine.offer(call, a, c, anna.sdp(), PLAIN, CODECS)
@@ -93,6 +94,7 @@ async def test_early_media_from_one_phone_then_another_answers(engine: RtpEngine
     await engine.remove(call, a, b)
     await hears(anna, chloe.hertz)  # though ben's phone goes on sending
     await hears(chloe, anna.hertz)
+    assert anna.packets[-1][1] == 0 and chloe.packets[-1][1] == PAYLOADS[codec]
 
 
 async def test_attendant_then_three_phones_with_ringback_then_one_answers(engine: RtpEngine, party: MakeParty, sound: MakeSound) -> None:
@@ -123,11 +125,12 @@ async def test_attendant_then_three_phones_with_ringback_then_one_answers(engine
     assert anna.packets[-1][1] == 8 and chloe.packets[-1][1] == 0
 
 
-async def test_hold_and_resume_bring_the_sound_back(engine: RtpEngine, party: MakeParty, sound: MakeSound) -> None:
-    call, anna, ben = new_call(), party(), party()
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
+async def test_hold_and_resume_bring_the_sound_back(engine: RtpEngine, party: MakeParty, sound: MakeSound, codec: str) -> None:
+    call, anna, ben = new_call(), party(), party(codec)
     a, b, *_ = legs_of(call)
     await connect(engine, call, anna, ben)
-    await engine.offer(call, a, b, anna.sdp(direction="sendonly"), PLAIN)
+    await engine.offer(call, a, b, anna.sdp(direction="sendonly"), PLAIN, CODECS)
     await engine.answer(call, a, b, ben.sdp(direction="recvonly"), PLAIN)
     await engine.silence(call, a)
     await engine.silence(call, b)
@@ -137,12 +140,13 @@ async def test_hold_and_resume_bring_the_sound_back(engine: RtpEngine, party: Ma
     await engine.stop(call, b)
     await engine.unsilence(call, a)
     await engine.unsilence(call, b)
-    offered = await engine.offer(call, a, b, anna.sdp(), PLAIN)
+    offered = await engine.offer(call, a, b, anna.sdp(), PLAIN, CODECS)
     answered = await engine.answer(call, a, b, ben.sdp(), PLAIN)
     anna.speaks_to(answered)
     ben.speaks_to(offered)
     await hears(ben, anna.hertz)
     await hears(anna, ben.hertz)
+    assert anna.packets[-1][1] == 0 and ben.packets[-1][1] == PAYLOADS[codec]
 
 
 async def test_a_new_sound_takes_the_place_of_the_old(engine: RtpEngine, party: MakeParty, sound: MakeSound) -> None:

@@ -16,6 +16,8 @@ RESEND_SECONDS = (0.25, 1.25)
 ABSENT_SECONDS = 2.0
 """When an engine that has not answered counts as absent."""
 
+_ABSENT = f"rtpengine did not answer within {ABSENT_SECONDS:.0f} s: see whether it runs."
+_CLOSED = "The connection to rtpengine is closed."
 _AGREED = frozenset({"ok", "pong"})
 
 
@@ -83,12 +85,12 @@ class NgClient(asyncio.DatagramProtocol):
 
     async def _replied(self, cookie: str, datagram: bytes) -> Body:
         if self._transport is None or self._transport.is_closing():
-            raise MediaAbsent("The connection to rtpengine is closed.")
+            raise MediaAbsent(_CLOSED)
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[Body] = loop.create_future()
         self._waiting[cookie] = waiting
         timers = [loop.call_later(seconds, self._transport.sendto, datagram) for seconds in RESEND_SECONDS]
-        timers.append(loop.call_later(ABSENT_SECONDS, _give_up, waiting))
+        timers.append(loop.call_later(ABSENT_SECONDS, _give_up, waiting, _ABSENT))
         self._transport.sendto(datagram)
         try:
             return await waiting
@@ -98,11 +100,13 @@ class NgClient(asyncio.DatagramProtocol):
             del self._waiting[cookie]
 
     def close(self) -> None:
-        """Close the socket; requests under way end as MediaAbsent, in their time."""
+        """Close the socket; requests under way end as MediaAbsent at once."""
         if self._transport:
             self._transport.close()
+        for waiting in self._waiting.values():
+            _give_up(waiting, _CLOSED)
 
 
-def _give_up(waiting: asyncio.Future[Body]) -> None:
+def _give_up(waiting: asyncio.Future[Body], why: str) -> None:
     if not waiting.done():
-        waiting.set_exception(MediaAbsent(f"rtpengine did not answer within {ABSENT_SECONDS:.0f} s: see whether it runs."))
+        waiting.set_exception(MediaAbsent(why))
