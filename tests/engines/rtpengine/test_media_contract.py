@@ -97,6 +97,13 @@ class Contract:
         assert spoken(answered) == [codec]
         assert [each.clock for each in formats(answered) if each.is_digits] == ["48000" if codec == "opus" else "8000"]
 
+    @pytest.mark.parametrize(("here", "there"), [("sendonly", "recvonly"), ("inactive", "inactive"), ("sendrecv", "sendrecv")])
+    async def test_alone_a_leg_may_hold_and_its_port_stays(self, media: Media, here: str, there: str) -> None:
+        first = await media.answer_alone(self.call, self.anna, sdp(6000, "PCMU"), PLAIN, "PCMU")
+        again = await media.answer_alone(self.call, self.anna, sdp(6000, "PCMU", direction=here), PLAIN, "PCMU")
+        assert f"a={there}" in again.splitlines()
+        assert target_of(again) == target_of(first)
+
     async def test_alone_without_digits_offered_none_are_answered(self, media: Media) -> None:
         offer = sdp(6000, "PCMU").replace(" 101", "").replace("a=rtpmap:101 telephone-event/8000\r\n", "")
         answered = await media.answer_alone(self.call, self.anna, offer, PLAIN, "PCMU")

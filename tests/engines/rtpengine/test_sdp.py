@@ -40,6 +40,12 @@ def test_a_listening_answer_refuses_video_and_takes_digits_of_its_clock() -> Non
     assert listening_answer(OFFER, "G722") is None
 
 
+@pytest.mark.parametrize("where", ["a=ptime:20", "t=0 0"])
+def test_a_direction_is_answered_wherever_it_stands(where: str) -> None:
+    answer = listening_answer(OFFER.replace(where, f"{where}\r\na=sendonly"), "PCMU")
+    assert answer and "a=recvonly" in answer.splitlines()
+
+
 def test_narrowed_leaves_one_codec_and_everything_else() -> None:
     lines = narrowed(OFFER, "PCMU").splitlines()
     assert lines == [line.replace("0 96 101", "0 101") for line in OFFER.splitlines() if ":96 " not in line]

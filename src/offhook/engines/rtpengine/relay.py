@@ -117,11 +117,11 @@ class RtpEngine:
 
     async def close(self, call: CallId) -> MediaFigures:
         """Free every port of the call; its last figures, empty for a call that is not known."""
+        self._alone.pop(call, None)
+        self._wide.pop(call, None)
         # `delete` with a tag would tell the figures itself, but spares legs which that tag never spoke with; without one it takes all.
         last = await self.figures(call)
         await self._order("delete", call, {})
-        self._alone.pop(call, None)
-        self._wide.pop(call, None)
         return last
 
     def _as_agreed(self, call: CallId, offerer: LegId, sdp: str) -> str:

@@ -7,6 +7,9 @@ _STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 
 _DISCARD_PORT = 9
 
+_REPLIES = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+"""What answers each direction (RFC 3264, section 6.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -52,7 +55,7 @@ def listening_answer(offer: str, codec: str) -> str | None:
     for section in _sections(offer):
         kind, _, transport = (*section[0].split(), "0", "RTP/AVP")[:3]
         if kind == "m=audio" and not taken:
-            lines += _audio_lines(transport, [sound, *digits])
+            lines += [*_audio_lines(transport, [sound, *digits]), f"a={_REPLIES[_direction(offer, section)]}"]
             taken = True
         else:
             lines.append(f"{kind} 0 {transport} 0")  # refused, yet in its place: RFC 3264, section 6
@@ -93,7 +96,14 @@ def _is_about_another(line: str, payloads: list[str]) -> bool:
 def _audio_lines(transport: str, accepted: list[Format]) -> list[str]:
     payloads = " ".join(each.payload for each in accepted)
     maps = [f"a=rtpmap:{each.payload} {each.name}" for each in accepted]
-    return [f"m=audio {_DISCARD_PORT} {transport} {payloads}", *maps, "a=sendrecv"]
+    return [f"m=audio {_DISCARD_PORT} {transport} {payloads}", *maps]
+
+
+def _direction(sdp: str, section: list[str]) -> str:
+    """The direction of a media line: its own, else the session's, else both ways (RFC 8866, section 6.7)."""
+    session = sdp.partition("\nm=")[0].splitlines()
+    named = [line.removeprefix("a=").strip() for line in (*section, *session) if line.startswith("a=")]
+    return next((each for each in named if each in _REPLIES), "sendrecv")
 
 
 def _sections(sdp: str) -> list[list[str]]:
