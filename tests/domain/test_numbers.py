@@ -1,7 +1,7 @@
 """What people dial, and the number it means."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offhook.domain.numbers import DialRules, as_e164, dialled_number
@@ -86,12 +86,14 @@ def test_what_can_be_no_number_there_is_none(dialled: str, rules: DialRules) -> 
     assert dialled_number(dialled, rules) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.sampled_from([US, DE, ES]))
 def test_whatever_is_dialled_gives_a_number_in_international_form_or_none(dialled: str, rules: DialRules) -> None:
     number = dialled_number(dialled, rules)
     assert number is None or (number == as_e164(number) and dialled_number(number, rules) == number)
 
 
+@settings(deadline=None)
 @given(st.text("23456789", min_size=1, max_size=1), st.text(DIGITS, min_size=9, max_size=9), st.sampled_from(" -.()/"))
 def test_separators_mean_nothing(first: str, rest: str, separator: str) -> None:
     national = first + rest

@@ -160,6 +160,13 @@ def test_an_expired_token_and_a_hash_open_nothing(store: Store, lumen: Organizat
             tokens.authenticate(store, token)
 
 
+@pytest.mark.parametrize("label", ["", " ", "x" * 101, "re\nports"])
+def test_a_token_has_a_readable_label(store: Store, lumen: OrganizationId, label: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        tokens.issue(store, lumen, label, None, "ada")
+    assert refused.value.field == "label"
+
+
 def test_a_token_for_nobody_is_refused(store: Store) -> None:
     with pytest.raises(Missing):
         tokens.issue(store, OrganizationId(99), "reports", None, "ada")

@@ -2,6 +2,7 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,14 @@ def test_readers_do_not_wait_for_a_writer(store: Store, lumen: OrganizationId) -
         writer.users.add("anna", "Anna", "en", "101")
         with store.view(lumen) as reader:
             assert reader.users.all() == []
+
+
+def test_a_damaged_database_is_said_plainly(tmp_path: Path, store: Store, database: Database, lumen: OrganizationId) -> None:
+    database.close()
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"rubbish " * 4096)
+    with pytest.raises(Unavailable), store.view(lumen) as transaction:
+        transaction.users.all()
 
 
 def test_a_locked_database_is_said_plainly(url: str, store: Store, lumen: OrganizationId) -> None:

@@ -1,6 +1,8 @@
 """Finished calls are on disk a moment later, once, whatever the database does meanwhile."""
 
+import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -86,6 +88,26 @@ def test_calls_wait_while_the_tables_are_away(
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE gone RENAME TO traces"))
     eventually(lambda: kept(database, lumen) == [the_call(1)])
+
+
+def test_calls_wait_while_the_disk_is_full(caplog: pytest.LogCaptureFixture, url: str, database: Database, lumen: OrganizationId) -> None:
+    engine = open_engine(url)
+    full = threading.Event()
+    full.set()
+
+    @event.listens_for(engine, "checkout")
+    def limit(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={1 if full.is_set() else 1_000_000}")  # SQLite takes 1 as "no more than there are"
+
+    writer = RecordsWriter(engine)
+    cdr, _ = finished(1, lumen)
+    writer.keep(cdr, {"text": random.Random(1).randbytes(100_000).hex()})
+    eventually(lambda: "disk is full" in caplog.text)
+    assert kept(database, lumen) == []
+    full.clear()
+    eventually(lambda: kept(database, lumen) == [cdr.call])
+    assert writer.close() == 0
+    engine.dispose()
 
 
 def test_closing_writes_all_that_waits(writer: RecordsWriter, store: Store, lumen: OrganizationId) -> None:

@@ -7,6 +7,7 @@ from offhook.domain.errors import Unauthenticated
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.store import Store, TokenEntry
 from offhook.services.secrets import derive, new_token, same, token_hash
+from offhook.services.users import checked_name
 
 PROVIDER = "provider"
 
@@ -30,8 +31,8 @@ def authenticate(store: Store, token: str) -> Access:
 
 
 def issue(store: Store, organization: OrganizationId | None, label: str, lifetime_seconds: float | None, who: str) -> str:
-    """A new token, which is shown here and never again; without a lifetime it does not expire. Raises Missing."""
-    token = new_token()
+    """A new token, which is shown here and never again; without a lifetime it does not expire. Raises Invalid, Missing."""
+    token, label = new_token(), checked_name(label, "label")
     expires_at = None if lifetime_seconds is None else time.time() + lifetime_seconds
     with store.provider_change(who) as provider:
         if organization is not None:

@@ -72,10 +72,10 @@ def set_password(store: Store, organization: OrganizationId, username: str, who:
     return SipAccount(username, domain, password)
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: str, field: str = "name") -> str:
     """A name that people read. Raises Invalid."""
     if not 1 <= len(name.strip()) <= LONGEST_NAME or not name.isprintable():
-        raise Invalid(f"A name has 1 to {LONGEST_NAME} characters, all of them printable.", "name")
+        raise Invalid(f"A name has 1 to {LONGEST_NAME} characters, all of them printable.", field)
     return name.strip()
 
 

@@ -4,12 +4,21 @@ import sqlite3
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's write before it reports the database as locked."""
 
 READS_ONLY = "offhook_reads_only"
 """Execution option of a connection that will not write."""
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether the database is not there, locked, full or broken, so that the same may succeed later; else it is the statement's fault.
+
+    SQLite reports a file that is damaged or no database as plain DatabaseError, all else of this sort as OperationalError.
+    """
+    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
 
 
 def open_engine(url: str, busy_seconds: float = BUSY_SECONDS) -> Engine:

@@ -5,10 +5,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from offhook.domain.errors import Unavailable
-from offhook.store.engine import open_engine
+from offhook.store.engine import is_away, open_engine
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -26,8 +26,10 @@ def migrate(url: str) -> None:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except OperationalError as away:
-        raise Unavailable(f"The database cannot be opened ({away.orig}). Check that its folder exists and is writable.") from away
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        raise Unavailable(f"The database cannot be opened ({error.orig}). Check that its folder exists and is writable.") from error
     except CommandError as unknown:
         raise Unavailable(f"The database was made by another release of Offhook ({unknown}). Start that one, or a later one.") from unknown
     finally:

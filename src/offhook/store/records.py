@@ -8,11 +8,12 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.services.ports.records import Trace
 from offhook.store.calls import cdr_values, pack
+from offhook.store.engine import is_away
 from offhook.store.tables import cdrs, traces
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,10 @@ BATCH = 500
 LONGEST_PAUSE_SECONDS = 5.0
 
 _Finished = tuple[Cdr, Trace]
+
+
+class _Away(Exception):
+    """The database cannot be written to for now; the text says why."""
 
 
 class RecordsWriter:
@@ -64,11 +69,11 @@ class RecordsWriter:
         while batch := self._next_batch():
             try:
                 self._write(batch)
-            except OperationalError as away:
+            except _Away as away:
                 if time.monotonic() >= self._give_up_at:
                     self._give_up()
                     return
-                log.warning("Calls wait to be written (%d): %s", len(self._waiting), away.orig)
+                log.warning("Calls wait to be written (%d): %s", len(self._waiting), away)
                 self._sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:
@@ -106,9 +111,8 @@ class RecordsWriter:
 
     def _write(self, batch: list[_Finished]) -> None:
         try:
-            with self._engine.begin() as connection:
-                _insert_new(connection, [_rows(finished) for finished in batch])
-        except OperationalError:
+            self._commit(batch)
+        except _Away:
             raise
         except Exception:
             log.exception("A batch of %d calls cannot be stored as it is; storing them one by one", len(batch))
@@ -118,15 +122,23 @@ class RecordsWriter:
 
     def _write_singly(self, batch: list[_Finished]) -> None:
         """One record that cannot be stored must not keep the others from being stored, nor be tried for ever."""
-        for cdr, trace in batch:
+        for finished in batch:
             try:
-                with self._engine.begin() as connection:
-                    _insert_new(connection, [_rows((cdr, trace))])
-            except OperationalError:
+                self._commit([finished])
+            except _Away:
                 raise
             except Exception as unfit:
-                self._lose(cdr, f"it cannot be stored ({unfit})")
+                self._lose(finished[0], f"it cannot be stored ({unfit})")
             self._settle(1)
+
+    def _commit(self, calls: list[_Finished]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                _insert_new(connection, [_rows(finished) for finished in calls])
+        except DBAPIError as error:
+            if is_away(error):
+                raise _Away(str(error.orig)) from error
+            raise
 
 
 def _rows(finished: _Finished) -> tuple[dict[str, Any], dict[str, Any]]:

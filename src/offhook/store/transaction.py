@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from offhook.domain.errors import Conflict, Missing, Unavailable
 from offhook.domain.numbers import E164
@@ -16,7 +16,7 @@ from offhook.store.attendants import Attendants
 from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
 from offhook.store.configuration import read_configuration
-from offhook.store.engine import READS_ONLY, open_engine
+from offhook.store.engine import READS_ONLY, is_away, open_engine
 from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
 from offhook.store.scope import Scope
@@ -110,10 +110,12 @@ def _connection(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     try:
         with engine.connect() as connection, connection.execution_options(**{READS_ONLY: not writes}), connection.begin():
             yield connection
-    except OperationalError as away:
-        raise Unavailable(f"The database does not answer ({away.orig}). Check that its disk is there, not full, and writable.") from away
     except IntegrityError as collision:
         raise Conflict("Somebody else took the same thing at this moment; try again.") from collision
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        raise Unavailable(f"The database does not answer ({error.orig}). Check that its disk is there, not full, and writable.") from error
 
 
 class Database:
