@@ -33,7 +33,8 @@ def _sandbox_lines(plan: SystemPlan, seeded: SandboxSummary) -> Iterator[str]:
     yield "  101, 102, 103   the people of Lumen Works"
     yield "  12065550199     the public network: the sandbox's carrier answers, speaks the number, and then is an echo"
     yield "  911             the sandbox's emergency desk speaks your number (no real one is called)"
-    yield f"Without a softphone: ./offhook selftest, ./offhook sandbox call --from +12065550199 --to {seeded.first.attendant_number} --dtmf 1"
+    yield "Without a softphone: ./offhook selftest, or a call in from the public network:"
+    yield f"  ./offhook sandbox call --from +12065550199 --to {seeded.first.attendant_number} --dtmf 1"
     yield f"The same for programs: {plan.folder / 'sandbox.json'}   (the carrier is at {carrier.host}:{carrier.port})"
 
 
