@@ -87,6 +87,7 @@ class Line:
         self.fate = fate
         self.now = 100.0
         self._count = 0
+        self._order = count()
         self._wire: list[tuple[float, int, Address, bytes, Address]] = []
         self.anna = Person("anna", 7001, self, **settings)
         self.ben = Person("ben", 7002, self, **settings)
@@ -97,7 +98,7 @@ class Line:
         self._count += 1
         to = send.to._replace(transport="udp")
         for delay in delays:
-            heappush(self._wire, (self.now + delay, self._count * 10 + len(self._wire) % 10, to, send.data, source))
+            heappush(self._wire, (self.now + delay, next(self._order), to, send.data, source))
 
     def run(self, seconds: float = 200.0, until: Callable[[], Any] | None = None) -> None:
         """Let time pass until nothing more will happen, or this many seconds have gone, or it is as wanted."""

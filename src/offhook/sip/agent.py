@@ -269,10 +269,19 @@ class Agent:
         return self._core.take()
 
     def forget(self, session: SessionId) -> None:
-        """Drop a session, whatever its state: no fact of it comes any more. What is on its way is still acknowledged and repeated."""
+        """Drop a session, whatever its state: no fact of it comes any more. What is on its way is still acknowledged and repeated.
+
+        Nothing is sent for it: cancel, refuse or hang up first. A call that is answered after all is hung up.
+        """
         found = self._core.sessions.pop(session, None)
-        if found is not None:
-            self._core.drop(found)
+        if found is None:
+            return
+        self._core.drop(found)
+        if isinstance(found.invite, ClientTransaction):
+            # Nobody will cancel it any more, and a peer may ring for ever.
+            self._core.walker.give_up_later(found.invite)
+        elif isinstance(found.invite, ServerTransaction):
+            self._core.abandon(found.invite)
 
     # -- outside sessions
 

@@ -18,6 +18,7 @@ from offhook.sip.transactions import (
     OTHER_CLIENT_MOVES,
     OTHER_SERVER_MOVES,
     Event,
+    State,
     Transaction,
     Walker,
 )
@@ -199,6 +200,11 @@ class Core:
         if session.dialog is not None:
             session.dialog.follow(DialogEvent.BYE)
             self.dialogs.pop(session.dialog.key, None)
+
+    def abandon(self, transaction: ServerTransaction) -> None:
+        """Forget an INVITE that has no final answer and will get none: its transaction has no timer that would end it."""
+        if transaction.state is State.PROCEEDING:
+            self._end(transaction)
 
     def refuse_reinvite(self, session: Session, status: int, headers: Headers = ()) -> bool:
         """Refuse the peer's open re-INVITE, if there is one: what was agreed before holds."""

@@ -28,7 +28,7 @@ class Framer:
         buffer = self._buffer
         if buffer.startswith(b"\r\n\r\n"):
             return self._take(4)
-        if buffer == b"\r\n":
+        if b"\r\n\r\n".startswith(buffer):
             return None
         if buffer.startswith(b"\r\n"):
             # A lone CRLF is the answer to our own keep-alive, or padding before a start line (RFC 3261 7.5).

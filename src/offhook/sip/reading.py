@@ -51,15 +51,15 @@ def split_name_addr(value: str) -> tuple[str, str, str]:
 def parameter(parameters: str, name: str) -> str | None:
     """One of ";name=value;flag" parameters, the value as written; "" for a flag, None where it is absent. Names ignore case."""
     lowered = parameters.lower()
-    at = lowered.find(";" + name)
-    while at >= 0:
-        end = at + 1 + len(name)
-        rest = parameters[end:].lstrip(" \t")
-        if not rest or rest[0] == ";":
-            return ""
-        if rest[0] == "=":
-            return rest[1:].partition(";")[0].strip(' \t"')
-        at = lowered.find(";" + name, end)
+    if name not in lowered:
+        return None
+    at = lowered.find(";" + name + "=")
+    if at >= 0:
+        return parameters[at + len(name) + 2 :].partition(";")[0].strip(' \t"')
+    for part in parameters.split(";")[1:]:
+        found, _, value = part.partition("=")
+        if found.strip().lower() == name:
+            return value.strip(' \t"')
     return None
 
 

@@ -5,12 +5,14 @@ Nothing here raises, whatever comes in. What is tolerated: folded lines, blanks 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import md5
 
-from sipmessage import Message, Request, Response
+from sipmessage import URI, Request, Response
 
 from offhook.sip.addresses import Address
-from offhook.sip.reading import parameter, split_values, tag_in, uri_in
+from offhook.sip.headers import read_lines
+from offhook.sip.reading import parameter, split_values, tag_in
 
 LARGEST = 64 * 1024
 LARGEST_HEAD = 16 * 1024
@@ -18,7 +20,7 @@ LARGEST_HEAD = 16 * 1024
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
 _FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
 _BLANK_COLON = re.compile(rb"(?m)^([^\s:]+)[ \t]+:")
-_STRAY = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+_SCHEMES = frozenset(("sip", "sips", "tel"))
 _SINGLE = ("Call-ID", "CSeq", "From", "To", "Content-Length", "Max-Forwards")
 _ECHOED = {
     "v": "Via",
@@ -89,58 +91,68 @@ def open_envelope(data: bytes, source: Address) -> Envelope | Malformed:
         return Malformed(status, reason, _refusal(head[:LARGEST_HEAD], status, reason, source))
 
 
-def _tidy(head: bytes) -> bytes:
-    """The head as sipmessage wants it: no folding, no blanks before colons, UTF-8."""
+def _tidy(head: bytes) -> str:
+    """The head as text: no folding, no blanks before colons; what is not UTF-8 is Latin-1."""
     if b"\r\n " in head or b"\r\n\t" in head:
         head = _FOLD.sub(b" ", head)
     # A lone CR or LF would be the end of a line to some parser behind us: a way to smuggle headers in.
-    if _STRAY.search(head):
+    ends = head.count(b"\r\n")
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise _Refused(400, "Stray control character")
     if b" :" in head or b"\t:" in head:
         head = _BLANK_COLON.sub(rb"\1:", head)
-    if not head.isascii():
-        try:
-            head.decode()
-        except UnicodeDecodeError:
-            head = head.decode("latin-1").encode()
-    return head
+    try:
+        return head.decode()
+    except UnicodeDecodeError:
+        return head.decode("latin-1")
 
 
-def _opened(head: bytes, body: bytes, data: bytes, source: Address) -> Envelope:
-    start = head.partition(b"\r\n")[0].split(b" ", 2)
+def _opened(head: str, body: bytes, data: bytes, source: Address) -> Envelope:
+    lines = head.split("\r\n")
+    start = lines[0].split(" ", 2)
     if len(start) < 3:
         raise _Refused(400, "Bad start line")
-    if start[0] != b"SIP/2.0":
-        _check_request_line(start)
+    message = _response(start) if start[0] == "SIP/2.0" else _request(start)
     try:
-        message = Message.parse(head + b"\r\n\r\n" + body)
-    # TypeError: sipmessage passes URI parameters as keywords, so a ";self" collides.
-    except (ValueError, TypeError):
-        raise _Refused(400, "Unreadable message") from None
-    if isinstance(message, Response) and not 100 <= message.code <= 699:
-        raise _Refused(400, "Bad status code")
-    _check_single(message)
+        message.headers = read_lines(lines[1:])
+    except ValueError:
+        raise _Refused(400, "Bad header line") from None
+    message.body = body
+    for name in _SINGLE:
+        # Two values of what must be one (RFC 3261 7.3.1) would let two readers see two different messages.
+        if len(message.headers.getlist(name)) > 1:
+            raise _Refused(400, f"Repeated {name}")
     _check_length(message)
     return _enveloped(message, data, source)
 
 
-def _check_request_line(start: list[bytes]) -> None:
+def _response(start: list[str]) -> Response:
+    code = start[1]
+    if not (len(code) == 3 and code.isascii() and code.isdigit() and 100 <= int(code) <= 699):
+        raise _Refused(400, "Bad status code")
+    return Response(int(code), start[2])
+
+
+def _request(start: list[str]) -> Request:
     method, uri, version = start
-    if version != b"SIP/2.0":
-        raise _Refused(505, "Version Not Supported") if version.startswith(b"SIP/") else _Refused(400, "Bad start line")
-    if not (method.isascii() and _TOKEN.fullmatch(method.decode())):
+    if version != "SIP/2.0":
+        raise _Refused(505, "Version Not Supported") if version.startswith("SIP/") else _Refused(400, "Bad start line")
+    if not _TOKEN.fullmatch(method):
         raise _Refused(400, "Bad method")
-    scheme = uri.partition(b":")[0].lower()
-    if scheme not in (b"sip", b"sips", b"tel"):
-        raise _Refused(416, "Unsupported URI Scheme") if scheme.isalpha() and b":" in uri else _Refused(400, "Bad Request-URI")
+    scheme, colon, _ = uri.partition(":")
+    if scheme.lower() not in _SCHEMES:
+        raise _Refused(416, "Unsupported URI Scheme") if colon and scheme.isalpha() else _Refused(400, "Bad Request-URI")
+    try:
+        return Request(method, _uri(uri))
+    # TypeError: sipmessage passes URI parameters as keywords, so a ";self" collides.
+    except (ValueError, TypeError):
+        raise _Refused(400, "Bad Request-URI") from None
 
 
-def _check_single(message: Request | Response) -> None:
-    """Two values of what must be one (RFC 3261 7.3.1) would let two readers see two different messages."""
-    getlist = message.headers.getlist
-    for name in _SINGLE:
-        if len(getlist(name)) > 1:
-            raise _Refused(400, f"Repeated {name}")
+@lru_cache(2048)
+def _uri(text: str) -> URI:
+    """In-dialog requests come to our own Contact again and again."""
+    return URI.parse(text)
 
 
 def _check_length(message: Request | Response) -> None:
@@ -163,7 +175,7 @@ def _enveloped(message: Request | Response, data: bytes, source: Address) -> Env
     if not call_id or not cseq or not from_value or not to_value or not via:
         missing = next(name for name in ("Via", "From", "To", "Call-ID", "CSeq") if not get(name))
         raise _Refused(400, f"Missing {missing} header")
-    if ":" not in uri_in(from_value) or ":" not in uri_in(to_value):
+    if ":" not in from_value or ":" not in to_value:
         raise _Refused(400, "Bad From or To header")
     number, _, method = cseq.partition(" ")
     method = method.strip()
@@ -231,11 +243,11 @@ def _refusal(head: bytes, status: int, reason: str, source: Address) -> bytes | 
         # One value only of what must be single, and nothing with stray line ends: an answer must be well-formed itself.
         if full and value.isprintable() and (full == "Via" or not kept[full]):
             kept[full] += split_values(value) if full == "Via" else [value.strip()]
-    if not kept["Via"] or not kept["Call-ID"]:
+    if not kept["Via"]:
         return None
     kept["Via"][0] = via_returned(kept["Via"][0], source)
     if kept["To"] and not tag_in(kept["To"][0]):
-        kept["To"][0] += f";tag={stateless_tag(kept['Call-ID'][0], kept['Via'][0])}"
+        kept["To"][0] += f";tag={stateless_tag(''.join(kept['Call-ID']), kept['Via'][0])}"
     text = "".join(f"{name}: {value}\r\n" for name, values in kept.items() for value in values)
     return f"SIP/2.0 {status} {reason}\r\n{text}Content-Length: 0\r\n\r\n".encode()
 
