@@ -94,6 +94,10 @@ def test_a_misspelt_name_is_told_the_right_one() -> None:
     assert mistakes_of(OFFHOOK_SIPPORT="5070") == ["OFFHOOK_SIPPORT='5070': no such setting; did you mean OFFHOOK_SIP_PORT?"]
 
 
+def test_what_the_command_line_reads_is_no_mistake() -> None:
+    assert read({"OFFHOOK_URL": "http://127.0.0.1:8080", "OFFHOOK_TOKEN": "secret"}) == Settings()
+
+
 def test_ports_that_clash_with_each_other_are_mistakes() -> None:
     assert "OFFHOOK_SIP_PORT too" in mistakes_of(OFFHOOK_SIP_PORT="8080")[0]
     assert "within OFFHOOK_RTP_PORTS" in mistakes_of(OFFHOOK_RTP_PORTS="5000-5999")[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _PREFIX = "OFFHOOK_"
+_OF_THE_COMMAND_LINE = ("OFFHOOK_URL", "OFFHOOK_TOKEN")  # which system it speaks to; no business of a system that starts
 _PROJECT = Path(__file__).resolve().parents[2]
 _HIGHEST_PORT = 65535
 _FEWEST_RTP_PORTS = 100  # 25 calls: two legs each, RTP and RTCP
@@ -169,7 +170,7 @@ def _unknown(environment: Mapping[str, str]) -> Iterator[Mistake]:
     """A misspelt name would silently leave the default at work."""
     known = [_variable(each) for each in fields(Settings)]
     for name in sorted(environment):
-        if name.startswith(_PREFIX) and name not in known:
+        if name.startswith(_PREFIX) and name not in known and name not in _OF_THE_COMMAND_LINE:
             near = difflib.get_close_matches(name, known, n=1)
             right = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
             yield Mistake(name, environment[name], f"no such setting; {right}")
