@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.engines.rtpengine.sdp import Format, formats, listening_answer, narrowed
+from offhook.engines.rtpengine.sdp import Format, formats, listening_answer, narrowed, offers_all
 
 OFFER = "\r\n".join(
     [
@@ -52,13 +52,20 @@ def test_narrowed_leaves_one_codec_and_everything_else() -> None:
     assert narrowed(OFFER, "G722") == OFFER
 
 
-@given(
-    st.lists(st.sampled_from(OFFER.splitlines()) | st.text(max_size=20).map("m=".__add__) | st.text(max_size=20).map("a=rtpmap:".__add__))
+lines_of_sdp = st.one_of(
+    st.sampled_from(OFFER.splitlines()),
+    st.sampled_from(["m=", "m=audio", "m=audio 1", "m=audio 1 RTP/AVP", "m=audio x RTP/AVP 0", "a=rtpmap:", "a=rtpmap:0", "a=fmtp:", "c="]),
+    st.text(max_size=20).map("m=".__add__),
+    st.text(max_size=20).map("a=rtpmap:".__add__),
 )
+
+
+@given(st.lists(lines_of_sdp, max_size=12))
 def test_no_text_breaks_the_reading(lines: list[str]) -> None:
     sdp = "\r\n".join(lines)
     formats(sdp)
     narrowed(sdp, "PCMU")
+    offers_all(sdp, sdp)
     listening_answer(sdp, "PCMU")
 
 

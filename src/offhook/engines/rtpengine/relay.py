@@ -64,6 +64,7 @@ class RtpEngine:
         made_up = listening_answer(sdp, codec)
         if made_up is None:
             raise MediaRefused(f"The phone does not offer {codec}: answer it in a codec that its SDP names.")
+        self._alone.get(call, {}).pop(leg, None)  # asked anew, it may agree anew
         await self.offer(call, leg, alone(leg), sdp, MediaShape.PLAIN)
         answered = await self.answer(call, leg, alone(leg), made_up, shape)
         self._alone.setdefault(call, {})[leg] = (sdp, codec)

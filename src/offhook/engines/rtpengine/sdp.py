@@ -38,7 +38,7 @@ def formats(sdp: str) -> tuple[Format, ...]:
     """The formats of the first audio line that is not refused, in its order of preference; empty without such a line."""
     for section in _sections(sdp):
         words = section[0].split()
-        if len(words) > 3 and words[0] == "m=audio" and words[1] != "0":
+        if _is_audio(words):
             return _formats_of(section, words[3:])
     return ()
 
@@ -53,8 +53,9 @@ def listening_answer(offer: str, codec: str) -> str | None:
     lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0"]
     taken = False
     for section in _sections(offer):
-        kind, _, transport = (*section[0].split(), "0", "RTP/AVP")[:3]
-        if kind == "m=audio" and not taken:
+        words = section[0].split()
+        kind, _, transport = (*words, "0", "RTP/AVP")[:3]
+        if _is_audio(words) and not taken:
             lines += [*_audio_lines(transport, [sound, *digits]), f"a={_REPLIES[_direction(offer, section)]}"]
             taken = True
         else:
@@ -78,7 +79,7 @@ def narrowed(sdp: str, codec: str) -> str:
     for line in sdp.splitlines():
         if line.startswith("m="):
             words = line.split()
-            within = not done and words[0] == "m=audio" and words[1] != "0"
+            within = not done and _is_audio(words)
             done = done or within
             lines.append(" ".join([*words[:3], *payloads]) if within else line)
         elif not within or not _is_about_another(line, payloads):
@@ -86,11 +87,16 @@ def narrowed(sdp: str, codec: str) -> str:
     return "\r\n".join([*lines, ""])
 
 
+def _is_audio(words: list[str]) -> bool:
+    """Whether this is an audio line, and not one that is refused by port 0."""
+    return len(words) > 3 and words[0] == "m=audio" and words[1] != "0"
+
+
 def _is_about_another(line: str, payloads: list[str]) -> bool:
     if not line.startswith(("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")):
         return False
-    payload = line.partition(":")[2].split()[0]
-    return payload != "*" and payload not in payloads
+    named = line.partition(":")[2].split()[:1]
+    return not {"*", *payloads}.issuperset(named)
 
 
 def _audio_lines(transport: str, accepted: list[Format]) -> list[str]:
