@@ -1,5 +1,6 @@
 """The configuration that the switch and the edge live on."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -102,3 +103,16 @@ def test_a_carrier_that_is_not_the_default_takes_no_calls(store: Store, summary:
     snapshot = load(store, off_loopback=False)
     assert snapshot.by_domain["lumen.test"].carrier == SANDBOX
     assert set(snapshot.edge.carriers) == {("192.0.2.1", 5060), ("127.0.0.2", 5070)}
+
+
+def test_who_has_several_numbers_shows_the_lowest(store: Store, summary: SandboxSummary) -> None:
+    pine = summary.others[0].profile.id
+    with store.change(pine, "ada") as transaction:
+        paul = transaction.users.all()[0]
+        for number in ("+15035550190", "+15035550100", "+15035550150"):
+            transaction.numbers.assign(E164(number), ToUser(paul.id))
+        assert [user.number for user in transaction.users.all()] == ["+15035550100"]
+        assert transaction.users.by_username("paul") == replace(paul, number=E164("+15035550100"))
+    held = load(store, off_loopback=False).by_domain["pine.test"]
+    assert held.users[paul.id].number == "+15035550100"
+    assert len(held.numbers) == 4
