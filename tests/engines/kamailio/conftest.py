@@ -54,8 +54,7 @@ class RunningEdge:
 
     async def start(self) -> None:
         write_configuration(self.settings)
-        with (self.settings.run_folder / "kamailio.log").open("ab") as log:
-            self.process = subprocess.Popen(arguments(self.settings), stdout=log, stderr=log, start_new_session=True)
+        self.process = self._spawn()
 
         async def answers() -> bool:
             assert self.process is not None
@@ -67,6 +66,10 @@ class RunningEdge:
             return True
 
         await eventually(answers, 20)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with (self.settings.run_folder / "kamailio.log").open("ab") as log:
+            return subprocess.Popen(arguments(self.settings), stdout=log, stderr=log, start_new_session=True)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is None:

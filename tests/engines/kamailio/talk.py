@@ -186,15 +186,15 @@ class Phone:
                 if time.monotonic() + 0.1 > until:
                     raise
 
-    async def ask(self, method: str, uri: str, *extra: str, call: str = "", seconds: float = PATIENCE_SECONDS, to: str = "", contact: str = "",
-                  sender: str = "") -> Message:  # fmt: skip
+    async def ask(self, method: str, uri: str, *extra: str, call: str = "", seconds: float = PATIENCE_SECONDS, to: str = "",
+                  contact: str = "", sender: str = "") -> Message:  # fmt: skip
         """A request with a password if asked for one; the last answer."""
         call = call or token()
-        words = {"call": call, "to": to, "contact": contact, "sender": sender}
-        answer = await self.answer_to(self.text(method, uri, *extra, **words), seconds)  # type: ignore[arg-type]
+        answer = await self.answer_to(self.text(method, uri, *extra, call=call, to=to, contact=contact, sender=sender), seconds)
         if answer.status not in (401, 407):
             return answer
-        return await self.answer_to(self.text(method, uri, *extra, self.proof(answer, method, uri), cseq=2, **words), seconds)  # type: ignore[arg-type]
+        proof = self.proof(answer, method, uri)
+        return await self.answer_to(self.text(method, uri, *extra, proof, call=call, cseq=2, to=to, contact=contact, sender=sender), seconds)
 
     def proof(self, answer: Message, method: str, uri: str) -> str:
         name, challenge = ("WWW-Authenticate", "Authorization") if answer.status == 401 else ("Proxy-Authenticate", "Proxy-Authorization")
@@ -234,7 +234,7 @@ def routes(message: Message) -> list[str]:
 
 
 def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
-    held = []
+    held: list[tuple[socket.socket, socket.socket]] = []
     while len(held) < count:
         udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         udp.bind((ip, 0))

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,11 +18,6 @@ ATTACKER = "127.0.9.1"
 def anatomy(message: Message) -> str:
     """An answer without what differs in any two answers."""
     return re.sub(r'nonce="[^"]*"|branch=\S+|tag=\S+|rport=\d+|Call-ID: \S+', "", message.text)
-
-
-async def challenged(phone: Phone) -> Message:
-    """The answer to a REGISTER with this phone's password."""
-    return await phone.registers()
 
 
 async def test_a_wrong_password_and_an_unknown_user_look_the_same(edge: RunningEdge) -> None:
@@ -211,12 +207,19 @@ async def silent_or_status(phone: Phone) -> int | None:
 
 
 async def test_a_scanner_is_banned_by_its_name_unless_trusted(edge: RunningEdge) -> None:
-    scanner = await edge.phone(ip=ATTACKER)
+    scanner = await edge.phone("mary", ip=ATTACKER)
     scanner.agent = "friendly-scanner"
     with pytest.raises(AssertionError):
         await scanner.answer_to(scanner.text("OPTIONS", "sip:lumen.test", call=token()), 1.0)
     assert await banned(edge, ATTACKER)
     assert "edge.scanner source=udp:127.0.9.1" in edge.log
+    edge.end()
+    edge.settings = replace(edge.settings, trusted=("127.0.9.0/24",))
+    await edge.start()
+    for number in range(3 * edge.settings.flood_requests):
+        scanner.send(scanner.text("OPTIONS", "sip:lumen.test", call=f"t{number}"))
+    assert (await scanner.registers()).status == 401, "trusted, but without a password still nobody"
+    assert await edge.client.bans() == ()
 
 
 async def test_sipvicious_finds_no_user_and_is_banned(edge: RunningEdge) -> None:

@@ -21,8 +21,8 @@ def switch_contact(edge: RunningEdge) -> str:
 
 def switch_text(edge: RunningEdge, method: str, uri: str, *extra: str, call: str, cseq: int = 1, to: str = "", branch: str = "") -> str:
     return "\r\n".join((
-        f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/UDP 127.0.0.1:{edge.settings.switch_port};branch=z9hG4bK{branch or token()}", "Max-Forwards: 70",
-        "From: <sip:ben@lumen.test>;tag=switch", f"To: {to or f'<{uri}>'}", f"Call-ID: {call}", f"CSeq: {cseq} {method}",
+        f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/UDP 127.0.0.1:{edge.settings.switch_port};branch=z9hG4bK{branch or token()}",
+        "Max-Forwards: 70", "From: <sip:ben@lumen.test>;tag=switch", f"To: {to or f'<{uri}>'}", f"Call-ID: {call}", f"CSeq: {cseq} {method}",
         f"Contact: {switch_contact(edge)}", *extra, "Content-Length: 0", "", "",
     ))  # fmt: skip
 
@@ -50,8 +50,9 @@ def within(answer: Message) -> tuple[str, str, list[str]]:
 async def test_a_call_from_a_phone_reaches_the_switch_with_our_identity_alone(edge: RunningEdge, switch: Line, transport: str) -> None:
     anna = await edge.phone(transport=transport)
     await anna.dials(
-        "102", "P-Asserted-Identity: <sip:boss@lumen.test>", "p-asserted-identity : <sip:boss@lumen.test>", "X-Offhook-Source: carrier",
-        "x-offhook-address:\r\n udp:1.2.3.4:5", "X-Offhook-New: 1", "P-Preferred-Identity: <sip:boss@lumen.test>", "Route: <sip:127.0.0.77:9;lr>",
+        "102", "P-Asserted-Identity: <sip:boss@lumen.test>", "p-asserted-identity : <sip:boss@lumen.test>",
+        "X-Offhook-Source: carrier", "x-offhook-address:\r\n udp:1.2.3.4:5", "X-Offhook-New: 1",
+        "P-Preferred-Identity: <sip:boss@lumen.test>", "Route: <sip:127.0.0.77:9;lr>",
     )  # fmt: skip
     invite = await switch.hear(invites)
     ip, port = anna.line.address
@@ -80,8 +81,9 @@ async def test_a_call_from_a_phone_is_answered_and_ended_by_either_side(edge: Ru
     switch.send(switch_text(edge, "INFO", contact[1], *to_anna, call=call, to=invite.one("From")), edge.inner)
     info = await anna.line.hear(lambda m: m.method == "INFO")
     assert "alias" not in info.uri
-    anna.send(reply(info, 200))
-    assert (await switch.hear(lambda m: m.status == 200)).one("CSeq") == "1 INFO"
+    anna.send(reply(info, 200, "OK", "X-Offhook-Source: forged"))
+    told = await switch.hear(lambda m: m.status == 200)
+    assert (told.one("CSeq"), told.all("X-Offhook-Source")) == ("1 INFO", [])
 
     anna.send(anna.text("BYE", uri, *route, "X-Offhook-Source: carrier", call=call, cseq=3, to=to))
     bye = await switch.hear(lambda m: m.method == "BYE")
@@ -147,7 +149,8 @@ async def test_a_dead_switch_is_told_at_once(edge: RunningEdge) -> None:
 
 
 async def test_a_vanished_tcp_phone_fails_at_once(edge: RunningEdge, switch: Line) -> None:
-    switch.send(switch_text(edge, "INVITE", "sip:anna@127.0.0.1:1;transport=tcp;alias=127.0.0.1~1~2", preloaded(edge), call=token()), edge.inner)
+    uri = "sip:anna@127.0.0.1:1;transport=tcp;alias=127.0.0.1~1~2"
+    switch.send(switch_text(edge, "INVITE", uri, preloaded(edge), call=token()), edge.inner)
     assert (await switch.hear(lambda m: m.status >= 300)).status >= 400
 
 

@@ -1,11 +1,13 @@
 """Telephones register: who is let in, who is not, and what the switch learns of them."""
 
-import re
+import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.engines.kamailio.conftest import RunningEdge
-from tests.engines.kamailio.talk import Message, eventually, token
+from tests.engines.kamailio.talk import Line, eventually, free_ports, reply, token
 
 pytestmark = pytest.mark.engines
 
@@ -34,3 +36,63 @@ async def test_several_devices_of_a_user_ring_the_last_registered_first(edge: Ru
     assert len({contact.device for contact in contacts}) == 3
     (over_tcp,) = (contact for contact in contacts if contact.transport == "tcp")
     assert over_tcp.uri.endswith(f";alias=127.0.0.1~{phones[1].line.address[1]}~2")
+
+
+async def test_an_unregistered_phone_is_gone_and_an_eleventh_device_is_refused(edge: RunningEdge) -> None:
+    anna = await edge.phone()
+    await anna.registers()
+    assert (await anna.registers(expires=0)).status == 200
+    assert await edge.client.contacts("anna", "lumen.test") == ()
+    statuses = [(await anna.registers(contact=f"<sip:anna@127.0.0.1:{6000 + number}>")).status for number in range(11)]
+    assert statuses == [200] * 10 + [503]
+
+
+async def test_a_phone_behind_nat_is_pinged_and_its_answer_goes_nowhere(edge: RunningEdge, switch: Line) -> None:
+    edge.end()
+    edge.settings = replace(edge.settings, ping_seconds=1)
+    await edge.start()
+    anna, ben = await edge.phone(), await edge.phone("ben")
+    await anna.registers(contact="<sip:anna@10.9.9.9:5999>")
+    await ben.registers()
+    ping = await anna.line.hear(lambda m: m.method == "OPTIONS")
+    assert ping.source == edge.phones
+    anna.send(reply(ping, 200))
+    await ben.line.hears_nothing(lambda m: m.method == "OPTIONS")
+    await switch.hears_nothing(seconds=0.2)
+
+
+async def test_the_edge_answers_options_itself(edge: RunningEdge, switch: Line) -> None:
+    assert (await (await edge.phone()).ask("OPTIONS", "sip:lumen.test")).status == 200
+    port = edge.settings.switch_port
+    switch.send(
+        f"OPTIONS sip:127.0.0.1:{edge.settings.inner_port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{token()}\r\n"
+        f"Max-Forwards: 5\r\nFrom: <sip:switch@127.0.0.1>;tag=1\r\nTo: <sip:127.0.0.1>\r\nCall-ID: {token()}\r\nCSeq: 1 OPTIONS\r\n"
+        "Content-Length: 0\r\n\r\n",
+        edge.inner,
+    )
+    assert (await switch.hear()).status == 200
+
+
+async def test_baresip_registers_over_udp_and_tcp(edge: RunningEdge, folder: Path) -> None:
+    (folder / "config").write_text(
+        f"sip_listen 127.0.0.1:{free_ports(1)[0]}\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule_app account.so\nmodule_app menu.so\n"
+    )
+    server = f"sip:{edge.phones[0]}:{edge.phones[1]}"
+    (folder / "accounts").write_text(
+        f'<sip:anna@lumen.test>;auth_pass=anna-secret;outbound="{server}";regint=600\n'
+        f'<sip:ben@lumen.test>;auth_pass=ben-secret;outbound="{server};transport=tcp";regint=600\n'
+    )
+    (folder / "contacts").touch()
+    baresip = await asyncio.create_subprocess_exec(
+        "/usr/bin/baresip", "-f", str(folder), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        for user, transport in (("anna", "udp"), ("ben", "tcp")):
+
+            async def registered(user: str = user, transport: str = transport) -> bool:
+                return [contact.transport for contact in await edge.client.contacts(user, "lumen.test")] == [transport]
+
+            await eventually(registered)
+    finally:
+        baresip.terminate()
+        await baresip.wait()

@@ -26,10 +26,11 @@ COUNTERS = {
     "registrations": "usrloc:location_contacts",
     "registered_users": "usrloc:location_users",
 }
-RECEIVED = re.compile(r"sips?:(?P<host>\[[^\]]+\]|[^:;>]+)(?::(?P<port>\d+))?(?:.*;transport=(?P<transport>\w+))?", re.IGNORECASE)
-ADDRESS = re.compile(r"sips?:(?:[^@>]*@)?(?P<host>\[[^\]]+\]|[^:;?>]+)(?::(?P<port>\d+))?(?:[^>]*;transport=(?P<transport>\w+))?", re.IGNORECASE)
-ABSENT = 500  # ul.lookup of a user who is not registered
-MISSING = (404, 500)
+PLACE = re.compile(
+    r"sips?:(?:[^@>]*@)?(?P<host>\[[^\]]+\]|[^:;?>]+)(?::(?P<port>\d+))?(?:[^>]*;transport=(?P<transport>\w+))?", re.IGNORECASE
+)
+NOT_REGISTERED = re.compile("AOR (not found|has no contacts)")  # ul.lookup; the code is 500 for these and for real failures
+NO_SUCH_KEY = 404
 
 
 class EdgeRefused(Exception):
@@ -37,7 +38,7 @@ class EdgeRefused(Exception):
 
     def __init__(self, method: str, code: int, words: str) -> None:
         super().__init__(f"Kamailio refused {method}: {code} {words}")
-        self.code = code
+        self.code, self.words = code, words
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Edge:
         try:
             answer = await self._ask("ul.lookup", "location", f"{username}@{domain}".lower())
         except EdgeRefused as refused:
-            if refused.code == ABSENT:
+            if NOT_REGISTERED.search(refused.words):
                 return ()
             raise
         found = [entry["Contact"] for entry in answer["Contacts"]]
@@ -79,7 +80,7 @@ class Edge:
             await self._ask("htable.reload", table)
 
     async def counters(self) -> dict[str, int]:
-        """Since Kamailio's start: bans, blocked (requests from banned ones), wrong_passwords, emergencies; now: registrations, registered_users."""
+        """Since Kamailio's start: bans, blocked (requests of banned ones), wrong_passwords, emergencies. Now: registrations, registered_users."""
         answer = await self._ask("stats.fetch", *COUNTERS.values())
         return {name: int(answer[key.replace(":", ".")]) for name, key in COUNTERS.items()}
 
@@ -96,7 +97,7 @@ class Edge:
             try:
                 await self._ask("htable.delete", table, key)
             except EdgeRefused as refused:
-                if refused.code not in MISSING:
+                if refused.code != NO_SUCH_KEY:
                     raise
 
     async def _ask(self, method: str, *parameters: str) -> Any:
@@ -108,7 +109,7 @@ class Edge:
                     last = silence
                     if isinstance(silence, OSError) and not isinstance(silence, TimeoutError):
                         await asyncio.sleep(ANSWER_SECONDS / 5)
-        raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path}: {last!r}. It is dead, starting or overloaded; see its log.")
+        raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path} ({last!r}): it is dead, starting or overloaded; see its log.")
 
     async def _ask_once(self, method: str, parameters: tuple[str, ...]) -> Any:
         number = next(self._numbers)
@@ -123,10 +124,10 @@ class Edge:
 
 
 def contact_of(entry: Mapping[str, Any]) -> Contact:
-    """A contact from an entry of ul.lookup. Where its packets came from (Received) is what counts: addresses lie behind NAT and over TCP."""
+    """A contact from an entry of ul.lookup. What counts is where its packets came from (Received): addresses lie, behind NAT and over TCP."""
     address = str(entry["Address"])
     received = _given(entry.get("Received"))
-    where = (RECEIVED.match(received) if received else None) or ADDRESS.match(address)
+    where = PLACE.match(received or address)
     transport = ((where and where["transport"]) or "udp").lower()
     uri = address
     if where and transport in ALIAS_TRANSPORTS:

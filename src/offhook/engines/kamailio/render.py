@@ -19,7 +19,7 @@ def render(settings: EdgeSettings, templates: Path = TEMPLATES) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - not a page; the settings are checked when made
+        autoescape=False,
     )
     return environment.get_template("kamailio.cfg.j2").render(edge=settings)
 
