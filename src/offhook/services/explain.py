@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from offhook.domain.calls.endings import ENDINGS
+from offhook.domain.calls.endings import ANSWERED_ELSEWHERE, ENDINGS
 from offhook.services.ladder import ladder, without_secrets
 from offhook.services.ports.records import Trace
 from offhook.services.sound import sound_report
 from offhook.services.steps import step_words
+
+_HANGS_UP = frozenset({"LegHungUp", "LegLost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,9 @@ def _leg_name(leg: str, number: int) -> str:
 
 def _ending(code: str) -> EndingWords | None:
     row = ENDINGS.get(code)
-    return row and EndingWords(row.code, row.explanation, row.remedy, row.fault.value, f"{row.sip_status} {row.sip_reason}")
+    if row is None:
+        return None
+    return EndingWords(row.code, row.explanation, row.remedy, row.fault.value, f"{row.sip_status} {row.sip_reason}")
 
 
 def _headline(trace: Trace, parties: Mapping[str, str]) -> str:
@@ -107,28 +111,26 @@ def _headline(trace: Trace, parties: Mapping[str, str]) -> str:
     ending = ENDINGS.get(trace["state"])
     if ending is None:
         return f"{called}{reached}; the call goes on ({trace['state']})."
-    talked = _talked_seconds(trace["steps"])
+    talked = _talked_seconds(trace["steps"], next(iter(parties), None))
     length = f" for {_minutes(talked)}" if talked is not None else ""
     words = ending.explanation.rstrip(".")
     return f"{called}{reached}{length}: {words[0].lower()}{words[1:]}."
 
 
 def _answerer(steps: list[dict[str, Any]], parties: Mapping[str, str]) -> str | None:
-    answered = [parties.get(step["leg"]) for step in steps if step["name"] == "LegAnswered"]
+    too_late = {step["leg"] for step in steps if step["name"] == "EndLeg" and step["detail"].get("ending") == ANSWERED_ELSEWHERE.code}
+    answered = [parties.get(step["leg"]) for step in steps if step["name"] == "LegAnswered" and step["leg"] not in too_late]
     if answered:
         return answered[-1]
     return "an attendant" if any(step["name"] == "AnswerAlone" for step in steps) else None
 
 
-def _talked_seconds(steps: list[dict[str, Any]]) -> float | None:
-    answered = next((step["at"] for step in steps if step["name"] == "AnswerLeg"), None)
-    ended = next(
-        (step["at"] for step in steps if step["name"] == "EndLeg" and answered is not None and step["leg"] == steps[0]["leg"]), None
-    )
+def _talked_seconds(steps: list[dict[str, Any]], caller: str | None) -> float | None:
+    answered = next((place for place, step in enumerate(steps) if step["name"] == "AnswerLeg"), None)
     if answered is None:
         return None
-    last = ended if ended is not None else steps[-1]["at"]
-    return max(0.0, float(last) - float(answered))
+    over = (step for step in steps[answered:] if step["name"] in _HANGS_UP or (step["name"] == "EndLeg" and step["leg"] == caller))
+    return max(0.0, float(next(over, steps[-1])["at"]) - float(steps[answered]["at"]))
 
 
 def _minutes(seconds: float) -> str:

@@ -9,7 +9,7 @@ _SILENT_SECONDS = 5.0
 _LOSS_PERCENT = 1.0
 _JITTER_MS = 30.0
 _ROUND_TRIP_MS = 300.0
-"""Beyond these people hear it: loss and jitter of a network for voice by ITU-T Y.1541 class 0 and what telephones' buffers take; 150 ms one way by G.114."""
+"""Beyond these people hear it: what concealment and the buffers of telephones can hide, and twice the 150 ms one way of ITU-T G.114."""
 
 
 def sound_report(media: Sequence[Mapping[str, Any]], parties: Mapping[str, str], heard: Collection[str], *, over: bool) -> Iterator[str]:
@@ -50,7 +50,10 @@ def _stopped(party: str, stream: Mapping[str, Any], *, over: bool) -> Iterator[s
     silent = stream.get("silent_seconds")
     if silent is not None and silent > _SILENT_SECONDS:
         when = "before the end" if over else "ago"
-        yield f"{party} stopped sending audio: its last packet came {silent:.0f} s {when}. Check for hold, mute with silence suppression, or a lost network."
+        yield (
+            f"{party} stopped sending audio: its last packet came {silent:.0f} s {when}. "
+            "Check for hold, mute with silence suppression, or a lost network."
+        )
 
 
 def _quality(party: str, stream: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ Words = Callable[[str, Mapping[str, Any]], str]
 
 
 def step_words(name: str, party: str, detail: Mapping[str, Any]) -> str:
-    """A sentence for a step, "" for those that are only our own housekeeping. A kind that has no row is told by its name rather than hidden."""
+    """A sentence for a step, "" for our own housekeeping. A kind that has no row is told by its name rather than hidden."""
     row = STEP_WORDS.get(name)
     return row(party, detail) if row else f"{_spelled(name)} ({party})" if party else _spelled(name)
 
@@ -69,9 +69,7 @@ def _played(party: str, detail: Mapping[str, Any]) -> str:
 
 
 def _ended(party: str, detail: Mapping[str, Any]) -> str:
-    ending = detail.get("ending")
-    code = ending.get("code") if isinstance(ending, Mapping) else ending
-    return f"{party} was ended ({code})" if code else f"{party} was ended"
+    return f"{party} was let go ({detail.get('ending')})"
 
 
 def _plain(sentence: str) -> Words:

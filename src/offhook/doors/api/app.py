@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from offhook.doors.api import calls, pages, people, system, trials
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
-from offhook.doors.api.problems import translate_refusals
+from offhook.doors.api.problems import BodyCeiling, translate_refusals
 
 API = "/api/v1"
 MOST_OCTETS = 64 * 1024
@@ -24,7 +24,6 @@ def create_app(house: House) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MOST_OCTETS,
         # Traces of requests would carry invitations away in their addresses.
         telemetry={"tracing": False},
     )
@@ -33,6 +32,7 @@ def create_app(house: House) -> FastAPI:
     for room in (calls, people, trials, system):
         app.include_router(room.router, prefix=API)
     app.include_router(pages.router)
+    app.add_middleware(BodyCeiling, octets=MOST_OCTETS)
     app.add_middleware(SecurityHeaders)
     translate_refusals(app)
     return app

@@ -10,7 +10,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offhook.domain.errors import Kind, Refusal
 from offhook.doors.api.headers import SECURITY_HEADERS
@@ -75,6 +77,35 @@ async def _our_mistake(request: Request, error: Exception) -> Response:
     answer = problem(500, "system.mistake", "Offhook made a mistake of its own; the log of the web process has the details.")
     answer.headers.update(SECURITY_HEADERS)  # this answer is made outside of every middleware
     return answer
+
+
+class BodyCeiling:
+    """Refuses a body of more than `octets`, whether its length is announced or found out. The framework's own limit would answer in plain text."""
+
+    def __init__(self, app: ASGIApp, octets: int) -> None:
+        self._app = app
+        self._octets = octets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
+        if announced.isdecimal() and int(announced) > self._octets:
+            await problem(413, "request.too_large", self._words())(scope, receive, send)
+            return
+        came = 0
+
+        async def receive_counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self._octets:
+                raise HTTPException(413, self._words())
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+    def _words(self) -> str:
+        return f"A request may have at most {self._octets} octets."
 
 
 def translate_refusals(app: FastAPI) -> None:

@@ -1,0 +1,142 @@
+"""The rooms behind the doors that a test can set: what goes on now. The database is a real one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from offhook.domain.calls.cdr import Cdr
+from offhook.domain.calls.endings import ENDINGS
+from offhook.domain.calls.ids import CallId, call_id
+from offhook.domain.errors import Unavailable
+from offhook.domain.media import MediaFigures
+from offhook.domain.organizations import OrganizationId
+from offhook.services.ports.live import LiveCall
+from offhook.services.ports.records import Trace
+from offhook.services.sandbox import SandboxOrganization, SandboxSummary
+from offhook.store.records import RecordsWriter
+from offhook.store.transaction import Database
+from tests.services import told_calls
+
+NOON_MS = 1_700_000_000_000
+
+
+@dataclass
+class LiveRoom:
+    """A switch with the calls a test puts into it; it can be down."""
+
+    living: list[LiveCall] = field(default_factory=list)
+    traces: dict[str, Trace] = field(default_factory=dict)
+    refreshed: int = 0
+    down: bool = False
+
+    async def calls(self) -> list[LiveCall]:
+        self._must_be_up()
+        return list(self.living)
+
+    async def trace(self, call: str) -> Trace | None:
+        self._must_be_up()
+        return self.traces.get(call)
+
+    async def refresh(self) -> int:
+        self._must_be_up()
+        self.refreshed += 1
+        return 2
+
+    def _must_be_up(self) -> None:
+        if self.down:
+            raise Unavailable("The switch does not answer.")
+
+
+@dataclass
+class CarrierRoom:
+    """A carrier that notes what it was asked to call."""
+
+    asked: list[tuple[str, str, str, float]] = field(default_factory=list)
+    report: dict[str, Any] = field(
+        default_factory=lambda: {"answered": True, "energy": [-70.0, -20.0, -3.0], "ending": "completed.by_caller"}
+    )
+
+    async def call(self, from_number: str, to_number: str, digits: str, listen_seconds: float) -> dict[str, Any]:
+        self.asked.append((from_number, to_number, digits, listen_seconds))
+        return self.report
+
+
+@dataclass
+class ProbeRoom:
+    """A self-test with the outcome a test gives it."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    async def run(self) -> list[dict[str, Any]]:
+        return self.rows
+
+
+@dataclass
+class World:
+    """Two organizations with a house around them, and the app that is its door."""
+
+    database: Database
+    sandbox: SandboxSummary
+    switch: LiveRoom
+    carrier: CarrierRoom
+    probe: ProbeRoom
+    app: FastAPI
+
+    @property
+    def lumen(self) -> SandboxOrganization:
+        return self.sandbox.first
+
+    @property
+    def pine(self) -> SandboxOrganization:
+        return self.sandbox.others[0]
+
+    def client(self, token: str | None, **headers: str) -> AsyncClient:
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        # A mistake of ours must come out as a problem, as a real server lets it.
+        transport = ASGITransport(app=self.app, raise_app_exceptions=False)
+        return AsyncClient(transport=transport, base_url="http://offhook.test", headers=bearer | headers)
+
+    @contextmanager
+    def records(self) -> Iterator[RecordsWriter]:
+        """A writer of finished calls; what it was given is on disk when the block ends."""
+        writer = RecordsWriter(self.database.engine)
+        yield writer
+        assert writer.close() == 0
+
+    def recorded(self, *minutes: int, of: SandboxOrganization | None = None, ending: str = "completed.by_callee") -> list[str]:
+        """Calls that came so many minutes after noon and are over."""
+        organization = (of or self.lumen).profile.id
+        kept = [finished(minute, organization, ending) for minute in minutes]
+        with self.records() as writer:
+            for cdr, trace in kept:
+                writer.keep(cdr, trace)
+        return [cdr.call for cdr, _ in kept]
+
+    def lives(self, minute: int, of: SandboxOrganization | None = None) -> str:
+        """A call that came so many minutes after noon and goes on."""
+        organization = (of or self.lumen).profile.id
+        call = the_call(minute, organization)
+        at = NOON_MS / 1000 + 60 * minute
+        self.switch.living.append(LiveCall(call, organization, at, at + 2, "101", "102", "Ben's phone", "inside", "talking"))
+        self.switch.traces[call] = told_calls.held_now() | {"call": call, "organization": organization}
+        return call
+
+
+def the_call(minute: int, organization: int) -> CallId:
+    """The id of an organization's call that came so many minutes after noon."""
+    return call_id(NOON_MS + minute * 60_000, organization)
+
+
+def finished(minute: int, organization: OrganizationId, ending: str) -> tuple[Cdr, Trace]:
+    """What the switch leaves of a call of half a minute."""
+    call, at = the_call(minute, organization), NOON_MS / 1000 + 60 * minute
+    talked = told_calls.talked()
+    cdr = Cdr(
+        call, organization, 7, at, at + 2, at + 34.4, "101", "102", "Ben's phone", "inside",
+        ENDINGS[ending], MediaFigures(), (told_calls.ONE_WAY,),
+    )  # fmt: skip
+    return cdr, talked | {"call": call, "organization": organization, "state": ending}

@@ -1,0 +1,81 @@
+"""What is another organization's is not there: asked of every endpoint the API has."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.doors.rooms import World
+
+BODIES: dict[str, Any] = {
+    "/api/v1/users": {"username": "maria", "name": "Maria"},
+    "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
+}
+OPEN = {("get", "/api/v1/healthz")}
+"""What needs no token."""
+NOBODYS = "zzzzzz"
+
+
+def offers(world: World) -> list[tuple[str, str]]:
+    return [(method, path) for path, methods in world.app.openapi()["paths"].items() for method in methods]
+
+
+def theirs(path: str, world: World) -> list[str]:
+    """The ids of Pine Bakery that a path could be asked for; one empty text for a path that takes none."""
+    over, alive = world.recorded(1, of=world.pine)[0], world.lives(2, of=world.pine)
+    ids = {"call": [over, alive, over[:8]], "username": ["paul"]}
+    places = re.findall(r"{(\w+)}", path)
+    assert set(places) <= set(ids), f"{path}: say in this test what ids of another organization there are"
+    return ids[places[0]] if places else [""]
+
+
+def with_id(path: str, id: str) -> str:
+    return re.sub(r"{\w+}", id, path)
+
+
+async def test_no_endpoint_tells_or_changes_anything_of_another_organization(world: World) -> None:
+    world.probe.rows = [{"name": "register", "passed": True, "skipped": False, "seconds": 0.1, "detail": "ok"}]
+    secrets = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
+    with world.database.view(world.pine.profile.id) as transaction:
+        before = transaction.history()
+    asked = 0
+    for method, path in offers(world):
+        for id in theirs(path, world):
+            async with world.client(world.lumen.token) as client:
+                answer = await client.request(method, with_id(path, id), json=BODIES.get(path))
+                nobodys = await client.request(method, with_id(path, NOBODYS), json=BODIES.get(path)) if id else answer
+            asked += 1
+            assert answer.status_code == (404 if id else answer.status_code)
+            assert answer.is_success or id, f"{method} {path}: {answer.text}"
+            assert answer.text.replace(id, "") == nobodys.text.replace(NOBODYS if id else "", ""), (
+                f"{method} {path} tells that {id} is there"
+            )
+            assert not secrets.search(answer.text.replace(id, "") if id else answer.text), f"{method} {path}: {answer.text}"
+    assert asked >= 12
+    with world.database.view(world.pine.profile.id) as transaction:
+        assert transaction.history() == before
+
+
+async def test_the_last_call_is_the_last_of_ones_own(world: World) -> None:
+    (own,) = world.recorded(1)
+    world.recorded(2, of=world.pine)
+    world.lives(3, of=world.pine)
+    async with world.client(world.lumen.token) as client:
+        told = (await client.get("/api/v1/calls/last")).json()
+        page = (await client.get("/api/v1/calls")).json()
+    assert told["explanation"]["call"] == own
+    assert [call["call"] for call in page["calls"]] == [own]
+
+
+async def test_no_endpoint_is_open_without_a_token_unless_it_is_meant_to_be(world: World) -> None:
+    for method, path in offers(world):
+        async with world.client(None) as client:
+            answer = await client.request(method, re.sub(r"{\w+}", "x", path), json=BODIES.get(path))
+        assert (answer.status_code == 401) == ((method, path) not in OPEN), f"{method} {path}: {answer.status_code}"
+
+
+@pytest.mark.parametrize("username", ["../users", "anna/../paul", "%2e%2e", "paul@pine.test"])
+async def test_a_name_that_looks_like_a_path_finds_nobody(world: World, username: str) -> None:
+    async with world.client(world.lumen.token) as client:
+        answer = await client.post(f"/api/v1/users/{username}/password")
+    assert answer.status_code in {404, 405}

@@ -1,0 +1,68 @@
+"""An organization, its people and its attendants through the API."""
+
+import hashlib
+from typing import Any
+
+from httpx import Response
+
+from tests.doors.rooms import World
+
+MARIA = {"username": "maria", "name": "Maria Lopez", "extension": "201", "number": "+1 206 555 0107", "language": "es"}
+
+
+async def asked(world: World, method: str, path: str, body: Any = None) -> Response:
+    async with world.client(world.lumen.token) as client:
+        return await client.request(method, f"/api/v1{path}", json=body)
+
+
+async def test_an_organization_says_who_it_is(world: World) -> None:
+    answer = await asked(world, "GET", "/organization")
+    assert answer.json() | {"id": 0, "revision": 0} == {
+        "id": 0,
+        "name": "Lumen Works",
+        "domain": "lumen.test",
+        "country": "US",
+        "purpose": "sandbox",
+        "main_number": "+12065550100",
+        "emergency_numbers": ["911"],
+        "revision": 0,
+        "sip_address": "127.0.0.1:5060",
+    }
+
+
+async def test_a_user_is_added_and_the_switch_knows_it_at_once(world: World) -> None:
+    answer = await asked(world, "POST", "/users", MARIA)
+    maria = {"username": "maria", "name": "Maria Lopez", "language": "es", "extension": "201", "number": "+12065550107"}
+    assert (answer.status_code, answer.json()) == (201, {"user": maria, "in_effect": True})
+    assert world.switch.refreshed == 1
+    assert maria in (await asked(world, "GET", "/users")).json()["users"]
+
+
+async def test_a_password_is_made_shown_once_and_is_the_one_that_counts(world: World) -> None:
+    ben = next(entry.user for entry in world.lumen.users if entry.user.username == "ben")
+    account = (await asked(world, "POST", "/users/ben/password")).json()
+    assert (account["username"], account["domain"], account["in_effect"]) == ("ben", "lumen.test", True)
+    with world.database.view(world.lumen.profile.id) as transaction:
+        kept = transaction.users.credential(ben.id)
+    ha1 = hashlib.md5(f"ben:lumen.test:{account['password']}".encode(), usedforsecurity=False).hexdigest()
+    assert kept is not None
+    assert kept.ha1_md5 == ha1
+
+
+async def test_what_was_changed_while_the_switch_was_down_is_kept_and_said_so(world: World) -> None:
+    world.switch.down = True
+    assert (await asked(world, "POST", "/users", MARIA)).json()["in_effect"] is False
+    assert (await asked(world, "POST", "/users/maria/password")).json()["in_effect"] is False
+
+
+async def test_who_changed_something_stands_in_the_history(world: World) -> None:
+    await asked(world, "POST", "/users", MARIA)
+    with world.database.view(world.lumen.profile.id) as transaction:
+        last = transaction.history()[-1]
+    assert (last.kind, last.who) == ("number", "sandbox")
+
+
+async def test_attendants_are_listed_with_whom_their_keys_connect_to(world: World) -> None:
+    (attendant,) = (await asked(world, "GET", "/attendants")).json()["attendants"]
+    assert (attendant["name"], attendant["extension"]) == ("Reception", "100")
+    assert attendant["keys"] == {"0": "chloe", "1": "anna", "2": "ben"}
