@@ -127,6 +127,7 @@ async def test_a_child_that_dies_again_and_again_is_given_pauses(stage: Stage) -
     await supervisor.start()
     await eventually(lambda: supervisor.states()[0]["restarts"] >= 5, "it was started five times again")
     starts = [float(line) for line in (stage.folder / "edge.log").read_text(encoding="utf-8").split()]
+    assert len(starts) >= 5, "what earlier lives wrote stays in the log"
     pauses = [later - earlier for earlier, later in pairwise(starts[1:])]
     assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.4), strict=False)), pauses
 
@@ -169,6 +170,17 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_time(stage: Stag
     await supervisor.stop()
     assert time.monotonic() - before >= 0.5
     assert not has_living_members(group)
+
+
+async def test_what_is_killed_for_good_is_not_started_again(stage: Stage) -> None:
+    supervisor = stage.supervisor(stage.child("relay", "sleep 60"), stage.child("edge", "sleep 60"))
+    await supervisor.start()
+    groups = [each["pid"] or 0 for each in supervisor.states()]
+    supervisor.kill()
+    await eventually(lambda: not any(has_living_members(group) for group in groups), "all are dead")
+    await asyncio.sleep(0.3)  # a life that still watched would have started its child again
+    await supervisor.stop()
+    assert [(each["state"], each["restarts"]) for each in supervisor.states()] == [("stopped", 0)] * 2
 
 
 async def test_a_child_gets_our_environment_and_its_own_and_no_input(stage: Stage) -> None:
