@@ -194,7 +194,8 @@ class Phone:
         if answer.status not in (401, 407):
             return answer
         proof = self.proof(answer, method, uri)
-        return await self.answer_to(self.text(method, uri, *extra, proof, call=call, cseq=2, to=to, contact=contact, sender=sender), seconds)
+        again = self.text(method, uri, *extra, proof, call=call, cseq=2, to=to, contact=contact, sender=sender)
+        return await self.answer_to(again, seconds)
 
     def proof(self, answer: Message, method: str, uri: str) -> str:
         name, challenge = ("WWW-Authenticate", "Authorization") if answer.status == 401 else ("Proxy-Authenticate", "Proxy-Authorization")

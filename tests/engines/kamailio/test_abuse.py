@@ -9,10 +9,19 @@ import pytest
 
 from tests.engines.kamailio.conftest import RunningEdge
 from tests.engines.kamailio.talk import Line, Message, Phone, eventually, free_ports, reply, tcp_line, token, udp_line
-from tests.engines.kamailio.test_calls import answered, invites, within
+from tests.engines.kamailio.test_calls import answered, invites, preloaded, switch_text, within
 
 pytestmark = pytest.mark.engines
 ATTACKER = "127.0.9.1"
+WRONGS = (
+    ("CSeq: 1 INVITE", "CSeq: 1 BYE"),
+    ("CSeq", "XSeq"),
+    ("Max-Forwards: 70", "Max-Forwards: 0"),
+    ("SIP/2.0\r\n", "SIP/9.0\r\n"),
+    ("sip:102@lumen.test", "http://x"),
+    ("From:", "From: <sip:a@b>;tag=2\r\nFrom:"),
+    ("\r\n\r\n", f"\r\nX-Long: {'a' * 9000}\r\n\r\n"),
+)
 
 
 def anatomy(message: Message) -> str:
@@ -106,8 +115,9 @@ async def test_nobody_makes_us_a_relay(edge: RunningEdge, switch: Line) -> None:
     # Another call's ticket is none.
     assert (await anna.answer_to(anna.text("BYE", target, *routes, call=token(), to=to))).status == 481
     # A reply that nobody asked for, its Via naming the victim.
-    anna.send(f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:{edge.settings.sip_port};branch=z9hG4bK1\r\nVia: SIP/2.0/UDP {ip}:{port};branch=z9hG4bK2\r\n"
-              f"From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: {token()}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n")  # fmt: skip
+    vias = "".join(f"Via: SIP/2.0/UDP {at}:{number};branch=z9hG4bK{number}\r\n" for at, number in (edge.phones, victim.address))
+    rest = f"From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: {token()}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    anna.send(f"SIP/2.0 200 OK\r\n{vias}{rest}")
     await victim.hears_nothing()
     assert "edge.relay_refused" in edge.log
 
@@ -254,9 +264,8 @@ async def test_rubbish_is_dropped_or_refused_and_others_go_on(edge: RunningEdge,
     anna = await edge.phone()
     good = anna.text("INVITE", "sip:102@lumen.test", call=token())
     rubbish = [
-        "", "\r\n", "\0" * 500, "INVITE", "INVITE sip:x SIP/2.0\r\n\r\n", good.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"), good.replace("CSeq", "XSeq"),
-        good.replace("Max-Forwards: 70", "Max-Forwards: 0"), good.replace("SIP/2.0\r\n", "SIP/9.0\r\n", 1), good.replace("sip:102@lumen.test", "http://x"),
-        good.replace("From:", "From: <sip:a@b>;tag=2\r\nFrom:"), good[: len(good) // 2], good.replace("\r\n\r\n", "\r\n" + "X-Long: " + "a" * 9000 + "\r\n\r\n"),
+        "", "\r\n", "\0" * 500, "INVITE", "INVITE sip:x SIP/2.0\r\n\r\n", good[: len(good) // 2],
+        *(good.replace(right, wrong, 1) for right, wrong in WRONGS),
     ]  # fmt: skip
     for text in rubbish:
         line.send(text, edge.phones)
@@ -265,3 +274,18 @@ async def test_rubbish_is_dropped_or_refused_and_others_go_on(edge: RunningEdge,
     tcp = await tcp_line(edge.phones, "127.0.9.4")
     tcp.send("\x16\x03\x01 this is not SIP\r\n\r\n", edge.phones)
     assert (await anna.registers()).status == 200
+
+
+async def test_an_alias_made_up_by_a_phone_leads_nowhere(edge: RunningEdge, switch: Line) -> None:
+    anna, victim = await edge.phone(), await udp_line("127.0.7.8")
+    ip, port = victim.address
+    forged = anna.contact.replace(">", f";alias={ip}~{port}~1>")
+    assert (await anna.ask("INVITE", "sip:102@lumen.test", contact=forged)).status == 400
+    await anna.registers(contact=forged)
+    (contact,) = await edge.client.contacts("anna", "lumen.test")
+    assert contact.uri.count("alias=") == 1
+    switch.send(switch_text(edge, "INVITE", contact.uri, preloaded(edge), call=token()), edge.inner)
+    invite = await anna.line.hear(invites)
+    anna.send(reply(invite, 200, contact=forged))
+    await switch.hears_nothing(lambda m: m.status == 200)
+    await victim.hears_nothing(seconds=0.2)

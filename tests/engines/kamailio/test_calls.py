@@ -22,8 +22,8 @@ def switch_contact(edge: RunningEdge) -> str:
 def switch_text(edge: RunningEdge, method: str, uri: str, *extra: str, call: str, cseq: int = 1, to: str = "", branch: str = "") -> str:
     return "\r\n".join((
         f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/UDP 127.0.0.1:{edge.settings.switch_port};branch=z9hG4bK{branch or token()}",
-        "Max-Forwards: 70", "From: <sip:ben@lumen.test>;tag=switch", f"To: {to or f'<{uri}>'}", f"Call-ID: {call}", f"CSeq: {cseq} {method}",
-        f"Contact: {switch_contact(edge)}", *extra, "Content-Length: 0", "", "",
+        "Max-Forwards: 70", "From: <sip:ben@lumen.test>;tag=switch", f"To: {to or f'<{uri}>'}", f"Call-ID: {call}",
+        f"CSeq: {cseq} {method}", f"Contact: {switch_contact(edge)}", *extra, "Content-Length: 0", "", "",
     ))  # fmt: skip
 
 

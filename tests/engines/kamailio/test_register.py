@@ -75,7 +75,8 @@ async def test_the_edge_answers_options_itself(edge: RunningEdge, switch: Line) 
 
 async def test_baresip_registers_over_udp_and_tcp(edge: RunningEdge, folder: Path) -> None:
     (folder / "config").write_text(
-        f"sip_listen 127.0.0.1:{free_ports(1)[0]}\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule_app account.so\nmodule_app menu.so\n"
+        f"sip_listen 127.0.0.1:{free_ports(1)[0]}\nmodule_path /usr/lib/baresip/modules\n"
+        "module g711.so\nmodule_app account.so\nmodule_app menu.so\n"
     )
     server = f"sip:{edge.phones[0]}:{edge.phones[1]}"
     (folder / "accounts").write_text(
@@ -83,9 +84,8 @@ async def test_baresip_registers_over_udp_and_tcp(edge: RunningEdge, folder: Pat
         f'<sip:ben@lumen.test>;auth_pass=ben-secret;outbound="{server};transport=tcp";regint=600\n'
     )
     (folder / "contacts").touch()
-    baresip = await asyncio.create_subprocess_exec(
-        "/usr/bin/baresip", "-f", str(folder), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
+    nothing = asyncio.subprocess.DEVNULL
+    baresip = await asyncio.create_subprocess_exec("/usr/bin/baresip", "-f", str(folder), stdin=nothing, stdout=nothing, stderr=nothing)
     try:
         for user, transport in (("anna", "udp"), ("ben", "tcp")):
 

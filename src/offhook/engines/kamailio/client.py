@@ -17,6 +17,7 @@ TRIES = 2
 QUESTIONS_AT_ONCE = 8  # net.unix.max_dgram_qlen is 10 on many systems; the next one would be refused, not queued
 LONGEST_ANSWER = 1 << 20
 TABLES = ("domains", "credentials", "emergency", "carriers")
+ALIAS = re.compile(r";\s*alias\s*=[^;>]*", re.IGNORECASE)
 ALIAS_TRANSPORTS = {"udp": 1, "tcp": 2, "tls": 3, "ws": 5, "wss": 6}  # nathelper's numbers in ;alias=IP~PORT~PROTO
 COUNTERS = {
     "bans": "script:edge_bans",
@@ -80,7 +81,8 @@ class Edge:
             await self._ask("htable.reload", table)
 
     async def counters(self) -> dict[str, int]:
-        """Since Kamailio's start: bans, blocked (requests of banned ones), wrong_passwords, emergencies. Now: registrations, registered_users."""
+        """Counts since Kamailio's start (bans, blocked requests of banned sources, wrong_passwords, emergencies) and the registrations and
+        registered_users of this moment."""
         answer = await self._ask("stats.fetch", *COUNTERS.values())
         return {name: int(answer[key.replace(":", ".")]) for name, key in COUNTERS.items()}
 
@@ -109,7 +111,7 @@ class Edge:
                     last = silence
                     if isinstance(silence, OSError) and not isinstance(silence, TimeoutError):
                         await asyncio.sleep(ANSWER_SECONDS / 5)
-        raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path} ({last!r}): it is dead, starting or overloaded; see its log.")
+        raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path} ({last!r}): it is dead, starting or drowning; see its log")
 
     async def _ask_once(self, method: str, parameters: tuple[str, ...]) -> Any:
         number = next(self._numbers)
@@ -124,8 +126,8 @@ class Edge:
 
 
 def contact_of(entry: Mapping[str, Any]) -> Contact:
-    """A contact from an entry of ul.lookup. What counts is where its packets came from (Received): addresses lie, behind NAT and over TCP."""
-    address = str(entry["Address"])
+    """A contact from an entry of ul.lookup. Where its packets came from (Received) goes first: addresses lie behind NAT and over TCP."""
+    address = ALIAS.sub("", str(entry["Address"]))  # one that the phone made up would send our calls where it likes
     received = _given(entry.get("Received"))
     where = PLACE.match(received or address)
     transport = ((where and where["transport"]) or "udp").lower()
