@@ -1,5 +1,6 @@
 """A house with real services on a real database, and rooms of now that a test can set."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,24 @@ from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
 from tests.doors.rooms import CarrierRoom, LiveRoom, ProbeRoom, World
 
+KEY = b"a key for tests"
+
+
+@pytest.fixture(scope="session")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as it is after the first start."""
+    path = tmp_path_factory.mktemp("first") / "offhook.sqlite"
+    migrate(f"sqlite:///{path}")
+    database = Database.at(f"sqlite:///{path}")
+    seed(database, KEY, "127.0.0.9", 5080)
+    database.close()
+    return path
+
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    url = f"sqlite:///{tmp_path}/offhook.sqlite"
-    migrate(url)
-    database = Database.at(url)
+def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
+    shutil.copy(first_start, tmp_path)
+    database = Database.at(f"sqlite:///{tmp_path}/offhook.sqlite")
     switch, carrier, probe = LiveRoom(), CarrierRoom(), ProbeRoom()
 
     async def status() -> dict[str, Any]:
@@ -28,7 +41,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             "ports": [{"name": "telephones", "address": "127.0.0.1", "port": 5060, "transport": "udp"}],
         }
 
-    sandbox = seed(database, b"a key for tests", "127.0.0.9", 5080)
+    sandbox = seed(database, KEY, "127.0.0.9", 5080)
     app = create_app(House(database, switch, carrier, probe, status, "0.1.0", "127.0.0.1:5060"))
     yield World(database, sandbox, switch, carrier, probe, app)
     database.close()

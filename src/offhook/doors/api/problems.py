@@ -80,7 +80,7 @@ async def _our_mistake(request: Request, error: Exception) -> Response:
 
 
 class BodyCeiling:
-    """Refuses a body of more than `octets`, whether its length is announced or found out. The framework's own limit would answer in plain text."""
+    """Refuses a body of more than `octets`, its length announced or found out. The framework's own limit would answer in plain text."""
 
     def __init__(self, app: ASGIApp, octets: int) -> None:
         self._app = app

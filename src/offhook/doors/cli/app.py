@@ -1,6 +1,5 @@
 """The command line: a client of the API. `app` takes further commands, `cli` runs it."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -213,7 +212,4 @@ def cli(arguments: Sequence[str]) -> int:
             shown.print_json(failed.problem)
         print(f"offhook: {shown.clean(failed.words)}", file=sys.stderr)
         return failed.code
-    except BrokenPipeError:
-        # The reader (head, a pager) has had enough; what Python would still write at exit goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Exit.DONE
