@@ -56,7 +56,8 @@ def response(sent: bytes, status: int, *, to_tag: str = "far", more: tuple[str, 
     copied = [line for line in sent.decode().split("\r\n") if line.partition(":")[0] in ("Via", "From", "Call-ID", "CSeq")]
     to = next(line for line in sent.decode().split("\r\n") if line.startswith("To:"))
     tag = f";tag={to_tag}" if to_tag and ";tag=" not in to else ""
-    return message(f"SIP/2.0 {status} Said", *copied, to + tag, *more, body=body)
+    kind = ("Content-Type: application/sdp",) if body else ()
+    return message(f"SIP/2.0 {status} Said", *copied, to + tag, *more, *kind, body=body)
 
 
 def sends(outputs: list[Output]) -> list[Send]:

@@ -14,6 +14,7 @@ from offhook.sip.facts import (
     InviteReceived,
     Output,
     ProgressReceived,
+    ReofferAnswered,
     ReofferReceived,
     RequestReceived,
     ResponseReceived,
@@ -387,3 +388,100 @@ def test_info_before_the_answer_is_heard() -> None:
     outputs = agent.receive(request("INFO", branch="z9hG4bK5", cseq=2, to_tag=tag, more=("Content-Type: a/b",), body="5"), PEER, 0.2)
     assert statuses(outputs) == [200]
     assert told(outputs, InfoReceived)
+
+
+def test_an_ack_that_keeps_the_branch_of_its_invite_counts() -> None:
+    agent = an_agent()
+    session = next(fact for fact in agent.receive(invite(), PEER, 0.0) if isinstance(fact, InviteReceived)).session
+    tag = ours(sent(agent.answer(session, sdp=ANSWER, now=0.1))[0])
+    assert told(agent.receive(request("ACK", to_tag=tag), PEER, 0.2), AckReceived) == [AckReceived(session, None)]
+
+
+def test_an_ack_with_the_number_of_another_invite_does_not_count() -> None:
+    agent = an_agent()
+    session = next(fact for fact in agent.receive(invite(cseq=5), PEER, 0.0) if isinstance(fact, InviteReceived)).session
+    tag = ours(sent(agent.answer(session, sdp=ANSWER, now=0.1))[0])
+    assert told(agent.receive(request("ACK", branch="z9hG4bK2", cseq=4, to_tag=tag), PEER, 0.2), AckReceived) == []
+    assert told(agent.receive(request("ACK", branch="z9hG4bK3", cseq=5, to_tag=tag), PEER, 0.3), AckReceived)
+
+
+def test_a_request_with_the_cseq_of_the_invite_is_not_new() -> None:
+    agent = an_agent()
+    _, tag = answered(agent)
+    assert statuses(agent.receive(request("INFO", branch="z9hG4bK5", cseq=1, to_tag=tag), PEER, 1.0)) == [500]
+
+
+def test_a_reinvite_that_overtakes_the_ack_is_to_come_again() -> None:
+    agent = an_agent()
+    session = next(fact for fact in agent.receive(invite(), PEER, 0.0) if isinstance(fact, InviteReceived)).session
+    tag = ours(sent(agent.answer(session, sdp=ANSWER, now=0.1))[0])
+    assert statuses(agent.receive(invite(branch="z9hG4bK5", cseq=2, to_tag=tag), PEER, 0.2)) == [500]
+    assert told(agent.receive(request("ACK", branch="z9hG4bK2", to_tag=tag), PEER, 0.3), AckReceived)
+    assert told(agent.receive(invite(branch="z9hG4bK6", cseq=3, to_tag=tag), PEER, 0.4), ReofferReceived)
+
+
+def test_a_peer_that_hangs_up_gets_487_for_the_reinvite_it_left_open() -> None:
+    agent = an_agent()
+    _, tag = answered(agent)
+    agent.receive(invite(branch="z9hG4bK5", cseq=2, to_tag=tag), PEER, 1.0)
+    assert statuses(agent.receive(request("BYE", branch="z9hG4bK6", cseq=3, to_tag=tag), PEER, 1.1)) == [200, 487]
+
+
+def test_the_numbers_of_an_early_dialog_count_after_the_answer() -> None:
+    agent = an_agent()
+    sent_invite = calling(agent)
+    agent.receive(response(sent_invite, 183, to_tag="one", more=("Contact: <sip:one@192.0.2.9>",)), PEER, 0.1)
+    mine = header(sent_invite, "From")[0].split(";tag=")[1]
+    info = request("INFO", branch="z9hG4bK5", cseq=5, call_id=header(sent_invite, "Call-ID")[0], from_tag="one", to_tag=mine)
+    assert statuses(agent.receive(info, PEER, 0.2)) == [200]
+    agent.receive(response(sent_invite, 200, to_tag="one", more=("Contact: <sip:one@192.0.2.9>",), body=ANSWER), PEER, 0.3)
+    assert statuses(agent.receive(info.replace(b"z9hG4bK5", b"z9hG4bK6"), PEER, 0.4)) == [500]
+
+
+def test_a_reoffer_answered_under_another_tag_is_not_answered() -> None:
+    agent = an_agent()
+    session, _ = answered(agent)
+    reinvite = sent(agent.reoffer(session, sdp=OFFER, now=1.0))[0]
+    other = response(reinvite, 200, body=ANSWER).replace(b";tag=theirs", b";tag=somebody")
+    assert agent.receive(other, PEER, 1.1) == [Heard(session, other, PEER)]
+    outputs = agent.receive(response(reinvite, 200, body=ANSWER), PEER, 1.2)
+    assert told(outputs, ReofferAnswered) == [ReofferAnswered(session, ANSWER)]
+
+
+def test_only_one_offer_at_a_time() -> None:
+    agent = an_agent()
+    session, tag = answered(agent)
+    agent.receive(invite(branch="z9hG4bK5", cseq=2, to_tag=tag), PEER, 1.0)
+    with pytest.raises(SessionRefuses):
+        agent.reoffer(session, sdp=OFFER, now=1.1)
+    agent.accept_reoffer(session, sdp=ANSWER, now=1.2)
+    with pytest.raises(SessionRefuses):
+        agent.reoffer(session, sdp=OFFER, now=1.3)
+    agent.receive(request("ACK", branch="z9hG4bK6", cseq=2, to_tag=tag), PEER, 1.4)
+    first = sent(agent.reoffer(session, sdp=OFFER, now=1.5))[0]
+    with pytest.raises(SessionRefuses):
+        agent.reoffer(session, sdp=OFFER, now=1.6)
+    agent.receive(response(first, 200, body=ANSWER), PEER, 1.7)
+    assert header(sent(agent.reoffer(session, sdp=OFFER, now=1.8))[0], "CSeq") == ["2 INVITE"]
+
+
+def test_old_branches_of_one_call_are_told_apart_by_their_numbers() -> None:
+    agent = an_agent()
+    _, tag = answered(agent)
+    for number in (2, 3):
+        outputs = agent.receive(request("INFO", branch="1", cseq=number, to_tag=tag), PEER, 1.0)
+        assert told(outputs, InfoReceived)
+
+
+def test_after_a_provisional_a_request_is_repeated_every_four_seconds() -> None:
+    agent = an_agent()
+    data = sent(
+        agent.request(
+            "options", method="OPTIONS", request_uri="sip:x@y", from_header="<sip:a@b>", to_header="<sip:x@y>", destination=PEER, now=0.0
+        )
+    )[0]
+    agent.receive(response(data, 100), PEER, 0.1)
+    times = []
+    while (due := agent.next_due()) is not None:
+        times += [due] * len(sent(agent.tick(due)))
+    assert times == [0.5, 4.5, 8.5, 12.5, 16.5, 20.5, 24.5, 28.5]

@@ -34,6 +34,8 @@ def test_a_good_request_and_a_good_response() -> None:
         (b"OPTIONS sip:anna@127.0.0.1:7001", b"OPTIONS nothing", 400),
         (b"OPTIONS sip:anna@127.0.0.1:7001", b"OPTIONS sip:a b@c", 400),
         (b"OPTIONS sip:anna@127.0.0.1:7001", b"OPTIONS sip:a@127.0.0.1;self=1", 400),
+        (b"OPTIONS sip:anna@127.0.0.1:7001", b"OPTIONS tel:+" + b"1" * 15_000, 414),
+        (b"OPTIONS sip:anna@127.0.0.1:7001", b"OPTIONS sip:" + b"1" * 2_000 + b"@b", 414),
         (b"OPTIONS sip:anna", b"OPT\xe9IONS sip:anna", 400),
         (b"Call-ID: raw\r\n", b"", 400),
         (b"CSeq: 1 OPTIONS\r\n", b"", 400),
@@ -113,6 +115,11 @@ def test_a_longer_body_is_cut_and_a_missing_length_means_all() -> None:
     assert isinstance(found, Request) and found.body == b"abc"
     whole = read(longer.replace(b"Content-Length: 3\r\n", b""), PEER)
     assert isinstance(whole, Request) and whole.body == b"abcdef"
+
+
+def test_a_feature_code_is_understood_as_it_is_dialled() -> None:
+    found = read(GOOD.replace(b"sip:anna@", b"sip:*21#@"), PEER)
+    assert isinstance(found, Request) and found.uri.user == "*21#"
 
 
 def test_an_ipv6_peer_gets_its_answer() -> None:

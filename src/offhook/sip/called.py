@@ -16,7 +16,7 @@ from offhook.sip.facts import (
 )
 from offhook.sip.offers import GLARE, OfferEvent, OfferState
 from offhook.sip.sessions import Session, SessionEvent, SessionState
-from offhook.sip.transactions import Event, State
+from offhook.sip.transactions import Event
 from offhook.sip.wall import Envelope
 from offhook.sip.writing import ALLOW, SDP, Headers
 
@@ -177,14 +177,14 @@ class Called:
         core.heard = transaction.session_id = invite.session_id
         core.reply(transaction, 200)
         session = invite.session
-        # Too late for one that has its final answer: the 200 above is all (RFC 3261 9.2).
-        if session is None or invite.state is not State.PROCEEDING:
+        if session is None:
             return
         if session.reinvite is invite:
             core.refuse_reinvite(session, 487)
             core.fact(session, ReofferCancelled(session.id))
             return
-        doing = session.move_on(SessionEvent.CANCEL_CAME)
+        # Too late for one that has its final answer: the 200 above is all (RFC 3261 9.2).
+        doing = session.move_on(SessionEvent.CANCEL_CAME) if session.invite is invite else None
         if doing is not None:
             core.reply(invite, 487)
             core.do(session, doing)

@@ -23,6 +23,7 @@ REASONS = MappingProxyType(
         408: "Request Timeout",
         410: "Gone",
         413: "Request Entity Too Large",
+        414: "Request-URI Too Long",
         415: "Unsupported Media Type",
         416: "Unsupported URI Scheme",
         420: "Bad Extension",
