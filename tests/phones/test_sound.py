@@ -94,6 +94,15 @@ def test_energy_follows_the_sound() -> None:
     assert loud == pytest.approx(-20, abs=0.2)
 
 
+def test_steady_tones_are_found_without_being_asked_for_by_name() -> None:
+    speech, pause = tones.speechlike(2.0), tones.silence(0.5)
+    line = np.concatenate([speech, tones.tone(RINGBACK, 2.0), pause, tones.tone((1004,), 1.0), speech, tones.tone((620,), 0.3)])
+    heard = tones.steady_tones(decode(encode(line, "PCMU"), "PCMU"))
+    assert heard == pytest.approx([440, 480, 1004], abs=5)
+    assert tones.steady_tones(speech) == []
+    assert tones.steady_tones(tones.key_tones("1234567890")) == []
+
+
 def test_segments_are_where_the_sound_is() -> None:
     parts = [
         tones.silence(1),

@@ -94,6 +94,34 @@ def tones_in(samples: Samples, frequencies: Iterable[float], rate: int = CLOCK_R
     return {frequency for frequency, vote in zip(asked, votes, strict=True) if vote * 2 > len(loud)}
 
 
+def steady_tones(samples: Samples, seconds: float = 0.6, rate: int = CLOCK_RATE) -> list[float]:
+    """The frequencies (to about 5 Hz, lowest first) that sounded without a change for `seconds` somewhere; a voice has none."""
+    size, found = rate // 10, set[float]()
+    wanted = max(round(seconds * 10), 1)
+    runs: dict[float, int] = {}
+    for start in range(0, len(samples) - size + 1, size):
+        runs = {
+            peak: 1 + max((runs.get(peak + near, 0) for near in (0, -5, 5)), default=0)
+            for peak in _peaks(samples[start : start + size], rate)
+        }
+        for peak, pieces in runs.items():
+            if pieces >= wanted and not any(abs(peak - known) <= 10 for known in found):
+                found.add(peak)
+    return sorted(found)
+
+
+def _peaks(piece: Samples, rate: int) -> list[float]:
+    """The frequencies, in steps of 5 Hz, that carry a fifth of the power or more: four at most."""
+    if level(piece) <= SPEECH_LEVEL:
+        return []
+    power = np.abs(np.fft.rfft(to_float(piece) * np.hanning(len(piece)), rate // 5))
+    tops = [
+        place for place in np.argsort(power)[::-1][:24] if 0 < place < len(power) - 1 and power[place] == power[place - 1 : place + 2].max()
+    ]
+    frequencies = [float(place) * 5 for place in tops[:4]]
+    return [frequency for frequency, share in zip(frequencies, _shares(piece, frequencies, rate), strict=True) if share >= 0.2]
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Seconds from the beginning of the sound."""
