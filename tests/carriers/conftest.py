@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -5,12 +6,18 @@ import pytest
 
 from offhook.carriers.sandbox.carrier import SandboxCarrier
 from offhook.engines.speech.prompts import Prompts
+from offhook.phones.audio import Sound, read_wav
 from offhook.phones.calls import PhoneCall
 from offhook.phones.phone import Phone
 from offhook.sip.addresses import Address
 
 CARRIER_HOST = "127.0.2.1"
 Dials = Callable[..., Awaitable[PhoneCall]]
+
+
+async def words(speech: Prompts, text: str) -> Sound:
+    """The words as the carrier says them."""
+    return await asyncio.to_thread(read_wav, await speech.say(text, "en", "PCMU"))
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,16 @@ def test_steady_tones_are_found_without_being_asked_for_by_name() -> None:
     assert tones.steady_tones(tones.key_tones("1234567890")) == []
 
 
+def test_a_sound_is_known_again_through_the_line_and_told_from_others() -> None:
+    wanted, other = tones.speechlike(4.0, seed=1), tones.speechlike(4.0, seed=2)
+    line = decode(encode(decode(encode(wanted, "PCMU"), "PCMU"), "PCMA"), "PCMA")
+    heard = np.concatenate([other, tones.silence(0.3), line, other])
+    assert tones.share_heard(heard, wanted) == 1.0
+    assert tones.share_heard(np.concatenate([other, other]), wanted) == 0.0
+    assert 0.3 < tones.share_heard(heard[: 4 * 8000 + 2400 + 2 * 8000], wanted) < 0.8
+    assert tones.share_heard(tones.silence(5), wanted) == 0.0
+
+
 def test_segments_are_where_the_sound_is() -> None:
     parts = [
         tones.silence(1),

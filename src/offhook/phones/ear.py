@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from offhook.phones import tones
-from offhook.phones.audio import Samples
+from offhook.phones.audio import Samples, Sound, resampled
 from offhook.phones.rtp import CLOCK_RATE, FRAME_SECONDS
 
 _LISTEN_EVERY = 0.1
@@ -104,6 +104,20 @@ class Ear:
     async def speech(self, patience: float = 10.0) -> None:
         """Wait until somebody speaks."""
         await self.until(self.heard_speech, "speech", patience)
+
+    async def sound(self, sound: Sound, patience: float = 20.0) -> None:
+        """Wait until this very sound was heard, four fifths of its seconds at least: `await call.hears.sound(read_wav(prompt))`."""
+        wanted = resampled(sound, CLOCK_RATE).samples
+        asked_at = 0
+
+        def heard() -> bool:
+            nonlocal asked_at
+            if self.frames_heard - asked_at < 25:  # the question costs some 50 ms: twice a second is enough
+                return False
+            asked_at = self.frames_heard
+            return tones.share_heard(self.samples(sound.seconds + 5), wanted) >= 0.8
+
+        await self.until(heard, f"that sound of {sound.seconds:.1f} s", patience)
 
     async def quiet(self, seconds: float = 0.5, patience: float = 10.0) -> None:
         """Wait until there has been silence for `seconds`, be it silent packets or none."""

@@ -159,6 +159,27 @@ def is_speech(samples: Samples, rate: int = CLOCK_RATE) -> bool:
     return bool(bands[-2:].sum() < 0.6 * power.sum())
 
 
+def share_heard(samples: Samples, wanted: Samples, rate: int = CLOCK_RATE) -> float:
+    """How much of the sound `wanted` is in `samples`, 0 to 1: each loud second of it is looked for, letter by letter so to speak.
+
+    G.711 and its change of law do no harm, other words by the same voice score near 0. About 50 ms of work for ten seconds of each.
+    """
+    pieces = [wanted[start : start + rate] for start in range(0, len(wanted) - rate // 2, rate)]
+    loud = [to_float(piece) for piece in pieces if level(piece) > SPEECH_LEVEL]
+    if not loud or len(samples) < rate:
+        return 0.0
+    heard = to_float(samples)
+    size = 1 << (len(heard) + rate).bit_length()
+    spectrum, energy = np.fft.rfft(heard, size), np.concatenate([[0.0], np.cumsum(heard**2)])
+    found = 0
+    for piece in loud:
+        places = len(heard) - len(piece) + 1
+        match = np.fft.irfft(spectrum * np.conj(np.fft.rfft(piece, size)), size)[:places]
+        there = energy[len(piece) : len(piece) + places] - energy[:places]
+        found += bool(np.any(match > 0.9 * np.sqrt(np.maximum(there, 1e-9) * np.sum(piece**2))))
+    return found / len(loud)
+
+
 def keys_in(samples: Samples, rate: int = CLOCK_RATE) -> str:
     """The keys heard as two tones each (Q.24: 40 ms or longer, at most 8 dB between the two, little else beside them)."""
     size, found, before, count = rate // 50, "", "", 0
