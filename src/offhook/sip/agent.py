@@ -248,7 +248,7 @@ class Agent:
         found.reinvite = None
         found.offer(OfferEvent.ANSWER_SENT)
         if found.dialog is not None:
-            found.dialog.refresh(reinvite.envelope.message.headers.get("Contact"))
+            found.dialog.refresh(reinvite.contact)
         self._core.reply(reinvite, 200, dialog=True, kind=SDP, body=sdp.encode())
         self._core.await_ack(found, reinvite)
         return self._core.take()

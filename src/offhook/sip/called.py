@@ -125,7 +125,7 @@ class Called:
         transaction.session = session
         core.reply(transaction, 100)
         dialog = as_callee(envelope, core.tokens(), target)
-        transaction.echo = transaction.echo._replace(to_value=dialog.local)
+        core.tag(transaction, dialog.local)
         core.attach(session, dialog)
         sdp = sdp_of(envelope)
         session.offer(OfferEvent.ASKED if sdp is None else OfferEvent.OFFER_RECEIVED)
@@ -173,7 +173,8 @@ class Called:
         if invite is None:
             core.reply(transaction, 481)
             return
-        transaction.echo = transaction.echo._replace(to_value=invite.echo.to_value)
+        if invite.tagged:
+            core.tag(transaction, invite.echo.to_value)
         core.heard = transaction.session_id = invite.session_id
         core.reply(transaction, 200)
         session = invite.session

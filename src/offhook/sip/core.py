@@ -56,14 +56,19 @@ class ClientTransaction(Transaction):
 
 
 class ServerTransaction(Transaction):
-    """A request of a peer, with what its responses repeat."""
+    """A request of a peer, with what its responses repeat.
 
-    __slots__ = ("asked", "echo", "envelope", "merged", "session")
+    It keeps few of the request's fields and not the message: it lives for 32 s, and a busy switch has thousands.
+    """
+
+    __slots__ = ("asked", "contact", "cseq", "echo", "merged", "session", "tagged")
 
     def __init__(self, key: tuple[str, ...], envelope: Envelope, echo: Echo) -> None:
         super().__init__(INVITE_SERVER_MOVES if envelope.method == "INVITE" else OTHER_SERVER_MOVES, key, echo.to, None)
-        self.envelope = envelope
         self.echo = echo
+        self.cseq = envelope.sequence
+        self.contact = envelope.message.headers.get("Contact")
+        self.tagged = bool(envelope.to_tag)
         self.session: Session | None = None
         self.asked = ""
         self.merged: tuple[str, str, int, str] | None = None
@@ -156,11 +161,15 @@ class Core:
         body: bytes = b"",
     ) -> None:
         """Answer a request; dialog: this response makes or refreshes one, so it carries our Contact."""
-        echo = transaction.echo
-        if status > 100 and not transaction.envelope.to_tag and echo.to_value == transaction.envelope.message.headers["To"]:
-            transaction.echo = echo._replace(to_value=f"{echo.to_value};tag={self.tokens()}")
+        if status > 100 and not transaction.tagged:
+            self.tag(transaction, f"{transaction.echo.to_value};tag={self.tokens()}")
         data = self.pen.response(transaction.echo, status, reason, headers=headers, contact=dialog, dialog=dialog, kind=kind, body=body)
         self.walker.walk(transaction, _said(transaction, status), say=data)
+
+    def tag(self, transaction: ServerTransaction, to_value: str) -> None:
+        """From now on its responses carry this To, with a tag."""
+        transaction.echo = transaction.echo._replace(to_value=to_value)
+        transaction.tagged = True
 
     def attach(self, session: Session, dialog: Dialog) -> None:
         """The session lives in this dialog from now on."""
@@ -177,7 +186,7 @@ class Core:
 
     def await_ack(self, session: Session, transaction: ServerTransaction) -> None:
         """Repeat a 200 until its ACK comes, on every transport, and hang up when it does not (RFC 3261 13.3.1.4)."""
-        unacked = Unacked(transaction, transaction.envelope.sequence, self.timers.t1)
+        unacked = Unacked(transaction, transaction.cseq, self.timers.t1)
         session.unacked = unacked
         unacked.alarms.append(self.alarms.set(self.now + unacked.interval, partial(self._repeat_answer, unacked)))
         unacked.alarms.append(self.alarms.set(self.now + self.timers.limit, partial(self._miss_ack, session, unacked)))

@@ -260,8 +260,9 @@ class Walker:
         return True
 
     def give_up_later(self, transaction: Transaction) -> None:
-        """Start timer B (again): for an INVITE that has been cancelled."""
-        self._start(transaction, Event.TIMER_B)
+        """Start timer B again for an INVITE that has been cancelled, or is of no use to anybody any more."""
+        if transaction.state is State.PROCEEDING:
+            self._start(transaction, Event.TIMER_B)
 
     def _rest(self, transaction: Transaction) -> None:
         for alarm in transaction.alarms:
