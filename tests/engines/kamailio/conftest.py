@@ -1,6 +1,7 @@
 """A Kamailio of the test's own, on free ports, with two organizations."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,12 +21,17 @@ from tests.engines.kamailio.talk import Line, Phone, eventually, free_ports, ha1
 
 CARRIER_IP = "127.0.8.1"
 CARRIER_PORT = 5090
+PORT_TRIES = 5
 PEOPLE = {("anna", "lumen.test"): "anna-secret", ("ben", "lumen.test"): "ben-secret", ("paul", "pine.test"): "paul-secret"}
 DIRECTORY = Directory(
     credentials={(user, domain): ha1(user, domain, password) for (user, domain), password in PEOPLE.items()},
     emergency={"lumen.test": frozenset({"911", "933"}), "pine.test": frozenset({"112"})},
     carriers=((CARRIER_IP, CARRIER_PORT),),
 )
+
+
+class PortTaken(Exception):
+    """Between asking for a free port and opening it somebody else took it."""
 
 
 @dataclass
@@ -58,7 +64,8 @@ class RunningEdge:
 
         async def answers() -> bool:
             assert self.process is not None
-            assert self.process.poll() is None, self.log
+            if self.process.poll() is not None:
+                raise PortTaken(self.log) if "Address already in use" in self.log else AssertionError(self.log)
             try:
                 await self.client.counters()
             except RegistrarAbsent:
@@ -74,7 +81,8 @@ class RunningEdge:
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is None:
             return
-        os.killpg(self.process.pid, how)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, how)
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
@@ -92,7 +100,7 @@ def settings_in(folder: Path) -> EdgeSettings:
     return EdgeSettings(
         address="127.0.0.1", sip_port=sip, carrier_port=carrier, inner_port=inner, switch_port=switch, run_folder=folder / "run",
         database=folder / "edge.sqlite", secret="0123456789abcdef" * 4, children=2, tcp_children=1, shared_memory_mb=64,
-        guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3,
+        phone_silence_ms=60_000, guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3,
     )  # fmt: skip
 
 
@@ -104,12 +112,19 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 async def edge(folder: Path) -> AsyncIterator[RunningEdge]:
-    settings = settings_in(folder)
-    write(settings.database, DIRECTORY)
-    running = RunningEdge(settings, Edge(settings))
-    await running.start()
-    yield running
-    running.end()
+    write(settings_in(folder).database, DIRECTORY)
+    for _ in range(PORT_TRIES):
+        settings = settings_in(folder)
+        running = RunningEdge(settings, Edge(settings))
+        try:
+            await running.start()
+            yield running
+            return
+        except PortTaken:
+            continue
+        finally:
+            running.end()
+    raise PortTaken(running.log)
 
 
 @pytest.fixture

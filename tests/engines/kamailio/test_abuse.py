@@ -179,7 +179,9 @@ async def test_a_flood_is_banned_and_others_go_on(edge: RunningEdge) -> None:
     assert (await anna.registers()).status == 200
     with pytest.raises(AssertionError):
         await attacker.answer_to(attacker.text("OPTIONS", "sip:lumen.test", call=token()), 1.0)
-    assert edge.log.count("edge.flood source=udp:127.0.9.1") == edge.log.count("edge.banned source=127.0.9.1 reason=flood") == 1
+    # Workers who see it at the same moment say it once each.
+    assert 1 <= edge.log.count("edge.flood source=udp:127.0.9.1") <= edge.settings.children
+    assert "edge.banned source=127.0.9.1 reason=flood" in edge.log
     assert (await edge.client.counters())["blocked"] > 0
 
     await edge.client.unban(ATTACKER)
@@ -269,7 +271,7 @@ async def test_rubbish_is_dropped_or_refused_and_others_go_on(edge: RunningEdge,
     ]  # fmt: skip
     for text in rubbish:
         line.send(text, edge.phones)
-    assert (await anna.registers()).status == 200
+    assert (await anna.registers()).status == 200, edge.log
     await switch.hears_nothing(seconds=0.3)
     tcp = await tcp_line(edge.phones, "127.0.9.4")
     tcp.send("\x16\x03\x01 this is not SIP\r\n\r\n", edge.phones)
