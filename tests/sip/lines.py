@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent
-from offhook.sip.facts import Heard, Output, Send
+from offhook.sip.facts import AckReceived, Heard, InviteReceived, Output, ProgressReceived, Send
 from offhook.sip.timers import Timers
 
 OFFER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
@@ -125,3 +125,44 @@ class Line:
             raise AssertionError("the line never falls silent")
         assert until is None or until(), f"never came: anna {self.anna.story}, ben {self.ben.story}"
         self.now = max(self.now, end if self._wire else self.now)
+
+
+def lose(*starts: bytes, times: int = 1) -> Fate:
+    """Lose the first messages that begin so."""
+    left = dict.fromkeys(starts, times)
+
+    def fate(number: int, data: bytes) -> Sequence[float]:
+        for start in starts:
+            if data.startswith(start) and left[start]:
+                left[start] -= 1
+                return ()
+        return (ON_TIME,)
+
+    return fate
+
+
+def ringing(line: Line) -> str:
+    """Anna has called and ben's phone rings; ben's name of the session."""
+    line.anna.calls(line.ben)
+    line.run(until=lambda: line.ben.told(InviteReceived))
+    session = line.ben.the(InviteReceived).session
+    line.ben.does("ring", session)
+    line.run(until=lambda: line.anna.told(ProgressReceived))
+    return session
+
+
+def talking(line: Line) -> str:
+    """Anna and ben talk; ben's name of the session."""
+    session = ringing(line)
+    line.ben.does("answer", session, sdp=ANSWER)
+    line.run(until=lambda: line.ben.told(AckReceived))
+    return session
+
+
+def nothing_left(line: Line) -> None:
+    """After everything has rung out, no agent remembers anything but sessions nobody has forgotten."""
+    line.run(200)
+    for person in (line.anna, line.ben):
+        core = person.agent._core
+        assert (core.clients, core.servers, core.dialogs, core.merged, core.pending) == ({}, {}, {}, {}, {})
+        assert person.agent.next_due() is None

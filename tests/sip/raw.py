@@ -2,8 +2,8 @@
 
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent
-from offhook.sip.facts import Output, Send
-from tests.sip.lines import OFFER
+from offhook.sip.facts import AckReceived, InviteReceived, Output, Send
+from tests.sip.lines import ANSWER, OFFER
 
 PEER = Address("192.0.2.9", 5070)
 US = Address("127.0.0.1", 7001)
@@ -75,3 +75,36 @@ def statuses(outputs: list[Output]) -> list[int]:
 def header(data: bytes, name: str) -> list[str]:
     lines = data.decode().split("\r\n\r\n")[0].split("\r\n")[1:]
     return [line.partition(":")[2].strip() for line in lines if line.partition(":")[0] == name]
+
+
+def told(outputs: list[Output], kind: type[Output]) -> list[Output]:
+    return [output for output in outputs if isinstance(output, kind)]
+
+
+def ours(data: bytes) -> str:
+    """The tag we put into To."""
+    return header(data, "To")[0].partition(";tag=")[2]
+
+
+def answered(agent: Agent, *, more: tuple[str, ...] = ()) -> tuple[str, str]:
+    """The peer's call has been answered and acknowledged: session and our tag."""
+    came = next(fact for fact in agent.receive(invite(more=more), PEER, 0.0) if isinstance(fact, InviteReceived))
+    tag = ours(sent(agent.answer(came.session, sdp=ANSWER, now=0.1))[0])
+    outputs = agent.receive(request("ACK", branch="z9hG4bK2", to_tag=tag), PEER, 0.2)
+    assert told(outputs, AckReceived)
+    return came.session, tag
+
+
+def calling(agent: Agent) -> bytes:
+    """The agent calls PEER; its INVITE."""
+    return sent(
+        agent.invite(
+            "call",
+            request_uri="sip:peer@192.0.2.9:5070",
+            from_header='"Anna; the first" <sip:anna@lumen.test>',
+            to_header="<sip:peer@lumen.test>",
+            destination=PEER,
+            sdp=OFFER,
+            now=0.0,
+        )
+    )[0]

@@ -1,7 +1,5 @@
 """Whole calls between two agents, on good lines and on bad ones."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from offhook.sip.agent import SessionRefuses, SessionState
@@ -18,54 +16,9 @@ from offhook.sip.facts import (
     InviteReceived,
     ProgressReceived,
     RefusalReceived,
-    ReofferAnswered,
-    ReofferCancelled,
-    ReofferReceived,
-    ReofferRefused,
 )
 from offhook.sip.timers import Timers
-from tests.sip.lines import ANSWER, OFFER, ON_TIME, Fate, Line, faithful
-
-
-def lose(*starts: bytes, times: int = 1) -> Fate:
-    """Lose the first messages that begin so."""
-    left = dict.fromkeys(starts, times)
-
-    def fate(number: int, data: bytes) -> Sequence[float]:
-        for start in starts:
-            if data.startswith(start) and left[start]:
-                left[start] -= 1
-                return ()
-        return (ON_TIME,)
-
-    return fate
-
-
-def ringing(line: Line) -> str:
-    """Anna has called and ben's phone rings; ben's name of the session."""
-    line.anna.calls(line.ben)
-    line.run(until=lambda: line.ben.told(InviteReceived))
-    session = line.ben.the(InviteReceived).session
-    line.ben.does("ring", session)
-    line.run(until=lambda: line.anna.told(ProgressReceived))
-    return session
-
-
-def talking(line: Line) -> str:
-    """Anna and ben talk; ben's name of the session."""
-    session = ringing(line)
-    line.ben.does("answer", session, sdp=ANSWER)
-    line.run(until=lambda: line.ben.told(AckReceived))
-    return session
-
-
-def nothing_left(line: Line) -> None:
-    """After everything has rung out, no agent remembers anything but sessions nobody has forgotten."""
-    line.run(200)
-    for person in (line.anna, line.ben):
-        core = person.agent._core
-        assert (core.clients, core.servers, core.dialogs, core.merged, core.pending) == ({}, {}, {}, {}, {})
-        assert person.agent.next_due() is None
+from tests.sip.lines import ANSWER, OFFER, ON_TIME, Line, faithful, lose, nothing_left, ringing, talking
 
 
 def test_a_call_from_dialling_to_hanging_up() -> None:
@@ -314,107 +267,6 @@ def test_a_bye_that_nobody_answers_is_a_408() -> None:
     line.run(40)
     assert line.anna.the(ByeAnswered).status == 408
     assert line.anna.agent.state("call") is SessionState.GONE
-
-
-def test_hold_and_resume_by_either_side() -> None:
-    line = Line(lose(b"SIP/2.0 200", b"ACK"))
-    session = talking(line)
-    line.ben.does("reoffer", session, sdp=OFFER + "a=sendonly\r\n")
-    line.run(until=lambda: line.anna.told(ReofferReceived))
-    assert line.anna.the(ReofferReceived).sdp == OFFER + "a=sendonly\r\n"
-    line.anna.does("accept_reoffer", "call", sdp=OFFER + "a=recvonly\r\n")
-    line.run(until=lambda: line.anna.told(AckReceived))
-    assert line.ben.the(ReofferAnswered).sdp == OFFER + "a=recvonly\r\n"
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(until=lambda: line.ben.told(ReofferReceived))
-    line.ben.does("accept_reoffer", session, sdp=ANSWER)
-    line.run(5)
-    assert line.anna.the(ReofferAnswered).sdp == ANSWER
-    line.anna.does("bye", "call")
-    nothing_left(line)
-
-
-def test_a_refused_reoffer_leaves_the_call_as_it_was() -> None:
-    line = Line()
-    session = talking(line)
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(1)
-    line.ben.does("refuse_reoffer", session, status=488)
-    line.run(1)
-    assert line.anna.the(ReofferRefused).status == 488
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(1)
-    line.ben.does("accept_reoffer", session, sdp=ANSWER)
-    line.run(1)
-    assert line.anna.told(ReofferAnswered)
-
-
-def test_glare_gives_both_sides_491_and_leaves_the_call_up() -> None:
-    line = Line()
-    session = talking(line)
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.ben.does("reoffer", session, sdp=ANSWER)
-    line.run(5)
-    assert line.anna.the(ReofferRefused).status == 491
-    assert line.ben.the(ReofferRefused).status == 491
-    assert line.anna.agent.state("call") is SessionState.UP
-    line.anna.does("bye", "call")
-    nothing_left(line)
-
-
-def test_a_reoffer_to_a_peer_that_has_lost_the_call_ends_it() -> None:
-    line = Line()
-    session = talking(line)
-    line.ben.agent.forget(session)
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(5)
-    assert line.anna.the(ReofferRefused).status == 481
-    assert line.anna.the(ByeAnswered).status == 481
-    nothing_left(line)
-
-
-def test_hanging_up_refuses_the_reoffer_that_waits() -> None:
-    line = Line()
-    session = talking(line)
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(until=lambda: line.ben.told(ReofferReceived))
-    line.ben.does("bye", session)
-    line.run(5)
-    assert "SIP/2.0 487 Request Terminated" in line.ben.starts()
-    assert line.anna.told(ByeReceived)
-    with pytest.raises(SessionRefuses):
-        line.ben.does("accept_reoffer", session, sdp=ANSWER)
-    nothing_left(line)
-
-
-def test_a_cancelled_reoffer_is_told_and_cannot_be_accepted_any_more() -> None:
-    line = Line()
-    session = talking(line)
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(until=lambda: line.ben.told(ReofferReceived))
-    reinvite = line.anna.sent[-1].decode()
-    cancel = reinvite.partition("Contact:")[0].replace("INVITE", "CANCEL") + "Content-Length: 0\r\n\r\n"
-    line.ben.takes(line.ben.agent.receive(cancel.encode(), line.anna.address, line.now))
-    line.run(1)
-    assert line.ben.told(ReofferCancelled)
-    assert line.anna.the(ReofferRefused).status == 487
-    with pytest.raises(SessionRefuses):
-        line.ben.does("accept_reoffer", session, sdp=ANSWER)
-
-
-def test_a_caller_without_an_offer_answers_in_the_ack() -> None:
-    line = Line()
-    line.anna.calls(line.ben, sdp=None)
-    line.run(1)
-    session = line.ben.the(InviteReceived).session
-    assert line.ben.the(InviteReceived).sdp is None
-    line.ben.does("answer", session, sdp=OFFER)
-    line.run(until=lambda: line.anna.told(AnswerReceived))
-    assert line.anna.the(AnswerReceived).sdp == OFFER
-    line.run(1)
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(1)
-    assert line.ben.told(ReofferReceived)
 
 
 def test_digits_by_info() -> None:
