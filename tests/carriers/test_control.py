@@ -58,10 +58,12 @@ async def test_a_refusal_comes_over_the_socket_with_its_reason(socket: Path) -> 
         await SandboxControl(socket).call("+12065551212", "+12065550100")
 
 
-UNREADABLE = [b"nonsense\n", b"[]\n", b'{"order": "stop"}\n', b'{"order": "call", "caller": 1}\n', b"\xff\n", b"{" + b" " * 70000 + b"}\n"]
+UNREADABLE = [b"nonsense\n", b"[]\n", b'{"order": "stop"}\n', b'{"order": "call", "caller": 1}\n', b"\xff\n"]
+LONG, DEEP = b"{" + b" " * 70000 + b"}\n", b"[" * 60000 + b"\n"
+HUGE = b'{"order": "call", "caller": "a", "called": "b", "listen_seconds": 1' + b"0" * 400 + b"}\n"
 
 
-@pytest.mark.parametrize("line", UNREADABLE)
+@pytest.mark.parametrize("line", [*UNREADABLE, LONG, DEEP, HUGE])
 async def test_an_order_that_cannot_be_read_is_refused_and_the_next_is_heard(socket: Path, line: bytes) -> None:
     assert "refused" in await asked(socket, line)
     assert "refused" in await asked(socket, b'{"order": "call", "caller": "911", "called": "1"}\n')

@@ -159,6 +159,13 @@ def test_the_answer_keeps_their_payload_types_and_where_reports_go() -> None:
     assert (agreed.remote_rtcp, agreed.sends, agreed.hears) == (("192.0.2.1", 4999), False, True)
 
 
+@pytest.mark.parametrize("host", ["phone.example", "", "999.1.1.1"])
+def test_a_name_instead_of_an_address_is_refused_not_looked_up(host: str) -> None:
+    theirs = sdp.parse(f"v=0\r\nc=IN IP4 {host}\r\nm=audio 4000 RTP/AVP 0\r\n")
+    with pytest.raises(NothingShared, match="numeric address"):
+        agreement(theirs, ("PCMU",), Direction.SENDRECV)
+
+
 def test_nothing_shared_says_what_each_speaks() -> None:
     theirs = sdp.parse("v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 9\r\n")
     with pytest.raises(NothingShared, match="they speak G722, we PCMU"):

@@ -1,5 +1,6 @@
 """What a telephone offers and answers about sound, and what came of it (RFC 3264)."""
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,8 +54,8 @@ def answer(theirs: Sdp, host: str, port: int, codecs: Sequence[str], *, session_
 def agreement(theirs: Sdp, codecs: Sequence[str], flow: Direction) -> Agreement:
     """What their description and our wish `flow` come to. Raises NothingShared."""
     where, audio = sdp.address(theirs), theirs.audio
-    if where is None or audio is None or not audio.port:
-        raise NothingShared("the description names no place for sound")
+    if where is None or audio is None or not audio.port or not _is_numeric(where[0]):
+        raise NothingShared("the description names no place for sound: a numeric address and a port")
     codec, events = _first_shared(theirs, codecs), _events(theirs, codecs)
     ours = _narrower(sdp.direction(theirs).answered, flow)
     sends = ours in (Direction.SENDRECV, Direction.SENDONLY) and where[0] not in ("0.0.0.0", "::")
@@ -98,5 +99,14 @@ def _rtcp(theirs: Sdp, where: tuple[str, int]) -> tuple[str, int]:
     for line in lines:
         words = line.removeprefix("a=rtcp:").split()
         if line.startswith("a=rtcp:") and words and words[0].isascii() and words[0].isdigit() and 0 < int(words[0][:6]) < 65536:
-            return (words[3] if len(words) == 4 else where[0]), int(words[0])
-    return where[0], where[1] + 1
+            return (words[3] if len(words) == 4 and _is_numeric(words[3]) else where[0]), int(words[0])
+    return where[0], min(where[1] + 1, 65535)
+
+
+def _is_numeric(host: str) -> bool:
+    """Names are not looked up: that would stop every call of the process for as long as it takes."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -15,6 +15,7 @@ from offhook.phones.media import MediaPort
 from offhook.phones.negotiation import Negotiation
 from offhook.phones.offers import ALL_CODECS
 from offhook.phones.registration import Account, Registration
+from offhook.phones.sources import Silence, Source
 from offhook.phones.trace import Trace
 from offhook.phones.waiting import News, NotInTime
 from offhook.phones.wires import TcpWire, UdpWire, Wire
@@ -23,7 +24,7 @@ from offhook.sip.addresses import Address, bracketed
 from offhook.sip.agent import Agent
 from offhook.sip.timers import Timers
 
-_MOST_CALLS_REMEMBERED = 1000
+_MOST_CALLS_REMEMBERED = 20  # each keeps up to two minutes of sound, 2 MB
 _MOST_FRESH = 100
 
 log = logging.getLogger(__name__)
@@ -59,17 +60,23 @@ class Phone:
         account: Account | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        transport: str = "udp",
+        transport: str | None = None,
         codecs: Sequence[str] = ALL_CODECS,
         policy: Policy = RINGS,
+        says: Callable[[], Source] = Silence,
         report_every: float = 5.0,
         keep_seconds: float = 120.0,
         user_agent: str = "Offhook phone",
         timers: Timers | None = None,
     ) -> None:
-        """`codecs`: of "PCMU", "PCMA", "telephone-event", best first. `report_every`: seconds between RTCP reports."""
+        """`host` is numeric; `transport` "udp" or "tcp", that of the account's edge if not given; `report_every` seconds RTCP is sent.
+
+        `codecs`: of "PCMU", "PCMA", "telephone-event", best first. `says` makes what is said in each call from its beginning:
+        `says=lambda: Tone(440)` gives a telephone a voice of its own.
+        """
         self.name, self.account, self.codecs, self.policy = name, account, tuple(codecs), policy
-        self._bind = (host, port, transport)
+        self._bind = (host, port, transport or (account.edge.transport if account else "udp"))
+        self._says = says
         self._report_every, self._keep_seconds = report_every, keep_seconds
         self._user_agent, self._timers = user_agent, timers or Timers()
         self.trace = Trace()
@@ -214,6 +221,7 @@ class Phone:
 
     async def _negotiation(self) -> Negotiation:
         media = await MediaPort.open(self._bind[0], report_every=self._report_every, keep_seconds=self._keep_seconds)
+        media.source = self._says()
         return Negotiation(media, self.codecs)
 
     def _remember(self, session: str, call: PhoneCall) -> None:

@@ -4,7 +4,7 @@
     <- {"progress": "ringing"} ...
     <- {"report": {...}}  or  {"refused": "why, and what to do"}
 
-One order a connection. A client that goes away ends its call.
+One order a connection, which stays open: a client that goes away ends its call.
 """
 
 import asyncio
@@ -44,17 +44,20 @@ class ControlServer:
         def say(words: dict[str, Any]) -> None:
             writer.write(json.dumps(words).encode() + b"\n")
 
-        with contextlib.suppress(ConnectionError):
-            try:
-                async with asyncio.timeout(_ORDER_PATIENCE):
-                    order = await reader.readline()
-                await self._obey(order, reader, say)
-            except CallRefused as reason:
-                say({"refused": str(reason)})
-            except (TimeoutError, ValueError) as reason:
-                say({"refused": f"The order cannot be read: {reason or 'none came'}."})
-            await writer.drain()
-        writer.close()
+        try:
+            async with asyncio.timeout(_ORDER_PATIENCE):
+                line = await reader.readline()
+            await self._obey(line, reader, say)
+        except CallRefused as reason:
+            say({"refused": str(reason)})
+        except (TimeoutError, ValueError, OverflowError, RecursionError) as reason:
+            say({"refused": f"The order cannot be read: {reason or 'none came'}."})
+        except OSError as reason:
+            say({"refused": f"The call cannot be made: {reason}."})
+        finally:
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+            writer.close()
 
     async def _obey(self, line: bytes, reader: asyncio.StreamReader, say: Any) -> None:
         order = _order(line)
