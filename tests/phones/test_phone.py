@@ -1,5 +1,7 @@
 """Two telephones call each other directly, over real sockets, and listen."""
 
+import asyncio
+
 import pytest
 
 from offhook.phones.calls import CallRefuses, CallState, Ended, PhoneCall, Who
@@ -72,6 +74,32 @@ async def test_who_is_held_hears_nothing_until_resumed(phone: Makes) -> None:
     assert annas.held
     await bens.hangs_up()
     assert (await annas.ended()).who is Who.THEM
+
+
+async def test_both_may_hold_one_right_after_the_other(phone: Makes) -> None:
+    annas, bens = await talking(await phone("anna"), await phone("ben"))
+    await annas.holds()
+    await bens.holds()
+    await annas.resumes()
+    await bens.resumes()
+    await annas.hears.tone(620)
+    await bens.hears.tone(440)
+
+
+async def test_both_hold_at_the_same_moment(phone: Makes) -> None:
+    annas, bens = await talking(await phone("anna"), await phone("ben"))
+    await asyncio.gather(annas.holds(), bens.holds())
+    assert annas.held and bens.held
+    await annas.hears.quiet()
+    await bens.hears.quiet()
+
+
+async def test_a_call_that_is_over_cannot_be_held(phone: Makes) -> None:
+    annas, bens = await talking(await phone("anna"), await phone("ben"))
+    await bens.hangs_up()
+    await annas.ended()
+    with pytest.raises(CallRefuses, match="cannot"):
+        await annas.holds()
 
 
 async def test_keys_arrive_by_event_by_info_and_as_tones(phone: Makes) -> None:

@@ -17,7 +17,7 @@ from offhook.phones.sources import Source
 from offhook.phones.trace import Trace
 from offhook.phones.waiting import News
 from offhook.sip import facts
-from offhook.sip.agent import Agent, SessionRefuses
+from offhook.sip.agent import Agent, SessionRefuses, SessionState
 from offhook.sip.identity import Party, asserted, claimed
 from offhook.sip.sdp import Direction
 
@@ -245,8 +245,8 @@ class PhoneCall:
         for _ in range(_REOFFER_TRIES):
             self._talk.flow = flow
             self._reoffered = asyncio.get_running_loop().create_future()
-            offer = self._talk.offer()
-            self._order(lambda now, offer=offer: self._line.agent.reoffer(self._session, sdp=offer, now=now))  # type: ignore[misc]
+            # Not before the ACK to our own 200 is here (RFC 3261 section 14.1): the other side may have changed the call a moment ago.
+            await self.until(self._offers_anew, "our turn to offer", patience)
             await self.until(lambda: self._reoffered is None or self._reoffered.done(), "the answer to our re-INVITE", patience)
             status = self._reoffered.result()
             if status == 200:
@@ -257,6 +257,19 @@ class PhoneCall:
             # Both offered at once: RFC 3261 section 14.1 names these pauses.
             await asyncio.sleep(random.uniform(2.1, 4) if self.outgoing else random.uniform(0, 2))
         raise CallRefuses(f"our re-INVITE was refused with {status}. {self.story()}")
+
+    def _offers_anew(self) -> bool:
+        """Send a re-INVITE if it may be sent now. Raises CallRefuses when it never may."""
+        agent = self._line.agent
+        offer = self._talk.offer()
+        try:
+            outputs = agent.reoffer(self._session, sdp=offer, now=self._line.now())
+        except SessionRefuses as reason:
+            if agent.state(self._session) is not SessionState.UP or self.state is not CallState.UP:
+                raise CallRefuses(f"{reason}. {self.story()}") from reason
+            return False
+        self._line.do(outputs)
+        return True
 
     async def _inform(self, digit: str) -> None:
         self._informed = asyncio.get_running_loop().create_future()
