@@ -56,7 +56,7 @@ class CarrierRoom:
     """A carrier that notes what it was asked to call."""
 
     asked: list[tuple[str, str, str, float]] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=lambda: {"answered": True, "energy": [-70.0, -20.0, -3.0], "heard": ["speech"]})
+    report: dict[str, Any] = field(default_factory=lambda: {"answered": True, "energy": [-70.0, -20.0, -3.0], "tones": [440.0, 480.0]})
 
     async def call(self, from_number: str, to_number: str, digits: str, listen_seconds: float) -> dict[str, Any]:
         self.asked.append((from_number, to_number, digits, listen_seconds))

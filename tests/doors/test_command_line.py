@@ -159,7 +159,7 @@ def test_a_self_test_that_passes_ends_with_0_and_one_that_fails_with_1(world: Wo
 def test_a_sandbox_call_tells_what_it_heard_with_a_plot(world: World, running: Path) -> None:
     call = ("sandbox", "call", "--from", "+12065550199", "--to", "+12065550100", "--dtmf", "1", "--listen", "3")
     done = offhook(*call, data=running)
-    assert (done.returncode, done.stdout.splitlines()) == (Exit.DONE, ["answered: yes", "energy: ·▆█", "heard: speech"])
+    assert (done.returncode, done.stdout.splitlines()) == (Exit.DONE, ["answered: yes", "energy: ·▆█", "tones: 440.0, 480.0"])
     assert world.carrier.asked == [("+12065550199", "+12065550100", "1", 3.0)]
     assert answered(*call, data=running) == world.carrier.report
 
