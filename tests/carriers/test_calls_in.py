@@ -15,7 +15,7 @@ from offhook.phones.sources import Nothing, Recording, Tone
 
 async def test_a_call_in_is_answered_listened_to_and_reported(carrier: SandboxCarrier, anna: Phone, speech: Prompts) -> None:
     told: list[str] = []
-    calling = asyncio.create_task(carrier.call("+12065550199", "+12065550100", dtmf="1,2", listen_seconds=4.0, progress=told.append))
+    calling = asyncio.create_task(carrier.call("+12065550199", "+12065550100", digits="1,2", listen_seconds=4.0, progress=told.append))
     call = await anna.rings()
     assert call.caller is not None and call.caller.user == "+12065550199"
     assert call.uri == f"sip:+12065550100@{anna.address.host}:{anna.address.port}"
@@ -63,19 +63,19 @@ async def test_a_call_in_that_the_house_hangs_up_is_over_at_once(carrier: Sandbo
 
 
 @pytest.mark.parametrize(
-    ("caller", "called", "dtmf", "listen", "complaint"),
+    ("caller", "called", "digits", "listen", "complaint"),
     [
         ("+12065551212", "+12065550100", "", 1.0, "fictional numbers only"),
         ("+12065550199", "100", "", 1.0, "no number to call"),
         ("+12065550199", "+12065550100\r\nX: y", "", 1.0, "no number to call"),
-        ("+12065550199", "+12065550100", "1x", 1.0, "Keys are"),
+        ("+12065550199", "+12065550100", "1x", 1.0, "Digits are"),
         ("+12065550199", "+12065550100", "", 121.0, "Listen between"),
         ("+12065550199", "+12065550100", "", float("nan"), "Listen between"),
     ],
 )
 async def test_a_call_in_that_makes_no_sense_is_refused(
-    carrier: SandboxCarrier, caller: str, called: str, dtmf: str, listen: float, complaint: str
+    carrier: SandboxCarrier, caller: str, called: str, digits: str, listen: float, complaint: str
 ) -> None:
     with pytest.raises(CallRefused, match=complaint):
-        await carrier.call(caller, called, dtmf, listen)
+        await carrier.call(caller, called, digits, listen)
     assert carrier.calls_up == 0

@@ -22,8 +22,8 @@ from offhook.sip.identity import party
 EMERGENCY_NUMBERS = frozenset({"911", "933", "112", "999", "15", "17", "18"})
 LONGEST_CALL_SECONDS = 600.0
 LONGEST_LISTEN_SECONDS = 120.0
+LONGEST_RING_SECONDS = 45.0
 _MOST_CALLS = 100
-_RING_PATIENCE = 60.0
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
 _KEYS = re.compile(r"[0-9*#A-D,]{0,64}", re.ASCII)
 
@@ -128,43 +128,43 @@ class SandboxCarrier:
     # -- calls into the house
 
     async def call(
-        self, caller: str, called: str, dtmf: str = "", listen_seconds: float = 10.0, progress: Progress | None = None
+        self, from_number: str, to_number: str, digits: str = "", listen_seconds: float = 10.0, progress: Progress | None = None
     ) -> CallReport:
-        """Call in from a fictional number, press `dtmf` a second after the answer, listen, hang up. Raises CallRefused.
+        """Call in from a fictional number, press the digits a second after the answer, listen, hang up. Raises CallRefused.
 
-        `dtmf` is keys, "," a pause of a second; `listen_seconds` (120 at most) count from the answer.
+        In `digits` "," is a pause of a second; `listen_seconds` (120 at most) count from the answer.
         """
-        self._check(caller, called, dtmf, listen_seconds)
+        self._check(from_number, to_number, digits, listen_seconds)
         tell = progress or (lambda _: None)
-        ours = f"<sip:{caller}@{bracketed(self.address[0])}>"
-        uri = f"sip:{called}@{bracketed(self._edge.host)}:{self._edge.port}"
+        ours = f"<sip:{from_number}@{bracketed(self.address[0])}>"
+        uri = f"sip:{to_number}@{bracketed(self._edge.host)}:{self._edge.port}"
         call = await self._phone.dials(uri, via=self._edge, caller=ours, headers=[("P-Asserted-Identity", ours)])
         pressed = ""
         try:
             tell("calling")
-            await call.ringing(_RING_PATIENCE)
+            await call.ringing(LONGEST_RING_SECONDS)
             if call.state is CallState.CALLING:
                 tell("ringing")
-            await call.answered(_RING_PATIENCE)
+            await call.answered(max(call.began + LONGEST_RING_SECONDS - self._phone.now(), 0))
             tell("answered")
-            pressed = await _listen(call, dtmf, listen_seconds, tell)
+            pressed = await _listen(call, digits, listen_seconds, tell)
         except (CallRefuses, NotInTime) as reason:
-            log.info("call in from %s to %s: %s", caller, called, reason)
+            log.info("call in from %s to %s: %s", from_number, to_number, reason)
         finally:
             with contextlib.suppress(CallRefuses, NotInTime):
                 await call.hangs_up()
         tell("ended")
-        return _report(call, caller, called, pressed)
+        return _report(call, from_number, to_number, pressed)
 
-    def _check(self, caller: str, called: str, dtmf: str, listen_seconds: float) -> None:
-        if not is_fictional(caller):
-            raise CallRefused(f"{caller[:32]!r} cannot call. {NOT_FICTIONAL}.")
-        if not _E164.fullmatch(called):
-            raise CallRefused(f"{called[:32]!r} is no number to call: write it as +12065550100.")
-        if not _KEYS.fullmatch(dtmf):
-            raise CallRefused("Keys are 0-9, *, # and A-D, a comma is a pause of a second; 64 at most.")
-        if not 0 < listen_seconds <= LONGEST_LISTEN_SECONDS:
-            raise CallRefused(f"Listen between 0 and {LONGEST_LISTEN_SECONDS:g} seconds.")
+    def _check(self, from_number: str, to_number: str, digits: str, listen_seconds: float) -> None:
+        if not is_fictional(from_number):
+            raise CallRefused(f"{from_number[:32]!r} cannot call. {NOT_FICTIONAL}.", "from_number")
+        if not _E164.fullmatch(to_number):
+            raise CallRefused(f"{to_number[:32]!r} is no number to call: write it as +12065550100.", "to_number")
+        if not _KEYS.fullmatch(digits):
+            raise CallRefused("Digits are 0-9, *, # and A-D, a comma is a pause of a second; 64 at most.", "digits")
+        if not 0 <= listen_seconds <= LONGEST_LISTEN_SECONDS:
+            raise CallRefused(f"Listen between 0 and {LONGEST_LISTEN_SECONDS:g} seconds.", "listen_seconds")
         if self.calls_up >= _MOST_CALLS:
             raise CallRefused(f"The sandbox carries {_MOST_CALLS} calls at most; wait until one has ended.")
 
@@ -191,12 +191,12 @@ async def _until_the_end(call: PhoneCall) -> None:
         await call.hangs_up()
 
 
-async def _listen(call: PhoneCall, dtmf: str, seconds: float, tell: Progress) -> str:
+async def _listen(call: PhoneCall, digits: str, seconds: float, tell: Progress) -> str:
     """Listen for `seconds` from now, or until the call ends, and press the keys meanwhile; the keys that were sent."""
     deadline = asyncio.get_running_loop().time() + seconds
     pressed = ""
     with contextlib.suppress(KeysRefused):
-        for key in f",{dtmf}" if dtmf else "":  # a second first: an attendant that has not begun to speak may take no keys
+        for key in f",{digits}" if digits else "":  # a second first: an attendant that has not begun to speak may take no keys
             if key == ",":
                 await _over(call, 1.0)
             elif call.state is CallState.UP:
@@ -207,7 +207,7 @@ async def _listen(call: PhoneCall, dtmf: str, seconds: float, tell: Progress) ->
     return pressed
 
 
-def _report(call: PhoneCall, caller: str, called: str, pressed: str) -> CallReport:
+def _report(call: PhoneCall, from_number: str, to_number: str, pressed: str) -> CallReport:
     """The report of a call that is over."""
     now = asyncio.get_running_loop().time()
     ending = call.ending or Ended(408, "hung up, and that was never confirmed", Who.US)
@@ -216,8 +216,8 @@ def _report(call: PhoneCall, caller: str, called: str, pressed: str) -> CallRepo
     energy = call.hears.energy_over_time(ENERGY_STEP_SECONDS, up)[: int(lasted / ENERGY_STEP_SECONDS)]
     samples = call.hears.samples()
     return CallReport(
-        caller=caller,
-        called=called,
+        from_number=from_number,
+        to_number=to_number,
         status=ending.status,
         ending=ending.reason,
         hung_up_by=ending.who.value,

@@ -1,17 +1,17 @@
 """What a call from the public network found: how it was answered, what was heard, how it ended."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from offhook.domain.errors import Invalid
 
 ENERGY_STEP_SECONDS = 0.5
 
 
-class CallRefused(Exception):
-    """The carrier does not make this call; the text says why and what to do."""
+class CallRefused(Invalid):
+    """The carrier does not make this call; the sentence says why and what to do."""
 
-
-class CarrierAbsent(Exception):
-    """No sandbox carrier answers at the control socket."""
+    code = "sandbox.call_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class CallReport:
     `answered_after` (None: never answered), from the answer in `lasted`.
     """
 
-    caller: str
-    called: str
+    from_number: str
+    to_number: str
     status: int
     ending: str
     hung_up_by: str
@@ -38,13 +38,4 @@ class CallReport:
 
     def as_dict(self) -> dict[str, Any]:
         """The report for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def of_dict(cls, values: dict[str, Any]) -> "CallReport":
-        """The report back from JSON. Raises KeyError where something is missing."""
-        return cls(**{field.name: _value(values[field.name]) for field in fields(cls)})
-
-
-def _value(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

@@ -1,36 +1,35 @@
-"""The sandbox carrier as a process: what wiring runs."""
+"""The sandbox carrier as a process serves it."""
 
-import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from offhook.carriers.sandbox.carrier import EMERGENCY_NUMBERS, SandboxCarrier
-from offhook.carriers.sandbox.control import ControlServer
+from offhook.carriers.sandbox.desk import open_desk
 from offhook.services.ports.speech import Speech
 
 
-async def serve(
+@asynccontextmanager
+async def serving(
     address: tuple[str, int],
     edge: tuple[str, int],
     speech: Speech,
-    control: Path,
+    desk: Path,
     *,
     emergency: Collection[str] = EMERGENCY_NUMBERS,
     ring_seconds: float = 2.0,
-    ready: Callable[[], None] | None = None,
-) -> None:
-    """Be the public network at `address` until cancelled, with orders taken at the socket `control`; `ready` is called once both listen.
+) -> AsyncIterator[SandboxCarrier]:
+    """Be the public network at `address` as long as the block lasts, and answer at `desk`; every call is hung up at its end.
 
-    Raises OSError if an address is taken. On cancellation every call is hung up first.
+    Raises OSError if an address is taken.
     """
     carrier = SandboxCarrier(address, edge, speech, emergency=emergency, ring_seconds=ring_seconds)
-    server = ControlServer(carrier, control)
     await carrier.start()
     try:
-        await server.start()
-        if ready is not None:
-            ready()
-        await asyncio.Event().wait()
+        answering = await open_desk(desk, carrier)
+        try:
+            yield carrier
+        finally:
+            answering.close()
     finally:
-        await server.stop()
         await carrier.stop()
