@@ -123,7 +123,7 @@ async def in_through_the_carrier(stage: Stage) -> str:
             await other.hangs_up()
         finally:
             report = await coming
-    loudest = max(report.get("energy_dbfs") or [-99.0])
+    loudest = max(report.get("energy") or [-99.0])
     if loudest < -50:
         raise NotAsExpected(f"the caller from outside heard nothing of the attendant ({loudest:.0f} dBFS at most)")
     return f"answered, heard at {loudest:.0f} dBFS, key {stage.attendant_key} connected"

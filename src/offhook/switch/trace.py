@@ -17,7 +17,7 @@ from offhook.services.ports.records import Trace
 MOST_ENTRIES = 2000
 """Beyond this a call's story is no longer written down: a peer that repeats itself for ever must not fill the memory."""
 
-_SECRETS = re.compile(rb"^((?:Proxy-)?Authorization:)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_SECRETS = re.compile(rb"^((?:Proxy-)?Authorization:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(slots=True)

@@ -1,9 +1,8 @@
 """The process that plays the self-test: a row of JSON on standard output for each scenario."""
 
 import json
-from typing import Any
 
-from offhook import intercom
+from offhook.carriers.sandbox.desk import CarrierDesk
 from offhook.plan import SystemPlan
 from offhook.probes.selftest import play_all
 from offhook.probes.stage import CallIn, Stage, stage_from
@@ -13,20 +12,7 @@ from offhook.wiring.process import run_process
 
 def stage_of(plan: SystemPlan) -> Stage:
     """The stage that a running system offers."""
-
-    async def call_in(from_number: str, to_number: str, digits: str, listen_seconds: float) -> dict[str, Any]:
-        report: dict[str, Any] = await intercom.ask(
-            plan.carrier_desk,
-            "call",
-            listen_seconds + 60,
-            from_number=from_number,
-            to_number=to_number,
-            digits=digits,
-            listen_seconds=listen_seconds,
-        )
-        return report
-
-    through: CallIn | None = call_in if plan.sandbox else None
+    through: CallIn | None = CarrierDesk(plan.carrier_desk).call if plan.sandbox else None
     return stage_from(plan.probe, Address(plan.address, plan.sip_port), through)
 
 

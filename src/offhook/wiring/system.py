@@ -52,11 +52,8 @@ def run() -> int:
 async def _run(settings: Settings) -> None:
     folder = prepare(settings.data_dir)
     try:
-        for port, kinds, name in (
-            (settings.sip_port, ("udp", "tcp"), "OFFHOOK_SIP_PORT"),
-            (settings.http_port, ("tcp",), "OFFHOOK_HTTP_PORT"),
-        ):
-            check_free(settings.address, port, kinds, name)
+        check_free(settings.address, settings.sip_port, ("udp", "tcp"), "OFFHOOK_SIP_PORT")
+        check_free(settings.address, settings.http_port, ("tcp",), "OFFHOOK_HTTP_PORT")
         block = claim_rtp_block(settings.rtp_ports, avoid=(settings.sip_port,))
         try:
             await _run_in(settings, folder, block)

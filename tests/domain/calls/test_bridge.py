@@ -23,7 +23,7 @@ from offhook.domain.calls.commands import (
 from offhook.domain.calls.endings import ANSWERED_ELSEWHERE
 from offhook.domain.calls.events import FiguresRead, LegLost, StopAsked, Timer, Trouble
 from offhook.domain.calls.leg import LegState
-from offhook.domain.media import Direction, MediaFigures, StreamFigures
+from offhook.domain.media import Description, Direction, MediaFigures, StreamFigures
 from tests.domain.calls.scene import CALLER, FIRST, SECOND, THIRD, Scene
 from tests.fakes import world
 
@@ -130,7 +130,7 @@ def test_no_telephone_is_registered() -> None:
 
 def test_a_caller_whose_sound_cannot_be_read_is_refused_at_once() -> None:
     scene = Scene()
-    scene.arrives("102", description=world.Description("", (), Direction.BOTH, ""))
+    scene.arrives("102", description=Description("", (), Direction.BOTH, ""))
     assert scene.closes() == "media.no_common_codec"
 
 
@@ -214,7 +214,7 @@ def test_without_a_media_engine_a_call_ends_with_its_name(trouble: Trouble, endi
 
 def test_an_emergency_call_goes_out_without_a_media_engine() -> None:
     scene = Scene()
-    scene.arrives("911", description=world.Description("the caller's own sdp", ("PCMU",), Direction.BOTH, "127.0.0.1:4000"))
+    scene.arrives("911", description=Description("the caller's own sdp", ("PCMU",), Direction.BOTH, "127.0.0.1:4000"))
     orders = scene.fails(OfferMedia, Trouble.ABSENT, FIRST)
     assert [(o.to, o.sdp, o.shown_number) for o in orders if isinstance(o, InviteLeg)] == [("911", "the caller's own sdp", "+12065550101")]
     assert AnswerLeg(CALLER, "v=0...") in scene.answers(FIRST)

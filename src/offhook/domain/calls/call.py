@@ -91,6 +91,8 @@ class Call:
 
     def handle(self, event: Event) -> list[Command]:
         """What to do now that `event` has happened; nothing, if it cannot happen to this call as it is."""
+        if isinstance(event, CommandFailed) and event.leg is not None and event.leg not in self.legs:
+            return []
         if isinstance(event, LegEvent) and self.stage is not Stage.NEW:
             leg = self.legs.get(event.leg)
             if leg is None or (type(event) in MOVING_EVENTS and not leg.moves(event)):

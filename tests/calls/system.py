@@ -1,0 +1,121 @@
+"""A whole running system for the tests: started as its users start it, in a folder of its own, on free ports."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from offhook.phones.phone import RINGS, Phone, Policy
+from offhook.phones.registration import Account
+from offhook.plan import SystemPlan, read_plan
+from offhook.sip.addresses import Address
+
+READY_SECONDS = 60.0
+GONE_SECONDS = 20.0
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
+    """A port that nobody uses now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class System:
+    """A system that runs. `sandbox` is what sandbox.json says."""
+
+    process: "subprocess.Popen[bytes]"
+    folder: Path
+    output: Path
+    environment: Mapping[str, str]
+    sandbox: dict[str, Any]
+
+    @property
+    def edge(self) -> Address:
+        """Where telephones register."""
+        return Address(self.sandbox["sip"]["host"], self.sandbox["sip"]["port"])
+
+    @property
+    def plan(self) -> SystemPlan:
+        """What its processes were told."""
+        return read_plan(self.folder / "run" / "plan.json")
+
+    def organization(self, domain: str) -> dict[str, Any]:
+        """What sandbox.json says of one organization."""
+        return next(each for each in (self.sandbox, *self.sandbox["others"]) if each["sip"]["domain"] == domain)
+
+    def phone(self, username: str, domain: str = "lumen.test", *, policy: Policy = RINGS, transport: str = "udp", **details: Any) -> Phone:
+        """A telephone of a user of the sandbox, not yet registered."""
+        user = next(each for each in self.organization(domain)["sip"]["users"] if each["username"] == username)
+        account = Account(username, domain, self.edge._replace(transport=transport), details.pop("password", user["password"]))
+        return Phone(username, account=account, policy=policy, transport=transport, **details)
+
+    def api(self, method: str, path: str, domain: str = "lumen.test", **details: Any) -> httpx.Response:
+        """Ask the API with an organization's own token."""
+        api = self.organization(domain)["api"]
+        return httpx.request(
+            method, api["url"] + "/api/v1" + path, headers={"Authorization": f"Bearer {api['token']}"}, timeout=120, **details
+        )
+
+    def record(self, path: str = "last", domain: str = "lumen.test") -> dict[str, Any]:
+        """The record and explanation of a call, once it is written."""
+        answer = self.api("GET", f"/calls/{path}", domain)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def offhook(self, *arguments: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+        """Run the command line against this system."""
+        command = [sys.executable, "-P", "-m", "offhook", *arguments]
+        return subprocess.run(command, env=dict(self.environment), capture_output=True, text=True, timeout=timeout, check=False)
+
+    def log(self, name: str) -> str:
+        """What a process wrote."""
+        return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
+
+    def pids(self) -> dict[str, int]:
+        """Every process of the supervisor's children by name."""
+        states = self.api("GET", "/status").json()["processes"]
+        return {each["name"]: each["pid"] for each in states}
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(GONE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+def start_system(folder: Path, **settings: str) -> System:
+    """Start a system and wait until it says that it is ready. Raises AssertionError with what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
+    environment |= {
+        "OFFHOOK_DATA_DIR": str(folder),
+        "OFFHOOK_SIP_PORT": str(free_port()),
+        "OFFHOOK_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
+        "OFFHOOK_DRAIN_SECONDS": "0",
+        **settings,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    output = folder.parent / f"{folder.name}.out"
+    with output.open("wb") as printed:
+        process = subprocess.Popen([sys.executable, "-P", "-m", "offhook", "run"], env=environment, stdout=printed, stderr=printed)
+    file, deadline = folder / "sandbox.json", time.monotonic() + READY_SECONDS
+    while not file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"the system did not become ready:\n{output.read_text(errors='replace')}")
+        time.sleep(0.05)
+    return System(process, folder, output, environment, json.loads(file.read_text()))
