@@ -11,7 +11,7 @@ Trace = dict[str, Any]
  "reasons":  [{"code", "text", "outcome": "chosen" | "lost" | "noted"}],
  "steps":    [{"at": seconds since 1970, "kind": "event" | "command", "name", "leg": id | None, "detail"}],
  "legs":     [{"leg", "party": who and where, in words}],
- "messages": [{"at", "leg", "direction": "in" | "out" (as the switch sees it), "summary": first line, "text": the SIP message without secrets}],
+ "messages": [{"at", "leg", "direction": "in" | "out" (as the switch sees it), "summary": first line, "text": the message without secrets}],
  "media":    [{"leg", and the fields of StreamFigures}],
  "findings": [sentences a person can act on],
  "state":    "ringing" | "talking" | ... while the call lives, else the ending's code}
