@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from offhook.sip.addresses import Address
 from offhook.sip.framing import Framer, StreamBroken
@@ -65,14 +65,14 @@ class _Connection(asyncio.Protocol):
         self.unsent: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are no subclasses of asyncio's, though they can do all the same.
+        self.transport = cast(asyncio.Transport, transport)
         if self.peer is None:
             host, port = transport.get_extra_info("peername")[:2]
             self.peer = Address(host, port, "tcp")
         self._wire.opened(self)
         for data in self.unsent:
-            transport.write(data)
+            self.transport.write(data)
         self.unsent.clear()
 
     def data_received(self, data: bytes) -> None:

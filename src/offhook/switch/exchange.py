@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 LINGER_SECONDS = 0.3
 """How long an ended call waits for the last messages of its legs (the 200 to a BYE) before its story is written."""
 
+WRITTEN_SECONDS = 0.5
+"""How long it can still be asked for after that: until the writer has it on disk, so that no list ever misses it."""
+
 
 @dataclass(slots=True)
 class _Running:
@@ -71,8 +74,8 @@ class Exchange:
             running.story.passed(leg, wall, direction, data)
 
     def calls(self) -> list[LiveCall]:
-        """The calls of now, oldest first."""
-        return [_live(running.call) for _, running in sorted(self._running.items()) if running.call.ending is None]
+        """The calls of now, oldest first, and those that ended a moment ago and may not stand in the records yet."""
+        return [_live(running.call) for _, running in sorted(self._running.items())]
 
     def trace(self, call: CallId) -> Trace | None:
         """How a call went so far; None if it is not alive (any more)."""
@@ -114,6 +117,7 @@ class Exchange:
         finally:
             running.timers.stop_all()
             self._records.keep(call.cdr(running.figures), running.story.told(call, running.figures))
+            await asyncio.sleep(WRITTEN_SECONDS)
             del self._running[call.id]
             if not self._running:
                 self._empty.set()

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from offhook.domain.attendants import Attendant
 from offhook.domain.calls.cdr import Cdr
+from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.emergency import emergency_numbers
 from offhook.domain.numbers import as_e164
 from offhook.domain.users import User
@@ -188,10 +189,10 @@ def past_call(cdr: Cdr) -> CallShown:
 
 
 def live_call(call: LiveCall) -> CallShown:
-    """A call that goes on."""
+    """A call that goes on, or ended a moment ago and is being written down."""
     return CallShown(
         call=call.call,
-        live=True,
+        live=call.state not in ENDINGS,
         state=call.state,
         started_at=datetime.fromtimestamp(call.started_at, UTC),
         answered_at=_moment(call.answered_at),
