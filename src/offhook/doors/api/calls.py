@@ -47,8 +47,10 @@ async def call(house: Inside, visitor: Visitor, call: str) -> CallExplained:
     """How a call went, by its id, the beginning of its id, or "last"; complete for a call that is over, up to now for one that lives."""
     living = await _living(house, visitor.organization) or []
     alive, trace = await _find(house, visitor.organization, living, call)
-    record = live_call(alive) if alive else await run_in_threadpool(_record, house, visitor.organization, trace["call"])
-    return CallExplained(record=record, explanation=explain(trace))
+    over = alive is None or alive.state in ENDINGS
+    record = await run_in_threadpool(_record, house, visitor.organization, trace["call"]) if over else None
+    # One that ended a moment ago may not be written down yet.
+    return CallExplained(record=record or (live_call(alive) if alive else None), explanation=explain(trace))
 
 
 async def _living(house: House, organization: OrganizationId | None) -> list[LiveCall] | None:
