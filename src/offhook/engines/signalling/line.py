@@ -46,20 +46,24 @@ from offhook.sip.facts import (
     Send,
     SessionId,
 )
+from offhook.sip.writing import ALLOW, Headers
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+FAREWELL_SECONDS = 1.0
+"""How long the last messages of a leg that is over (the 200 to its BYE, the ACK to a refusal) are still told as its own."""
 
 
 @dataclass(slots=True)
 class _Dialogue:
-    """What is known of a leg: who called whom, and whether it was answered."""
+    """What is known of a leg: who called whom, whether it was answered, and whether its end has been ordered or told."""
 
     leg: LegId
     session: SessionId
     incoming: bool
     answered: bool = False
+    ending: bool = False
 
 
 class EdgeLine(asyncio.DatagramProtocol):
@@ -80,7 +84,6 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
         self._dialogues: dict[LegId, _Dialogue] = {}
         self._legs: dict[SessionId, LegId] = {}
-        self._leaving: list[SessionId] = []
         self._transport: asyncio.DatagramTransport | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self.strangers = 0
@@ -111,22 +114,23 @@ class EdgeLine(asyncio.DatagramProtocol):
                 self._admit(output)
         for output in outputs:
             match output:
-                case Send(data, to, session):
+                case Send(data, _, session):
+                    # To the edge whatever a dialog's route set says: a telephone that leaves Record-Route out of its answer must not
+                    # make the switch write to an address of its choice.
                     if self._transport is not None and not self._transport.is_closing():
-                        self._transport.sendto(data, (to.host, to.port))
+                        self._transport.sendto(data, (self._edge.host, self._edge.port))
                     self._note(session, "out", data)
                 case Heard(session, data, _):
                     self._note(session, "in", data)
                 case InviteReceived():
                     pass
                 case RequestReceived(key, request, _):
-                    # The edge asks for signs of life; nothing else comes outside a call.
-                    self._act(self._agent.respond(key, status=200 if request.method == "OPTIONS" else 501, now=time.monotonic()))
+                    # The edge asks for signs of life. The rest (MESSAGE, SUBSCRIBE...) is known and not taken (RFC 3261 section 8.2.1).
+                    headers: Headers = () if request.method == "OPTIONS" else (ALLOW,)
+                    status = 200 if request.method == "OPTIONS" else 405
+                    self._act(self._agent.respond(key, status=status, headers=headers, now=time.monotonic()))
                 case _:
                     self._happened(output)
-        for session in self._leaving:
-            self._legs.pop(session, None)
-        self._leaving.clear()
         self._wind()
 
     def _wind(self) -> None:
@@ -154,9 +158,10 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def _happened(self, fact: Any) -> None:
         leg = self._legs.get(getattr(fact, "session", ""))
-        if leg is None:
+        dialogue = self._dialogues.get(leg) if leg is not None else None
+        if leg is None or dialogue is None:
             return
-        now, dialogue = _now(), self._dialogues[leg]
+        now = _now()
         match fact:
             case ProgressReceived(sdp=None):
                 self._deliver(LegRinging(now, leg))
@@ -175,12 +180,17 @@ class EdgeLine(asyncio.DatagramProtocol):
                 self._deliver(LegCancelled(now, leg))
             case ByeReceived():
                 self._over(leg)
-                self._deliver(LegHungUp(now, leg))
+                # A caller may end an unanswered call with BYE as well as with CANCEL (RFC 3261 section 15).
+                self._deliver(LegHungUp(now, leg) if dialogue.answered else LegCancelled(now, leg))
             case AckMissing():
-                self._over(leg)
+                # The agent says BYE; the leg is over when that is answered.
+                dialogue.ending = True
                 self._deliver(LegLost(now, leg, "our answer was never acknowledged (no ACK)"))
             case ByeAnswered():
                 self._over(leg)
+                if not dialogue.ending:
+                    # The agent hung up by itself, because the other side no longer knew of the call (RFC 3261 section 12.2.1.2).
+                    self._deliver(LegLost(now, leg, "it no longer knew of the call"))
             case ReofferReceived(sdp=None):
                 # An offer is asked of us here (RFC 3261 section 14.2); we have none to make that the other side has agreed to.
                 self._act(self._agent.refuse_reoffer(dialogue.session, status=488, now=time.monotonic()))
@@ -194,8 +204,8 @@ class EdgeLine(asyncio.DatagramProtocol):
     def _over(self, leg: LegId) -> None:
         dialogue = self._dialogues.pop(leg, None)
         if dialogue is not None:
-            # Its last messages of this round (the 200 to a BYE) still belong to it.
-            self._leaving.append(dialogue.session)
+            self._agent.forget(dialogue.session)
+            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._legs.pop, dialogue.session, None)
 
     def _order(self, leg: LegId, order: Callable[..., list[Output]], **details: Any) -> None:
         dialogue = self._dialogues.get(leg)
@@ -212,6 +222,8 @@ class EdgeLine(asyncio.DatagramProtocol):
 
         P-Asserted-Identity goes along: telephones and carriers behind the edge are in its trust domain (RFC 3325).
         """
+        if leg in self._dialogues:
+            raise SignallingRefused(f"leg {leg} is called already")
         self._dialogues[leg] = _Dialogue(leg, leg, incoming=False)
         self._legs[leg] = leg
         shown = f"{_quoted(shown_name)}<sip:{quote(shown_number, safe='+')}@{domain}>"
@@ -243,8 +255,9 @@ class EdgeLine(asyncio.DatagramProtocol):
     def end(self, leg: LegId, ending: Ending) -> None:
         """See the port. The Reason header (RFC 3326) lets a telephone say "answered elsewhere" and not "missed call"."""
         dialogue = self._dialogues.get(leg)
-        if dialogue is None:
+        if dialogue is None or dialogue.ending:
             return
+        dialogue.ending = True
         if dialogue.answered:
             self._order(leg, self._agent.bye, headers=(("Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'),))
         elif dialogue.incoming:

@@ -11,13 +11,21 @@ from offhook.sip.identity import Party, asserted, claimed, party, wants_privacy
 DTMF_RELAY = "application/dtmf-relay"
 _DIGITS = frozenset("0123456789*#ABCD")
 _LONGEST_NAME = 64
+_SOURCES = frozenset(Source)
+_NOBODY = Party("", "", "")
 
 
 def caller_of(request: Request) -> Caller:
     """Who calls, as the edge vouches for it in headers that it alone can write (it strips them from everybody else's requests)."""
-    source = Source(request.headers.get("X-Offhook-Source") or Source.PHONE)
+    said = request.headers.get("X-Offhook-Source") or ""
+    source = Source(said) if said in _SOURCES else Source.PHONE
     address = request.headers.get("X-Offhook-Address") or "an unknown address"
-    who = asserted(request) or claimed(request) or Party("", "", "")
+    vouched = asserted(request)
+    if source is Source.PHONE:
+        # From is anybody's own word: a telephone that the edge does not vouch for is nobody's.
+        who = vouched or _NOBODY
+        return Caller(source, username=who.user, domain=who.host, name=_name(who), address=address)
+    who = vouched or claimed(request) or _NOBODY
     if source is Source.CARRIER:
         hidden = wants_privacy(request)
         return Caller(source, number=None if hidden else _number(who), name="" if hidden else _name(who), address=address)
