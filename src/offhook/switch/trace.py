@@ -17,7 +17,14 @@ from offhook.services.ports.records import Trace
 MOST_ENTRIES = 2000
 """Beyond this a call's story is no longer written down: a peer that repeats itself for ever must not fill the memory."""
 
-_SECRETS = re.compile(rb"^((?:Proxy-)?Authorization:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE)
+MOST_OCTETS = 4 * 1024 * 1024
+"""The same for its messages, which may be 64 KB each; the whole story must pass the intercom too."""
+
+_SECRETS = re.compile(
+    # Credentials, with the blanks before the colon and the folded lines that RFC 3261 section 7.3.1 allows; keys of SRTP (RFC 4568).
+    rb"^((?:Proxy-)?Authorization[ \t]*:|a=crypto:[^ \r\n]* [^ \r\n]*)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(slots=True)
@@ -26,6 +33,7 @@ class Story:
 
     steps: list[tuple[float, Event | Command]] = field(default_factory=list)
     messages: list[tuple[float, LegId, str, bytes]] = field(default_factory=list)
+    octets: int = 0
 
     def happened(self, wall: float, what: Event | Command) -> None:
         """Note an event or an order."""
@@ -34,7 +42,8 @@ class Story:
 
     def passed(self, leg: LegId, wall: float, direction: str, data: bytes) -> None:
         """Note a SIP message."""
-        if len(self.messages) < MOST_ENTRIES:
+        if len(self.messages) < MOST_ENTRIES and self.octets + len(data) <= MOST_OCTETS:
+            self.octets += len(data)
             self.messages.append((wall, leg, direction, data))
 
     def told(self, call: Call, figures: MediaFigures) -> Trace:
