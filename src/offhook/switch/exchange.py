@@ -10,7 +10,7 @@ from offhook.domain.calls.commands import CloseMedia, Command, EndLeg, RecordCal
 from offhook.domain.calls.endings import SWITCH_FAILED
 from offhook.domain.calls.entering import enter
 from offhook.domain.calls.events import CallArrived, DigitPressed, Event, LegEvent, MediaClosed, Routed, StopAsked, TimerFired
-from offhook.domain.calls.ids import CallId, LegId, call_of
+from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
 from offhook.domain.media import MediaFigures
 from offhook.domain.routing import CallOut
 from offhook.services.ports.live import LiveCall
@@ -116,11 +116,19 @@ class Exchange:
             await self._bury(running)
         finally:
             running.timers.stop_all()
-            self._records.keep(call.cdr(running.figures), running.story.told(call, running.figures))
+            self._record(running)
             await asyncio.sleep(WRITTEN_SECONDS)
             del self._running[call.id]
             if not self._running:
                 self._empty.set()
+
+    def _record(self, running: _Running) -> None:
+        call = running.call
+        try:
+            self._records.keep(call.cdr(running.figures), running.story.told(call, running.figures))
+        except Exception:
+            # A story that cannot be told must not stand in the way of the calls that come, or of the system being stopped.
+            log.exception("call=%s: the call is not recorded", call.id)
 
     async def _step(self, running: _Running, event: Event) -> None:
         running.story.happened(event.at.wall, event)
@@ -150,9 +158,13 @@ class Exchange:
         call, executor = running.call, self._executor()
         if call.ending is None:
             call.end(SWITCH_FAILED, now())
-        for leg in call.legs:
-            await executor.run(call.id, EndLeg(leg, SWITCH_FAILED))
-        await executor.run(call.id, CloseMedia())
+        # The caller is there even if the mistake was made before the machine knew of him.
+        orders = [*(EndLeg(leg, SWITCH_FAILED) for leg in {leg_id(call.id, 0): None, **call.legs}), CloseMedia()]
+        for order in orders:
+            running.story.happened(now().wall, order)
+            answer = await executor.run(call.id, order)
+            if isinstance(answer, MediaClosed):
+                running.figures = answer.figures
 
 
 def _is_emergency(event: Routed) -> bool:
