@@ -35,11 +35,14 @@ async def answer_at(path: Path, answers: Mapping[str, Answer]) -> asyncio.Server
     """
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-            while line := await reader.readline():
-                writer.write(json.dumps(await _answered(answers, line)).encode() + b"\n")
-                await writer.drain()
-        writer.close()
+        try:
+            # ValueError: a line longer than anything we would write.
+            with suppress(ConnectionError, ValueError):
+                while line := await reader.readline():
+                    writer.write(await _answered(answers, line) + b"\n")
+                    await writer.drain()
+        finally:
+            writer.close()
 
     # A socket file that an earlier process left is replaced by bind; the mask keeps others out from the first moment.
     before = os.umask(0o177)
@@ -49,18 +52,25 @@ async def answer_at(path: Path, answers: Mapping[str, Answer]) -> asyncio.Server
         os.umask(before)
 
 
-async def _answered(answers: Mapping[str, Answer], line: bytes) -> dict[str, Any]:
-    question = json.loads(line)
+async def _answered(answers: Mapping[str, Answer], line: bytes) -> bytes:
+    try:
+        question = json.loads(line)
+    except (ValueError, RecursionError):
+        return _refusal("a question is one line of JSON")
     name = str(question.pop("ask", "")) if isinstance(question, dict) else ""
     if name not in answers:
-        return {"refusal": f"{name!r} is no question that is answered here"}
+        return _refusal(f"{name!r} is no question that is answered here")
     try:
-        return {"answer": await answers[name](**question)}
+        return json.dumps({"answer": await answers[name](**question)}).encode()
     except Refused as refusal:
-        return {"refusal": str(refusal)}
+        return _refusal(str(refusal))
     except Exception:
         log.exception("the question %r could not be answered", name)
-        return {"refusal": f"the question {name!r} failed; the log of the process asked says how"}
+        return _refusal(f"the question {name!r} failed; the log of the process asked says how")
+
+
+def _refusal(sentence: str) -> bytes:
+    return json.dumps({"refusal": sentence}).encode()
 
 
 async def ask(path: Path, question: str, timeout_seconds: float = 5.0, **details: Any) -> Any:
@@ -72,13 +82,13 @@ async def ask(path: Path, question: str, timeout_seconds: float = 5.0, **details
                 writer.write(json.dumps({"ask": question, **details}).encode() + b"\n")
                 await writer.drain()
                 line = await reader.readline()
+                reply = json.loads(line) if line else None
             finally:
                 writer.close()
     except (OSError, TimeoutError, ValueError) as cause:
         raise Silent(f"no answer at {path.name}: {type(cause).__name__}") from cause
-    if not line:
+    if not isinstance(reply, dict):
         raise Silent(f"no answer at {path.name}: it hung up")
-    reply = json.loads(line)
     if "refusal" in reply:
         raise Refused(reply["refusal"])
     return reply["answer"]
