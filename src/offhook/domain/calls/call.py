@@ -186,6 +186,7 @@ def _routed(call: Call, event: Routed) -> list[Command]:
 
 
 def _cancelled(call: Call, event: Event) -> list[Command]:
+    call.answered = None
     return call.end(CALLER_CANCELLED, event.at)
 
 

@@ -183,6 +183,15 @@ CALLER_LOST = Ending(
     "The caller's telephone went silent in the middle of the signalling.",
     "Check the telephone's network: our answer or its acknowledgement did not come through.",
 )
+CALLEE_LOST = Ending(
+    "callee.lost",
+    480,
+    "Temporarily Unavailable",
+    102,
+    Fault.NETWORK,
+    "The called telephone went silent in the middle of the signalling, or no longer knew of the call.",
+    "Check the telephone's network, and whether it was started anew during the call.",
+)
 REGISTRAR_ABSENT = Ending(
     "edge.registrar_absent",
     503,

@@ -86,7 +86,7 @@ class Attending:
 
     def handle(self, call: Call, event: Event) -> list[Command]:
         """The orders that follow from an event: the bridge's, once somebody is being connected, else by the table."""
-        if self.bridge is not None:
+        if self.bridge is not None and not self._answers_change(event):
             return self.bridge.handle(call, event)
         move = ATTENDANT_MOVES[self.stage].get(type(event))
         return move.do(self, call, event) if move else []
@@ -95,6 +95,11 @@ class Attending:
     def state(self) -> str:
         """The bridge's state once there is one."""
         return self.bridge.state if self.bridge is not None else self.stage.value
+
+    def _answers_change(self, event: Event) -> bool:
+        # A key pressed right after a re-INVITE connects before the media engine has said what to answer to it.
+        asked = isinstance(event, MediaAlone) or (isinstance(event, CommandFailed) and event.command is AnswerAlone)
+        return asked and self.changing is not None
 
     def _answer(self, call: Call, event: MediaAlone) -> list[Command]:
         call.answered, call.connected = event.at, f"the attendant {self.attendant.name}"
@@ -226,7 +231,10 @@ ATTENDANT_MOVES: Mapping[AttendantStage, Mapping[type, Move]] = MappingProxyType
             TimerFired: Move(Attending._goodbye, ()),
             **_talking(_S.LEAVING),
         },
-        _S.CONNECTING: {},
+        _S.CONNECTING: {
+            MediaAlone: Move(Attending._changed, (_S.CONNECTING,)),
+            CommandFailed: Move(Attending._voiceless, (_S.CONNECTING,)),
+        },
     }
 )
 """What an attendant does at each stage; while CONNECTING the bridge's table rules. An entry that leads nowhere ends the call."""

@@ -38,6 +38,7 @@ from offhook.domain.calls.commands import (
 )
 from offhook.domain.calls.endings import (
     ANSWERED_ELSEWHERE,
+    CALLEE_LOST,
     CALLEE_NO_ANSWER,
     CALLEE_NOT_REGISTERED,
     CALLER_LEFT,
@@ -47,6 +48,7 @@ from offhook.domain.calls.endings import (
     MEDIA_ABSENT,
     MEDIA_REFUSED,
     REGISTRAR_ABSENT,
+    SWITCH_FAILED,
     Ending,
 )
 from offhook.domain.calls.events import (
@@ -165,7 +167,8 @@ class Bridge:
         return [*prepared, StartTimer(Timer.RING, RING_SECONDS)]
 
     def _not_found(self, call: Call, event: CommandFailed) -> list[Command]:
-        return self.fail(call, REGISTRAR_ABSENT, event)
+        # What else can fail here (stopping the attendant's voice) says nothing of the telephones.
+        return self.fail(call, REGISTRAR_ABSENT, event) if event.command is FindDevices else []
 
     def _offered(self, call: Call, event: MediaOffered) -> list[Command]:
         return self._invite(call, call.legs[event.leg], event.sdp)
@@ -264,7 +267,7 @@ class Bridge:
         return call.end(HUNG_UP_BY_CALLER if by_caller else HUNG_UP_BY_CALLEE, event.at)
 
     def _lost(self, call: Call, event: LegLost) -> list[Command]:
-        return call.end(CALLER_LOST, event.at)
+        return call.end(CALLER_LOST if event.leg == call.caller_leg.id else CALLEE_LOST, event.at)
 
     def _too_early(self, call: Call, event: LegReoffered) -> list[Command]:
         return [RefuseReoffer(event.leg, 491)]
@@ -316,6 +319,9 @@ class Bridge:
         return self.codec or next((codec for codec in mine if codec in theirs), mine[0] if mine else "PCMU")
 
     def _change_failed(self, call: Call, event: CommandFailed) -> list[Command]:
+        if event.command is AnswerLeg:
+            # The telephones would talk to nobody: the caller was never told.
+            return call.end(SWITCH_FAILED, event.at)
         if self.changing is None or event.command not in (OfferMedia, AnswerMedia):
             return []
         leg, self.changing = self.changing.leg, None
@@ -352,7 +358,7 @@ BRIDGE_MOVES: Mapping[BridgeStage, Mapping[type, Move]] = MappingProxyType(
     {
         _S.FINDING: {
             DevicesFound: Move(Bridge._found, (_S.RINGING, _S.OVER)),
-            CommandFailed: Move(Bridge._not_found, (_S.OVER,)),
+            CommandFailed: Move(Bridge._not_found, (_S.FINDING, _S.OVER)),
             LegReoffered: Move(Bridge._too_early, (_S.FINDING,)),
             **_ENDS,
         },
@@ -378,7 +384,7 @@ BRIDGE_MOVES: Mapping[BridgeStage, Mapping[type, Move]] = MappingProxyType(
             LegReoffered: Move(Bridge._reoffered, (_S.TALKING,)),
             MediaOffered: Move(Bridge._change_offered, (_S.TALKING,)),
             MediaAnswered: Move(Bridge._change_answered, (_S.TALKING,)),
-            CommandFailed: Move(Bridge._change_failed, (_S.TALKING,)),
+            CommandFailed: Move(Bridge._change_failed, (_S.TALKING, _S.OVER)),
             DigitPressed: Move(Bridge._pressed, (_S.TALKING,)),
             TimerFired: Move(Bridge._watch, (_S.TALKING,)),
             FiguresRead: Move(Bridge._watched, (_S.TALKING,)),

@@ -56,7 +56,8 @@ LEG_MOVES: Mapping[LegState, Mapping[type, LegState]] = MappingProxyType(
         LegState.INVITED: _ANSWERS,
         LegState.RINGING: _ANSWERS,
         # A digit may overtake the acknowledgement: sound does not wait for it.
-        LegState.ANSWERED: {LegConfirmed: LegState.UP, DigitPressed: LegState.ANSWERED, **_ENDS},
+        # A caller's CANCEL and our order to answer may cross on their way: then the answer was never sent.
+        LegState.ANSWERED: {LegConfirmed: LegState.UP, DigitPressed: LegState.ANSWERED, LegCancelled: LegState.GONE, **_ENDS},
         LegState.UP: {LegConfirmed: LegState.UP, **_STAYS_UP, **_ENDS},
         LegState.GONE: {},
     }
