@@ -35,6 +35,8 @@ async def calls(house: Inside, visitor: Visitor, asked: Annotated[CallsAsked, Qu
         past, after = await run_in_threadpool(_past, house, visitor.organization, asked)
         over = {call.call for call in past}
         shown = past + [call for call in shown if call.call not in over]
+    else:
+        shown = [call for call in shown if call.live]
     shown.sort(key=lambda call: call.call, reverse=True)
     page = shown[: asked.limit]
     following = page[-1].call if len(shown) > asked.limit else after
