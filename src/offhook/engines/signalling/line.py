@@ -108,6 +108,13 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._act(self._agent.receive(data, self._edge, time.monotonic()))
 
     def _act(self, outputs: list[Output]) -> None:
+        try:
+            self._carry(outputs)
+        finally:
+            # A mistake about one message must not stop the repeats and timeouts of all the others.
+            self._wind()
+
+    def _carry(self, outputs: list[Output]) -> None:
         for output in outputs:
             if isinstance(output, InviteReceived):
                 # The call comes first, so that its INVITE and the 100 to it stand in its ladder too.
@@ -131,7 +138,6 @@ class EdgeLine(asyncio.DatagramProtocol):
                     self._act(self._agent.respond(key, status=status, headers=headers, now=time.monotonic()))
                 case _:
                     self._happened(output)
-        self._wind()
 
     def _wind(self) -> None:
         due = self._agent.next_due()

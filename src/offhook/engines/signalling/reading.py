@@ -42,7 +42,7 @@ def description_of(text: str | None) -> Description:
     """What a session description offers. One that cannot be read, or is not there, describes a party that speaks nothing."""
     try:
         read = descriptions.parse(text or "")
-    except descriptions.BadSdp:
+    except ValueError:
         return Description(text or "", (), Direction.BOTH, "")
     names = tuple(_named(codec.name) for codec in descriptions.codecs(read) if codec.name.lower() not in ("telephone-event", "cn"))
     where = descriptions.address(read)
