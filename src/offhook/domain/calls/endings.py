@@ -48,7 +48,7 @@ CALLEE_NOT_REGISTERED = Ending(
     20,
     Fault.CALLEE,
     "The called person has no telephone registered at the moment.",
-    "Check that the telephone is on, reaches this server and shows itself as registered; `offhook doctor` and the edge's log name refused registrations.",
+    "Check that the telephone is on, reaches this server and shows itself as registered; the log of kamailio names refused registrations and says why.",
 )
 CALLEE_UNREACHABLE = Ending(
     "callee.unreachable",
