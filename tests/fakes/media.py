@@ -12,7 +12,13 @@ from offhook.engines.rtpengine.sdp import formats, listening_answer, narrowed
 from offhook.services.ports.media import MediaAbsent, MediaRefused
 
 ADDRESS = "127.0.0.1"
-_OFFERABLE = {"PCMU": "0 PCMU/8000", "PCMA": "8 PCMA/8000", "G722": "9 G722/8000", "opus": "96 opus/48000/2"}
+_OFFERABLE = {
+    "PCMU": "0 PCMU/8000",
+    "PCMA": "8 PCMA/8000",
+    "G722": "9 G722/8000",
+    "opus": "96 opus/48000/2",
+    "telephone-event": "101 telephone-event/8000",
+}
 _FIRST_PORT = 40000
 
 

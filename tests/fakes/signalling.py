@@ -1,0 +1,94 @@
+"""Signalling without messages: telephones that do what a test says, and a line that refuses what no leg in that state could be told."""
+
+from typing import NamedTuple
+
+from offhook.domain.calls.endings import Ending
+from offhook.domain.calls.events import CallArrived, LegConfirmed, LegEvent
+from offhook.domain.calls.ids import LegId
+from offhook.services.ports.signalling import Deliver, SignallingRefused
+from offhook.switch.executor import now
+
+_NEEDS = {
+    "ring": {"arrived"},
+    "progress": {"arrived"},
+    "answer": {"arrived"},
+    "accept_reoffer": {"reoffered"},
+    "refuse_reoffer": {"reoffered"},
+    "send_digit": {"up", "reoffered"},
+}
+
+
+class Told(NamedTuple):
+    """One order as it was given."""
+
+    what: str
+    leg: LegId
+    detail: str = ""
+
+
+class FakeSignalling:
+    """A caller acknowledges at once what is answered. `breaks` makes an order fail by a mistake of the line's own."""
+
+    def __init__(self) -> None:
+        self.deliver: Deliver = lambda event: None
+        self.orders: list[Told] = []
+        self.states: dict[LegId, str] = {}
+        self.endings: dict[LegId, Ending] = {}
+        self.breaks: set[str] = set()
+
+    def given(self, what: str) -> list[Told]:
+        """The orders of one kind, oldest first."""
+        return [order for order in self.orders if order.what == what]
+
+    def arrives(self, event: CallArrived) -> None:
+        """A call comes."""
+        self.states[event.leg] = "arrived"
+        self.deliver(event)
+
+    def happens(self, event: LegEvent, state: str) -> None:
+        """Something happens to a leg, which brings it into this state."""
+        self.states[event.leg] = state
+        self.deliver(event)
+
+    def invite(self, leg: LegId, *, uri: str, sdp: str, to: str, domain: str, shown_name: str, shown_number: str) -> None:
+        self._takes(Told("invite", leg, f"{uri} {shown_number}"))
+        if leg in self.states:
+            raise SignallingRefused(f"{leg} is called already")
+        self.states[leg] = "calling"
+
+    def ring(self, leg: LegId) -> None:
+        self._needs(Told("ring", leg))
+
+    def progress(self, leg: LegId, sdp: str) -> None:
+        self._needs(Told("progress", leg))
+
+    def answer(self, leg: LegId, sdp: str) -> None:
+        self._needs(Told("answer", leg, sdp))
+        self.happens(LegConfirmed(now(), leg), "up")
+
+    def end(self, leg: LegId, ending: Ending) -> None:
+        self._takes(Told("end", leg, ending.code))
+        if self.states.get(leg, "over") != "over":
+            self.states[leg] = "over"
+            self.endings[leg] = ending
+
+    def accept_reoffer(self, leg: LegId, sdp: str) -> None:
+        self._needs(Told("accept_reoffer", leg, sdp))
+        self.states[leg] = "up"
+
+    def refuse_reoffer(self, leg: LegId, status: int) -> None:
+        self._needs(Told("refuse_reoffer", leg, str(status)))
+        self.states[leg] = "up"
+
+    def send_digit(self, leg: LegId, digit: str) -> None:
+        self._needs(Told("send_digit", leg, digit))
+
+    def _takes(self, order: Told) -> None:
+        if order.what in self.breaks:
+            raise RuntimeError(f"{order.what} is broken")
+        self.orders.append(order)
+
+    def _needs(self, order: Told) -> None:
+        self._takes(order)
+        if self.states.get(order.leg, "over") not in _NEEDS[order.what]:
+            raise SignallingRefused(f"{order.leg} is {self.states.get(order.leg, 'over')}")
