@@ -9,6 +9,7 @@ from typing import Any
 
 from offhook import intercom
 from offhook.domain.errors import Refusal
+from offhook.domain.organizations import Purpose
 from offhook.engines.kamailio import render
 from offhook.engines.kamailio.client import Edge
 from offhook.engines.kamailio.settings import EdgeMisconfigured
@@ -38,6 +39,7 @@ SANDBOX_HOST = "127.0.2.1"
 
 def run() -> int:
     """Run the system until it is stopped; the exit code."""
+    os.umask(0o077)  # whatever we or our children write is nobody else's to read
     try:
         asyncio.run(_run(read(os.environ)))
     except SettingsWrong as wrong:
@@ -83,7 +85,8 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
         return list(supervisor.states())
 
     async def ready() -> None:
-        link = None if list_organizations(store) else f"{plan.api_url}/welcome/{invite(store)}"
+        customers = [each for each in list_organizations(store) if each.purpose is Purpose.CUSTOMER]
+        link = None if plan.sandbox or customers else f"{plan.api_url}/welcome/{invite(store)}"
         if seeded is not None:
             write_json_atomically(folder.sandbox_file, _sandbox_file(plan, seeded))
         for line in summary_lines(plan, seeded, link):

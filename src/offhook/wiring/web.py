@@ -9,23 +9,28 @@ from offhook.carriers.sandbox.desk import CarrierDesk
 from offhook.domain.errors import Unavailable
 from offhook.doors.api.app import create_app
 from offhook.doors.api.house import House
+from offhook.engines.kamailio.client import Edge
 from offhook.plan import SystemPlan
 from offhook.probes.errand import Errand
+from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.store.engine import open_engine
 from offhook.store.transaction import Database
 from offhook.switch.desk import SwitchDesk
+from offhook.wiring.engines import edge_settings
 from offhook.wiring.process import run_process
 
 
 async def run_web(plan: SystemPlan) -> None:
     """Serve until SIGTERM, which uvicorn hears itself."""
 
+    edge = Edge(edge_settings(plan))
+
     async def status() -> dict[str, Any]:
         try:
             processes = await intercom.ask(plan.supervisor_desk, "states")
         except intercom.Silent as silent:
             raise Unavailable("The supervisor does not answer; the system is being stopped, or was started in parts.") from silent
-        return {"processes": processes, "engines": [], "ports": _ports(plan)}
+        return {"processes": processes, "engines": [await _edge(edge)], "ports": _ports(plan)}
 
     house = House(
         store=Database(open_engine(plan.database_url)),
@@ -40,6 +45,13 @@ async def run_web(plan: SystemPlan) -> None:
         create_app(house), host=plan.address, port=plan.http_port, log_level="warning", server_header=False, timeout_graceful_shutdown=2
     )
     await uvicorn.Server(configuration).serve()
+
+
+async def _edge(edge: Edge) -> dict[str, Any]:
+    try:
+        return {"name": "kamailio", "answers": True, **await edge.counters()}
+    except RegistrarAbsent:
+        return {"name": "kamailio", "answers": False}
 
 
 def _ports(plan: SystemPlan) -> list[dict[str, Any]]:
