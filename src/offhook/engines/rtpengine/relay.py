@@ -32,12 +32,22 @@ class _WideOffer(NamedTuple):
     shape: MediaShape
 
 
+class _Alone(NamedTuple):
+    """A leg that was answered by the system: to which SDP, in which codec, and whether the system's end is still there."""
+
+    sdp: str
+    codec: str
+    shape: MediaShape
+    attended: bool = True
+
+
 class RtpEngine:
     """The port `Media` on one rtpengine."""
 
     def __init__(self, client: NgClient) -> None:
         self._client = client
-        self._alone: dict[CallId, dict[LegId, tuple[str, str]]] = {}  # the SDP each leg was answered to by the system, and the codec
+        self._alone: dict[CallId, dict[LegId, _Alone]] = {}
+        self._offered: dict[CallId, set[tuple[LegId, LegId]]] = {}  # who was offered to whom, and not removed since
         self._wide: dict[CallId, dict[tuple[LegId, LegId], _WideOffer]] = {}  # not answered yet
 
     async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
@@ -46,7 +56,9 @@ class RtpEngine:
         offered = self._as_agreed(call, offerer, sdp)
         if wide:
             self._wide.setdefault(call, {})[offerer, answerer] = _WideOffer(offered, shape)
-        return await self._exchanged("offer", call, offerer, answerer, offered, {**_SHAPES[shape], **wide})
+        sent = await self._exchanged("offer", call, offerer, answerer, offered, {**_SHAPES[shape], **wide})
+        self._offered.setdefault(call, set()).add((offerer, answerer))
+        return sent
 
     async def answer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
         """The SDP to send to `offerer`; see Media.answer."""
@@ -67,11 +79,14 @@ class RtpEngine:
         self._alone.get(call, {}).pop(leg, None)  # asked anew, it may agree anew
         await self.offer(call, leg, alone(leg), sdp, MediaShape.PLAIN)
         answered = await self.answer(call, leg, alone(leg), made_up, shape)
-        self._alone.setdefault(call, {})[leg] = (sdp, codec)
+        self._alone.setdefault(call, {})[leg] = _Alone(sdp, codec, shape)
         return answered
 
     async def leave_alone(self, call: CallId, leg: LegId) -> None:
         """Take away the system's end; see Media.leave_alone."""
+        was = self._alone.get(call, {}).get(leg)
+        if was is not None:
+            self._alone[call][leg] = was._replace(attended=False)
         await self.remove(call, leg, alone(leg))
 
     async def play(self, call: CallId, to: LegId, sound: Path, repeat: int = 1) -> int:
@@ -107,6 +122,22 @@ class RtpEngine:
         With its last answerer a call is forgotten whole, the offerer's port too: offer to the next one first where the port must stay.
         """
         await self._order("delete", call, {"from-tag": offerer, "to-tag": answerer})
+        self._wide.get(call, {}).pop((offerer, answerer), None)
+        offered = self._offered.get(call, set())
+        offered.discard((offerer, answerer))
+        was = self._alone.get(call, {}).get(offerer)
+        if was is not None and was.attended and offered <= {(offerer, alone(offerer))}:
+            await self._attend_again(call, offerer, was)
+
+    async def _attend_again(self, call: CallId, leg: LegId, was: _Alone) -> None:
+        """Bring a leg back to the system's end.
+
+        The offer to another took it away, and rtpengine 10.5 discards what has nowhere to go ("lack of sink"), digits with it.
+        """
+        made_up = listening_answer(was.sdp, was.codec)
+        assert made_up is not None  # it was answered so before
+        await self._exchanged("offer", call, leg, alone(leg), was.sdp, _SHAPES[MediaShape.PLAIN])
+        await self._exchanged("answer", call, leg, alone(leg), made_up, _SHAPES[was.shape])
 
     async def figures(self, call: CallId) -> MediaFigures:
         """The figures up to now; empty when the engine does not know the call."""
@@ -120,6 +151,7 @@ class RtpEngine:
         """Free every port of the call; its last figures, empty for a call that is not known."""
         self._alone.pop(call, None)
         self._wide.pop(call, None)
+        self._offered.pop(call, None)
         # `delete` with a tag would tell the figures itself, but spares legs which that tag never spoke with; without one it takes all.
         last = await self.figures(call)
         await self._order("delete", call, {})
@@ -130,8 +162,8 @@ class RtpEngine:
 
         Without this a phone that answers later could choose another codec, of which nobody tells the offerer: it is not re-INVITEd.
         """
-        answered, codec = self._alone.get(call, {}).get(offerer, ("", ""))
-        return narrowed(sdp, codec) if codec and sdp == answered else sdp
+        was = self._alone.get(call, {}).get(offerer)
+        return narrowed(sdp, was.codec) if was is not None and sdp == was.sdp else sdp
 
     async def _exchanged(self, command: str, call: CallId, offerer: LegId, answerer: LegId, sdp: str, extra: Body) -> str:
         reply = await self._order(command, call, {"from-tag": offerer, "to-tag": answerer, "sdp": sdp, **_ALWAYS, **extra})
