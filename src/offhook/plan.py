@@ -84,6 +84,9 @@ class SystemPlan:
 
 def read_plan(file: Path) -> SystemPlan:
     """The plan in a file that the supervisor wrote. Raises OSError, ValueError."""
-    values = json.loads(file.read_text())
-    values["trusted"] = tuple(values["trusted"])
-    return SystemPlan(**{entry.name: values[entry.name] for entry in fields(SystemPlan)})
+    try:
+        values = json.loads(file.read_text())
+        values["trusted"] = tuple(values["trusted"])
+        return SystemPlan(**{entry.name: values[entry.name] for entry in fields(SystemPlan)})
+    except (ValueError, TypeError, KeyError) as wrong:
+        raise ValueError(f"{file} is no plan of this version: {type(wrong).__name__}: {wrong}") from wrong
