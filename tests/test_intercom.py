@@ -118,7 +118,8 @@ async def test_a_peer_that_hangs_up_or_babbles_is_silent(tmp_path: Path, reply: 
 async def test_only_the_owner_may_open_it(desk: Path) -> None:
     before = os.umask(0)
     os.umask(before)
-    assert stat.S_IMODE(os.stat(desk).st_mode) == 0o600
+    there = await asyncio.to_thread(desk.stat)
+    assert stat.S_IMODE(there.st_mode) == 0o600
     assert before != 0o177, "the mask of the process is as it was"
 
 

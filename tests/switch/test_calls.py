@@ -6,7 +6,7 @@ import json
 import pytest
 
 from offhook.domain.calls.call import Call
-from offhook.domain.calls.events import DigitPressed, LegRinging
+from offhook.domain.calls.events import DigitPressed, LegLost, LegRinging
 from offhook.domain.calls.ids import LegId, leg_id
 from offhook.domain.routing import Caller, Source
 from offhook.services.explain import explain
@@ -112,6 +112,28 @@ async def test_a_key_at_the_attendant_connects_in_spite_of_a_change_under_way(of
     assert office.signalling.given("accept_reoffer"), "the re-INVITE was left without an answer"
     office.hangs_up(leg)
     assert (await office.ended(call))[0].ending.code == "completed.by_callee"
+
+
+async def test_a_greeting_that_cannot_be_stopped_keeps_nobody_from_being_called(office: Office) -> None:
+    call = office.dials("100")
+    await eventually(lambda: office.voice.said)
+    office.media.refusals["stop"] = "in a test"
+    office.exchange.heard(call, leg_id(call, 0), "0", 100)
+    leg = await office.called(call)
+    office.answers(leg)
+    await office.stands(call, "talking")
+    office.hangs_up(leg)
+    assert (await office.ended(call))[0].connected == "chloe's telephone at 127.0.0.1:5084 (Phone/1)"
+
+
+@pytest.mark.parametrize(("number", "code"), [(0, "caller.lost"), (1, "callee.lost")])
+async def test_the_ending_says_who_was_lost(office: Office, number: int, code: str) -> None:
+    call = await office.talking("103")
+    leg = leg_id(call, number)
+    office.signalling.happens(LegLost(now(), leg, "in a test"), "over")
+    cdr, trace = await office.ended(call)
+    assert cdr.ending.code == code
+    assert explain(trace).ending is not None
 
 
 async def test_hold_and_resume(office: Office) -> None:
