@@ -33,7 +33,7 @@ async def unwritable() -> Any:
     return object()
 
 
-ANSWERS = {"double": double, "never": never, "refuses": refuses, "mistaken": mistaken, "unwritable": unwritable}
+ANSWERS: dict[str, intercom.Answer] = {"double": double, "never": never, "refuses": refuses, "mistaken": mistaken, "unwritable": unwritable}
 
 
 @pytest.fixture

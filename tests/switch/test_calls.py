@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from offhook.domain.calls.ids import LegId, leg_id
 from offhook.domain.routing import Caller, Source
 from offhook.services.explain import explain
 from offhook.services.ports.signalling import SignallingRefused
+from offhook.services.snapshot import Snapshot
 from offhook.switch.executor import now
 from tests.fakes import world
 from tests.switch.office import ANSWER, OFFER, Office, eventually
@@ -162,6 +164,10 @@ async def test_keys_in_the_signalling_are_passed_on(office: Office) -> None:
     assert [(order.leg, order.detail) for order in office.signalling.given("send_digit")] == [(leg_id(call, 1), "7")]
 
 
+def nothing_held() -> Snapshot:
+    raise KeyError("no configuration")
+
+
 @pytest.mark.parametrize(
     ("dialled", "trouble", "code", "status"),
     [
@@ -188,9 +194,7 @@ async def test_a_trouble_becomes_its_ending(office: Office, dialled: str, troubl
     elif trouble.endswith("broken"):
         office.signalling.breaks.add(trouble.split()[0])
     else:
-        office.executor = type(office.executor)(
-            office.signalling, office.media, office.registrar, office.voice, office.voice, lambda: 1 / 0  # type: ignore[arg-type]
-        )  # fmt: skip
+        office.executor = replace(office.executor, configuration=nothing_held)
     call = office.dials(dialled)
     if trouble == "answer broken":
         office.answers(await office.called(call))

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from sipmessage import Request
+from sipmessage import URI, Request
 
 from offhook.domain.media import Direction
 from offhook.domain.routing import Source
@@ -24,7 +24,7 @@ sdp_line = some.one_of(
 
 
 def invite(uri: str = "sip:102@lumen.test", body: bytes = b"", **headers: str) -> Request:
-    request = Request("INVITE", uri)
+    request = Request("INVITE", URI.parse(uri))
     for name, content in headers.items():
         request.headers.add(name.replace("_", "-"), content)
     request.body = body
