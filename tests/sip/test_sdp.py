@@ -134,3 +134,8 @@ def test_nothing_but_a_refusal_comes_out_of_junk(data: bytes) -> None:
     telephone_event(sdp)
     address(sdp)
     assert direction(parse(str(with_direction(sdp, Direction.SENDONLY)))) in Direction
+
+
+def test_a_description_without_media_offers_nothing() -> None:
+    read = parse("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n")
+    assert read.media == () and read.audio is None

@@ -91,7 +91,7 @@ def parse(text: str | bytes) -> Sdp:
     for line in lines:
         if len(line) < 2 or line[1] != "=" or "\r" in line or "\0" in line:
             raise BadSdp(f"not an SDP line: {line[:40]!r}")
-    ends = [*starts[1:], len(lines)]
+    ends = [*starts[1:], len(lines)] if starts else []
     media = tuple(_media(lines[start], tuple(lines[start + 1 : end])) for start, end in zip(starts, ends, strict=True))
     return Sdp(tuple(lines[: starts[0]] if starts else lines), media)
 

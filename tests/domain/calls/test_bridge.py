@@ -12,11 +12,13 @@ from offhook.domain.calls.commands import (
     OfferMedia,
     Play,
     ProgressLeg,
+    ReadFigures,
     RefuseReoffer,
     RemoveMedia,
     RingLeg,
     SendDigit,
     Silence,
+    StartTimer,
     StopSound,
     Unsilence,
 )
@@ -231,3 +233,9 @@ def test_a_caller_that_never_acknowledges_is_lost() -> None:
     scene.call.legs[CALLER].state = LegState.ANSWERED
     assert {o.leg for o in scene.tell(lambda at: LegLost(at, CALLER, "no ACK")) if isinstance(o, EndLeg)} == {FIRST}
     assert scene.closes() == "caller.lost"
+
+
+def test_the_watch_goes_on_after_figures_that_could_not_be_read() -> None:
+    scene = Scene().talking()
+    scene.fires(Timer.WATCH)
+    assert [type(order) for order in scene.fails(ReadFigures, Trouble.ABSENT)] == [StartTimer]

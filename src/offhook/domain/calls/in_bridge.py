@@ -319,6 +319,8 @@ class Bridge:
         return self.codec or next((codec for codec in mine if codec in theirs), mine[0] if mine else "PCMU")
 
     def _change_failed(self, call: Call, event: CommandFailed) -> list[Command]:
+        if event.command is ReadFigures:
+            return [StartTimer(Timer.WATCH, WATCH_SECONDS)]
         if event.command is AnswerLeg:
             # The telephones would talk to nobody: the caller was never told.
             return call.end(SWITCH_FAILED, event.at)
