@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.calls.stories import connected, hear_each_other, registered, told
+from tests.calls.stories import connected, found, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 
 pytestmark = pytest.mark.engines
@@ -146,3 +147,16 @@ async def test_calls_go_on_without_the_database(troubled: System) -> None:
         again, other = await connected(anna, ben, "102")
         await hear_each_other(again, other)
         await again.hangs_up()
+
+
+async def test_a_locked_database_loses_no_record(troubled: System) -> None:
+    async with registered(troubled.phone("anna"), troubled.phone("ben")) as (anna, ben):
+        with closing(sqlite3.connect(troubled.folder / "offhook.sqlite", isolation_level=None)) as locker:
+            locker.execute("BEGIN IMMEDIATE")
+            call, other = await connected(anna, ben, "102")
+            await hear_each_other(call, other)
+            await call.hangs_up()
+            await asyncio.sleep(1.0)  # past the moment at which its record is written
+            assert found(troubled, call.call_id) is None
+            locker.execute("ROLLBACK")
+        await told(troubled, call, "completed.by_caller")
