@@ -84,12 +84,17 @@ def found(system: System, sip_call_id: str, domain: str = "lumen.test", *, live:
 
 
 async def told(system: System, call: PhoneCall, code: str, *, domain: str = "lumen.test") -> dict[str, Any]:
-    """The record and explanation of a call that is over, checked wherever they are shown: API, list, command line."""
+    """The record and explanation of a call that must have ended so."""
     answer = await eventually(lambda: found(system, call.call_id, domain), f"a record of {call.story()}")
     record, explanation = answer["record"], answer["explanation"]
     assert (record["state"], explanation["state"]) == (code, code), call.story()
-    token = system.organization(domain)["api"]["token"]
-    await check_printed(system, record["call"], code, token)
+    return answer
+
+
+async def told_and_printed(system: System, call: PhoneCall, code: str) -> dict[str, Any]:
+    """The same, checked on the command line too."""
+    answer = await told(system, call, code)
+    await check_printed(system, answer["record"]["call"], code, system.sandbox["api"]["token"])
     return answer
 
 

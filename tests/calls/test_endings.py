@@ -10,7 +10,16 @@ from offhook.phones.calls import Who
 from offhook.phones.phone import BUSY, DECLINES, Policy
 from offhook.phones.registration import RegistrationRefused
 from offhook.sip.sdp import Codec
-from tests.calls.stories import PATIENCE_SECONDS, check_printed, connected, eventually, listed, registered, token_of_the_provider, told
+from tests.calls.stories import (
+    PATIENCE_SECONDS,
+    check_printed,
+    connected,
+    eventually,
+    listed,
+    registered,
+    token_of_the_provider,
+    told_and_printed,
+)
 from tests.calls.system import System
 
 pytestmark = pytest.mark.engines
@@ -23,7 +32,7 @@ async def test_hung_up(system: System, by_caller: bool) -> None:
         first, second = (call, other) if by_caller else (other, call)
         await first.hangs_up()
         assert (await second.ended()).who is Who.THEM
-        answer = await told(system, call, "completed.by_caller" if by_caller else "completed.by_callee")
+        answer = await told_and_printed(system, call, "completed.by_caller" if by_caller else "completed.by_callee")
     assert answer["record"]["answered_at"] is not None and answer["record"]["talked_seconds"] is not None
     ladder = "\n".join(answer["explanation"]["ladder"])
     assert "200 OK (INVITE) +SDP" in ladder and ladder.count("200 OK (BYE)") == 2
@@ -37,7 +46,7 @@ async def test_the_caller_gives_up(system: System) -> None:
         await call.ringing()
         assert (await call.hangs_up()).status == 487
         assert (await other.ended()).status == 487
-        answer = await told(system, call, "caller.cancelled")
+        answer = await told_and_printed(system, call, "caller.cancelled")
     assert answer["record"]["answered_at"] is None
     assert "487 Request Terminated" in "\n".join(answer["explanation"]["ladder"])
 
@@ -57,7 +66,7 @@ async def test_the_called_telephone_refuses(system: System, policy: Policy, stat
     async with registered(system.phone("anna"), system.phone("ben", policy=policy)) as (anna, _):
         call = await anna.dials("102")
         assert (await call.ended()).status == status
-        answer = await told(system, call, code)
+        answer = await told_and_printed(system, call, code)
     assert f"<-- {status} " in "\n".join(answer["explanation"]["ladder"])
 
 
@@ -77,7 +86,7 @@ async def test_what_was_dialled_cannot_be_reached(system: System, dialled: str, 
     async with registered(system.phone("anna")) as (anna,):
         call = await anna.dials(dialled)
         assert (await call.ended(PATIENCE_SECONDS)).status == status
-        answer = await told(system, call, code)
+        answer = await told_and_printed(system, call, code)
     assert answer["record"]["dialled"] == dialled
     assert f"<-- {status} " in "\n".join(answer["explanation"]["ladder"])
 
@@ -86,7 +95,7 @@ async def test_a_number_of_the_carrier_that_hangs_up_by_itself(system: System) -
     async with registered(system.phone("anna")) as (anna,):
         call = await (await anna.dials("+12065550194")).answered(PATIENCE_SECONDS)
         assert (await call.ended()).who is Who.THEM
-        answer = await told(system, call, "completed.by_callee")
+        answer = await told_and_printed(system, call, "completed.by_callee")
     assert answer["record"]["direction"] == "out"
 
 
@@ -95,7 +104,7 @@ async def test_a_caller_whose_sound_the_attendant_cannot_speak(system: System, m
     async with registered(system.phone("anna", codecs=("G729",))) as (anna,):
         call = await anna.dials("100")
         assert (await call.ended()).status == 488
-        await told(system, call, "media.no_common_codec")
+        await told_and_printed(system, call, "media.no_common_codec")
 
 
 async def test_nobody_answers_and_no_key_is_pressed(system: System) -> None:
@@ -107,10 +116,10 @@ async def test_nobody_answers_and_no_key_is_pressed(system: System) -> None:
         for _ in range(3):  # the attendant has three rounds, and a wrong key costs one
             await menu.presses("9")
         assert (await menu.ended(PATIENCE_SECONDS)).who is Who.THEM
-        await told(system, menu, "attendant.no_input")
+        await told_and_printed(system, menu, "attendant.no_input")
         assert (await ringing.ended(45)).status == 480
         assert (await late.ended()).status == 487
-        answer = await told(system, ringing, "callee.no_answer")
+        answer = await told_and_printed(system, ringing, "callee.no_answer")
     assert "480 Temporarily Unavailable" in "\n".join(answer["explanation"]["ladder"])
 
 
@@ -119,7 +128,7 @@ async def test_the_caller_leaves_the_attendant(system: System) -> None:
         call = await (await anna.dials("100")).answered(PATIENCE_SECONDS)
         await call.hears.speech()
         await call.hangs_up()
-        answer = await told(system, call, "attendant.caller_left")
+        answer = await told_and_printed(system, call, "attendant.caller_left")
     assert answer["record"]["connected"] == "the attendant Reception"
 
 
@@ -131,7 +140,7 @@ async def test_the_caller_leaves_while_the_attendants_choice_rings(system: Syste
         other = await ben.rings()
         await call.hangs_up()
         assert (await other.ended()).status == 487
-        await told(system, call, "caller.left")
+        await told_and_printed(system, call, "caller.left")
 
 
 async def test_a_number_that_nobody_has(system: System) -> None:
