@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,18 @@ async def test_sipp_calls_the_attendant(system: System, tmp_path: Path) -> None:
     assert answer["record"]["connected"] == "the attendant Reception"
 
 
+def free_pair() -> int:
+    """A port that nobody uses and whose neighbour nobody uses: baresip takes the next one for TLS."""
+    for _ in range(50):
+        port = free_port(socket.SOCK_STREAM)
+        with suppress(OSError, OverflowError), socket.socket() as one, socket.socket() as two, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            one.bind(("127.0.0.1", port))
+            two.bind(("127.0.0.1", port + 1))
+            udp.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no two free ports beside each other")
+
+
 @asynccontextmanager
 async def baresip(system: System, folder: Path, transport: str) -> AsyncIterator[int]:
     """A baresip that is ben's telephone, answers by itself and says a tone; the port of its console."""
@@ -61,7 +73,7 @@ async def baresip(system: System, folder: Path, transport: str) -> AsyncIterator
     modules = "".join(f"module {name}.so\n" for name in ("g711", "aufile", "aubridge", "sndfile"))
     applications = "".join(f"module_app {name}.so\n" for name in ("account", "menu", "ctrl_tcp"))
     (folder / "config").write_text(
-        f"sip_listen 127.0.0.1:{free_port()}\nmodule_path /usr/lib/baresip/modules\n{modules}{applications}"
+        f"sip_listen 127.0.0.1:{free_pair()}\nmodule_path /usr/lib/baresip/modules\n{modules}{applications}"
         f"ctrl_tcp_listen 127.0.0.1:{console}\naudio_source aufile,{folder}/says.wav\naudio_player aubridge,ear\n"
         f"net_interface 127.0.0.1\nsnd_path {folder}\n"
     )
