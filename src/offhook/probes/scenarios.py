@@ -42,8 +42,9 @@ async def phone_to_phone(stage: Stage) -> str:
     """A call from one telephone to the other."""
     async with stage.phones() as (one, two):
         call = await one.dials(stage.users[1].extension)
-        other = await two.rings(stage.patience_seconds)
+        # The caller first: a refusal is his to see, with its status, while the other would only wait in vain.
         await call.ringing(stage.patience_seconds)
+        other = await two.rings(stage.patience_seconds)
         await other.answers()
         await call.answered(stage.patience_seconds)
         await talk(call, other, stage.patience_seconds)

@@ -163,13 +163,13 @@ def _children(plan: SystemPlan, folder: DataFolder) -> list[Child]:
         writer.close()
         return True
 
-    # Stopped in reverse order: the pages first, then the switch drains its calls while the engines still carry them.
+    # Stopped in reverse order: the switch drains its calls first, while the engines still carry them and the pages still tell of them.
     return [
         engine("rtpengine", media_arguments(media_settings(plan)), media_ready, "rtpengine-daemon"),
         engine("kamailio", render.arguments(edge_settings(plan)), edge_ready, "kamailio"),
         *([ours("carrier", _answers_at(plan.carrier_desk, "ready"), 3.0)] if plan.sandbox else []),
-        ours("switch", _answers_at(plan.switch_desk, "calls"), plan.drain_seconds + 5.0),
         ours("web", web_ready, 5.0),
+        ours("switch", _answers_at(plan.switch_desk, "calls"), plan.drain_seconds + 5.0),
     ]
 
 
