@@ -21,6 +21,7 @@ from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary, sandbox_json, seed, seed_probe
 from offhook.services.snapshot import load
+from offhook.services.tokens import provider_token
 from offhook.settings import Settings, SettingsWrong, read
 from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
@@ -76,6 +77,8 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
     else:
         probe = seed_probe(store, folder.secret)
     plan.probe.update(_probe(probe))
+    # For whoever can read this folder: the token that sees every organization's calls, and those that are nobody's.
+    (folder.path / "provider.token").write_text(provider_token(store, folder.secret) + "\n")
     write_json_atomically(plan.file, plan.values())
     write_edge_directory(plan.edge_database, load(store, plan.off_loopback).edge)
     render.write_configuration(edge_settings(plan))

@@ -94,7 +94,7 @@ def print_explanation(explained: dict[str, Any], *, messages: bool) -> None:
     _section("Decisions, in order")
     for decision in told["decisions"]:
         mark, style = _OUTCOMES.get(decision["outcome"], ("?", ""))
-        out.print(Text(f"  {mark} {clean(decision['text'])}", style), Text(clean(decision["code"]), "dim"), soft_wrap=True)
+        out.print(Text(f"  {mark} {clean(decision['text'])}", style), Text(f"[{clean(decision['code'])}]", "dim"), soft_wrap=True)
     _section("What happened", [f"{step['milliseconds']:>7} ms  {step['text']}" for step in told["steps"]])
     _section("SIP messages", [*told["legs"], "", *told["ladder"]] if told["ladder"] else ["none"])
     _section("Sound", told["media"] or ["none: nobody was connected"])
