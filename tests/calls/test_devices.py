@@ -20,6 +20,7 @@ async def test_all_telephones_of_a_person_ring_and_one_answers(system: System) -
     async with registered(system.phone("anna"), *bens) as (anna, desk, mobile, kitchen):
         call = await anna.dials("102")
         at_desk, at_mobile, at_kitchen = [await phone.rings(PATIENCE_SECONDS) for phone in (desk, mobile, kitchen)]
+        await call.ringing(PATIENCE_SECONDS)
         assert call.progress.count(180) == 1
         await at_mobile.answers()
         await call.answered()
