@@ -10,7 +10,7 @@ from offhook.services.calls import get_trace, list_calls
 from offhook.services.ports.store import Store
 from offhook.store.records import RecordsWriter
 from offhook.store.transaction import Database
-from tests.services.conftest import founded
+from tests.conftest import founded
 from tests.store.finished import finished, the_call
 
 

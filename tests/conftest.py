@@ -1,4 +1,4 @@
-"""A real database file, fresh for every test."""
+"""A real database file, fresh for every test that asks for one."""
 
 from collections.abc import Iterator
 from pathlib import Path
