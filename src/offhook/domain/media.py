@@ -2,14 +2,23 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from offhook.domain.calls.ids import LegId
 
 
-class MediaShape(StrEnum):
-    """How a leg speaks RTP. Only plain RTP so far; secure and browser legs get members of their own."""
+@dataclass(frozen=True, slots=True)
+class MediaShape:
+    """How a leg speaks RTP: `secure` is SRTP with its keys in the SDP (RFC 4568), `ipv6` the family of its addresses."""
 
-    PLAIN = "plain"
+    secure: bool = False
+    ipv6: bool = False
+
+    PLAIN: ClassVar["MediaShape"]
+    """RTP as everybody speaks it: not secure, over IPv4."""
+
+
+MediaShape.PLAIN = MediaShape()
 
 
 class Direction(StrEnum):
@@ -31,12 +40,20 @@ class Description:
     """A session description (SDP) as a party sent it, with what was read from it at the wall.
 
     `codecs` are the audio codecs in the party's order of preference, by encoding name ("PCMU", "opus"), telephone-event not among them.
+    `secure` is audio over SRTP (RTP/SAVP or RTP/SAVPF, RFC 3711), `ipv6` audio wanted at an IPv6 address.
     """
 
     text: str
     codecs: tuple[str, ...]
     direction: Direction
     address: str
+    secure: bool = False
+    ipv6: bool = False
+
+    @property
+    def shape(self) -> MediaShape:
+        """How the party that sent it speaks RTP."""
+        return MediaShape(self.secure, self.ipv6)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,22 @@ from offhook.engines.rtpengine.tags import alone
 from offhook.engines.rtpengine.wire import Body
 from offhook.services.ports.media import MediaRefused
 
+_PLAIN: Body = {"transport-protocol": "RTP/AVP", "SDES": ["off"]}
+_SECURE: Body = {
+    "transport-protocol": "RTP/SAVP",
+    # rtpengine 10.5 offers these too unless told not to, and does not know "only-...".
+    "SDES": ["no-NULL_HMAC_SHA1_80", "no-NULL_HMAC_SHA1_32", "no-F8_128_HMAC_SHA1_80", "no-F8_128_HMAC_SHA1_32"],
+}
 _SHAPES: dict[MediaShape, Body] = {
-    MediaShape.PLAIN: {"transport-protocol": "RTP/AVP", "ICE": "remove", "rtcp-mux": ["demux"]},
+    MediaShape(secure, ipv6): {
+        **(_SECURE if secure else _PLAIN),
+        "DTLS": "off",
+        "ICE": "remove",
+        "rtcp-mux": ["demux"],
+        "address-family": "IP6" if ipv6 else "IP4",
+    }
+    for secure in (False, True)
+    for ipv6 in (False, True)
 }
 """What the party an SDP goes *to* can do."""
 

@@ -10,6 +10,8 @@ from offhook.sip.identity import Party, asserted, claimed, party, wants_privacy
 
 DTMF_RELAY = "application/dtmf-relay"
 _DIGITS = frozenset("0123456789*#ABCD")
+_SECURE = ("RTP/SAVP", "RTP/SAVPF")
+"""Audio whose keys stand in the description itself (RFC 4568, RFC 5124); DTLS names itself UDP/TLS/RTP/SAVPF."""
 _LONGEST_NAME = 64
 _SOURCES = frozenset(Source)
 _NOBODY = Party("", "", "")
@@ -48,7 +50,12 @@ def description_of(text: str | None) -> Description:
     where = descriptions.address(read)
     usable = where is not None and where[1] != 0
     return Description(
-        text or "", names if usable else (), Direction(descriptions.direction(read).value), f"{where[0]}:{where[1]}" if where else ""
+        text or "",
+        names if usable else (),
+        Direction(descriptions.direction(read).value),
+        f"{where[0]}:{where[1]}" if where else "",
+        secure=read.audio is not None and read.audio.protocol.upper() in _SECURE,
+        ipv6=where is not None and ":" in where[0],
     )
 
 

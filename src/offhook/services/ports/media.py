@@ -22,7 +22,7 @@ class Media(Protocol):
     async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
         """The SDP to send to `answerer` for the SDP `offerer` sent. Every answerer of one offerer gets ports of its own (parallel forking).
 
-        `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA", "opus"), and transcoded only if
+        `shape` is the answerer's. `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA", "opus"), and transcoded only if
         chosen.
         """
 
@@ -30,7 +30,7 @@ class Media(Protocol):
         """The SDP to send to `offerer` for the answer `answerer` gave; sound flows from now on. `shape` is the offerer's."""
 
     async def answer_alone(self, call: CallId, leg: LegId, sdp: str, shape: MediaShape, codec: str) -> str:
-        """The SDP that answers `leg` when it speaks with the system itself (attendant, announcement), in `codec`."""
+        """The SDP that answers `leg` when it speaks with the system itself (attendant, announcement), in `codec`. `shape` is the leg's."""
 
     async def leave_alone(self, call: CallId, leg: LegId) -> None:
         """Take away the system's end that `answer_alone` made, once another leg has taken its place. The leg's port stays."""
