@@ -13,7 +13,7 @@ LOGS=$STATE
 
 RUN_PACKAGES=(
   python3-venv
-  kamailio kamailio-sqlite-modules kamailio-json-modules kamailio-utils-modules kamailio-extra-modules
+  kamailio kamailio-sqlite-modules kamailio-tls-modules kamailio-json-modules kamailio-utils-modules kamailio-extra-modules
   rtpengine-daemon
   asterisk-moh-opsound-wav # music on hold
 )
