@@ -22,8 +22,8 @@ class Media(Protocol):
     async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
         """The SDP to send to `answerer` for the SDP `offerer` sent. Every answerer of one offerer gets ports of its own (parallel forking).
 
-        `shape` is the answerer's. `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA", "opus"), and transcoded only if
-        chosen.
+        `shape` is the answerer's. `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA",
+        "opus"), and transcoded only if chosen.
         """
 
     async def answer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
