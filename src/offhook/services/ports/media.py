@@ -56,6 +56,9 @@ class Media(Protocol):
     async def close(self, call: CallId) -> MediaFigures:
         """Free every port of the call; its last figures. Closing a call that is not known is no error and gives no figures."""
 
+    async def calls(self) -> frozenset[str]:
+        """The names of all calls the engine holds, other programs' too."""
+
 
 DigitHeard = Callable[[CallId, LegId, str, int], None]
 """Told once for each RFC 4733 digit: the call, the leg that pressed it, the digit ("0".."9", "*", "#", "A".."D"), its length in
