@@ -1,7 +1,8 @@
 """The figures a process keeps of itself: counters, histograms and gauges, at a fraction of a microsecond each.
 
 A leaf: knows no room. They are kept where things happen, told as plain JSON values over the process's desk, and written down for
-Prometheus by the web process (docs/decisions/0023). Names and labels follow Prometheus' naming page: a prefix, base units, `_total` for what only grows.
+Prometheus by the web process (docs/decisions/0023). Names follow Prometheus' naming page: a prefix, base units, `_total` for what only
+grows.
 """
 
 from bisect import bisect_left

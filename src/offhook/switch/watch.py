@@ -34,6 +34,7 @@ from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.calls.events import CommandFailed, Event, LegEvent, Routed
 from offhook.domain.calls.findings import kind_of
 from offhook.domain.calls.ids import CallId, leg_id
+from offhook.domain.calls.leg import LegState
 from offhook.metrics import Figures, Labels
 
 DIRECTIONS = ("in", "out", "inside")
@@ -80,9 +81,7 @@ class Watch:
         self._mos = spread("offhook_stream_mos", "Mean opinion score of a stream, as telephones reported it.", MOS)
         self._jitter = spread("offhook_stream_jitter_seconds", "Jitter of a stream, as telephones reported it.", JITTER_SECONDS)
         self._loss = spread("offhook_stream_loss_ratio", "Lost packets of a stream, as telephones reported it.", LOSS)
-        self._streams = add(
-            "offhook_streams_total", "Streams of calls that are over, and whether a telephone reported on them.", "reported"
-        )
+        self._streams = add("offhook_streams_total", "Streams of calls that are over; whether a telephone reported on them.", "reported")
         self._findings = add("offhook_findings_total", "What was found wrong with the sound of calls.", "finding")
 
     def begins(self, call: Call) -> None:
@@ -145,7 +144,5 @@ def calls_up(calls: Iterable[Call]) -> dict[Labels, float]:
 
 def legs_up(calls: Iterable[Call]) -> dict[Labels, float]:
     """Legs of calls that are not over, by their state."""
-    return {
-        (state,): count
-        for state, count in Tally(leg.state.value for call in calls if call.ending is None for leg in call.legs.values()).items()
-    }
+    tally = Tally(leg.state for call in calls if call.ending is None for leg in call.legs.values())
+    return {(state.value,): tally[state] for state in LegState}
