@@ -24,9 +24,9 @@ _FOLD = re.compile(rb"\r\n[ \t]+")
 _BLANK_COLON = re.compile(rb"(?m)^([^\s:]+)[ \t]+:")
 # All but tab and line ends: they have no place in a header, and whoever reads a log or a story on a terminal would obey them.
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
-# Asked first: the search for quoted parts alone takes time by the square where a quote never closes. Possessive, so that it never looks back.
-_CLOSED_QUOTES = re.compile(r'[^"]*+(?:"(?:[^"\\]|\\.)*+"[^"]*+)*+')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Asked first: the search for quoted parts alone takes time by the square where a quote never closes.
+_CLOSED_QUOTES = re.compile(r'[^"]*(?:"(?:[^"\\]|\\.)*"[^"]*)*')
 _SINGLE = ("Call-ID", "CSeq", "From", "To", "Content-Length", "Content-Type", "Max-Forwards")
 _ECHOED = {
     "v": "Via",
@@ -200,7 +200,7 @@ def _enveloped(message: Request | Response, data: bytes, source: Address) -> Env
 
 
 def _is_party(value: str) -> bool:
-    """Whether quotes and brackets close (RFC 4475 3.1.2.8) around something like a URI: two readers would find two tags in what does not."""
+    """Whether quotes and brackets close (RFC 4475 3.1.2.8) around something like a URI; else two readers would find two tags."""
     if '"' in value:
         if not _CLOSED_QUOTES.fullmatch(value):
             return False
