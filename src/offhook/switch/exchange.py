@@ -50,8 +50,10 @@ class Exchange:
     `refuses_new` turns new calls away while the system is being stopped, emergency calls excepted.
     """
 
-    def __init__(self, executor: Callable[[], Executor], records: Records, watch: Watch | None = None) -> None:
-        self._executor, self._records = executor, records
+    def __init__(
+        self, executor: Callable[[], Executor], records: Records, watch: Watch | None = None, journal: Journal | None = None
+    ) -> None:
+        self._executor, self._records, self._journal = executor, records, journal
         self._watch = watch or Watch(Figures())
         self._running: dict[CallId, _Running] = {}
         self._empty = asyncio.Event()
