@@ -270,7 +270,7 @@ async def test_strangers_are_not_listened_to(line: Line) -> None:
     assert line.events == [] and line.observed == []
 
 
-@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("MESSAGE", 405), ("SUBSCRIBE", 405), ("REGISTER", 405), ("REFER", 405)])
+@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("MESSAGE", 405), ("SUBSCRIBE", 405), ("REGISTER", 405), ("REFER", 403)])
 async def test_what_comes_outside_a_call_is_answered(line: Line, method: str, status: int) -> None:
     line.far.does(
         "request",
