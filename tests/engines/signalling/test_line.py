@@ -283,7 +283,7 @@ async def test_what_comes_outside_a_call_is_answered(line: Line, method: str, st
     )
     answered = await line.far.told(ResponseReceived)
     assert answered.status == status
-    assert status == 200 or (answered.response is not None and "INVITE" in answered.response.headers["Allow"])
+    assert status != 405 or (answered.response is not None and "INVITE" in answered.response.headers["Allow"])
 
 
 async def test_an_answer_without_record_route_leads_nowhere_but_to_the_edge(line: Line) -> None:
