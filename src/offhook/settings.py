@@ -135,8 +135,8 @@ class Settings:
     sip_port: int = field(default=5060, metadata=_read_by(_port, "a port from 1 to 65535"))
     """Telephones, UDP and TCP; 5060 is what every phone tries first (RFC 3261, 19.1.2)."""
 
-    sips_port: int = field(default=5061, metadata=_read_by(_port, "a port from 1 to 65535"))
-    """Telephones, TLS; 5061 is what every phone tries first (RFC 3261, 19.1.2)."""
+    sips_port: int = field(default=0, metadata=_read_by(_port, "a port from 1 to 65535"))
+    """Telephones, TLS; the one after `sip_port` if not set, as 5061 is what every phone tries first (RFC 3261, 19.1.2)."""
 
     tls_certificate: Path | None = field(default=None, metadata=_read_by(_path, "the path of a PEM file: the certificate, then its chain"))
     """What telephones are shown over TLS. None: an authority of our own makes one, and telephones must be told to trust it."""
@@ -188,6 +188,9 @@ class Settings:
         metadata=_read_by(_sources, "IP addresses or networks with commas between them, such as 192.168.1.10, or none"),
     )
     """Who reads /metrics without the provider's token. The figures name nobody, but tell how busy and how well the system is."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sips_port", self.sips_port or self.sip_port + 1)
 
     @property
     def is_on_loopback(self) -> bool:
