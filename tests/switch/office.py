@@ -17,6 +17,7 @@ from offhook.services.ports.records import Trace
 from offhook.services.snapshot import EdgeFacts, Snapshot
 from offhook.switch.exchange import Exchange
 from offhook.switch.executor import Executor, now
+from offhook.switch.journal import Journal
 from tests.fakes import world
 from tests.fakes.media import FakeMedia
 from tests.fakes.people import FakeRegistrar, FakeVoice, KeptRecords
@@ -55,7 +56,8 @@ class Office:
         self.signalling, self.media, self.voice, self.records = FakeSignalling(), FakeMedia(), FakeVoice(folder), KeptRecords()
         self.registrar = FakeRegistrar(ben=("127.0.0.1:5082", "127.0.0.1:5083"), chloe=("127.0.0.1:5084",))
         self.executor = Executor(self.signalling, self.media, self.registrar, self.voice, self.voice, configuration)
-        self.exchange = Exchange(lambda: self.executor, self.records)
+        self.journal = Journal(folder / "calls.journal", self.signalling.remembered)
+        self.exchange = Exchange(lambda: self.executor, self.records, journal=self.journal)
         self.signalling.deliver = self.exchange.deliver
         self._names = count(1)
 

@@ -236,11 +236,7 @@ class _Writer:
         """Until closed."""
         going = True
         while going:
-            try:
-                going = self._round()
-            except Exception:
-                # A line that cannot be made must not cost all those that follow.
-                log.exception("the journal of calls made a mistake")
+            going = self._round()
         if self._descriptor >= 0:
             self._sync()
             os.close(self._descriptor)
@@ -248,7 +244,7 @@ class _Writer:
     def _round(self) -> bool:
         """Write what came; False when that was the last."""
         taken, going = self._gather()
-        lines = [line for kind, what in taken if (line := self._noted(kind, what))]
+        lines = [line for each in taken if (line := self._safely_noted(*each))]
         if self._calls and time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._beat_at = time.monotonic()
             lines.append(_line({"alive": round(self._beat_at, 3)}))
@@ -277,6 +273,14 @@ class _Writer:
                 taken.append(more)
         except queue.Empty:
             return taken, True
+
+    def _safely_noted(self, kind: str, what: Any) -> bytes:
+        try:
+            return self._noted(kind, what)
+        except (TypeError, ValueError):
+            # A line that cannot be made must not cost those beside it.
+            log.exception("a line of the journal of calls cannot be made")
+            return b""
 
     def _noted(self, kind: str, what: Any) -> bytes:
         """The line for it; empty for what says nothing new (most calls that are settled were never answered)."""

@@ -145,8 +145,8 @@ class Call:
             organization=organization.id if organization else None,
             revision=organization.revision if organization else None,
             started_at=self.started.wall,
-            answered_at=self.answered.wall if self.answered else None,
             # Lengths come from the monotonic clock: a clock set back in mid-call must not make a call end before it began.
+            answered_at=self.started.wall + (self.answered.ticks - self.started.ticks) if self.answered else None,
             ended_at=self.started.wall + (ended.ticks - self.started.ticks),
             caller=self.shown_caller,
             dialled=self.dialled,
