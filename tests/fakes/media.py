@@ -142,6 +142,10 @@ class FakeMedia:
         self._end(call)
         return last
 
+    async def calls(self) -> frozenset[str]:
+        self._takes(Order("calls", CallId(""), ()))
+        return frozenset(self._calls)
+
     def _takes(self, order: Order) -> None:
         if not self._present:
             raise MediaAbsent("The media engine does not answer.")

@@ -51,7 +51,12 @@ def test_a_good_request_and_a_good_response() -> None:
         (b"Max-Forwards: 70", b"Max-Forwards: 70\r\nno header line", 400),
         (b"Max-Forwards: 70", b"Max-Forwards: 70\nX-Smuggled: 1", 400),
         (b"Max-Forwards: 70", b"Max-Forwards: 70\rX-Smuggled: 1", 400),
+        (b"Max-Forwards: 70", b"Max-Forwards: 70\r\nSubject: \x1b[2J", 400),
+        (b"Max-Forwards: 70", b"Max-Forwards: 70\r\nContent-Type: a/b\r\nc: c/d", 400),
         (b"From: <sip:peer@192.0.2.9>;tag=theirs", b"From: nobody", 400),
+        (b"From: <sip:peer@192.0.2.9>;tag=theirs", b'From: "Mr. <sip:peer@192.0.2.9>;tag=theirs', 400),
+        (b"From: <sip:peer@192.0.2.9>;tag=theirs", b"From: <sip:peer@192.0.2.9;tag=theirs", 400),
+        (b"From: <sip:peer@192.0.2.9>;tag=theirs", b"From: <sip:peer@192.0.2.9>;tag=one, <sip:b@c>;tag=two", 400),
         (b"\r\n\r\n", b"\r\n", 400),
         (b"Max-Forwards: 70", b"X-Long: " + b"a" * 20_000, 513),
         (b"\r\n\r\n", b"\r\n\r\n" + b"a" * 70_000, 513),
@@ -115,6 +120,13 @@ def test_a_longer_body_is_cut_and_a_missing_length_means_all() -> None:
     assert isinstance(found, Request) and found.body == b"abc"
     whole = read(longer.replace(b"Content-Length: 3\r\n", b""), PEER)
     assert isinstance(whole, Request) and whole.body == b"abcdef"
+
+
+def test_quotes_and_brackets_within_a_quoted_name_are_part_of_it() -> None:
+    data = GOOD.replace(b"From: <sip", b'From: "A \\"b\\" <sip:x@y>;tag=no, \\\\" <sip')
+    found = open_envelope(data, PEER)
+    assert not isinstance(found, Malformed), found
+    assert found.from_tag == "theirs"
 
 
 def test_a_feature_code_is_understood_as_it_is_dialled() -> None:

@@ -79,6 +79,7 @@ class Core:
 
     def __init__(self, *, local: Address, user_agent: str, tokens: Callable[[], str], timers: Timers, reliable: bool, user: str) -> None:
         self.pen = Pen(local, user_agent, reliable=reliable, contact_user=user)
+        self.local = local
         self.tokens = tokens
         self.timers = timers
         self.alarms = Alarms()

@@ -22,7 +22,12 @@ LONGEST_URI = {"sip": 1024, "sips": 1024, "tel": 128}
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _BLANK_COLON = re.compile(rb"(?m)^([^\s:]+)[ \t]+:")
-_SINGLE = ("Call-ID", "CSeq", "From", "To", "Content-Length", "Max-Forwards")
+# All but tab and line ends: they have no place in a header, and whoever reads a log or a story on a terminal would obey them.
+_CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Asked first: the search for quoted parts alone takes time by the square where a quote never closes.
+_CLOSED_QUOTES = re.compile(r'[^"]*(?:"(?:[^"\\]|\\.)*"[^"]*)*')
+_SINGLE = ("Call-ID", "CSeq", "From", "To", "Content-Length", "Content-Type", "Max-Forwards")
 _ECHOED = {
     "v": "Via",
     "via": "Via",
@@ -98,7 +103,7 @@ def _tidy(head: bytes) -> str:
         head = _FOLD.sub(b" ", head)
     # A lone CR or LF would be the end of a line to some parser behind us: a way to smuggle headers in.
     ends = head.count(b"\r\n")
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or len(head.translate(None, _CONTROLS)) != len(head):
         raise _Refused(400, "Stray control character")
     if b" :" in head or b"\t:" in head:
         head = _BLANK_COLON.sub(rb"\1:", head)
@@ -182,7 +187,7 @@ def _enveloped(message: Request | Response, data: bytes, source: Address) -> Env
     if not call_id or not cseq or not from_value or not to_value or not via:
         missing = next(name for name in ("Via", "From", "To", "Call-ID", "CSeq") if not get(name))
         raise _Refused(400, f"Missing {missing} header")
-    if ":" not in from_value or ":" not in to_value:
+    if not (_is_party(from_value) and _is_party(to_value)):
         raise _Refused(400, "Bad From or To header")
     number, _, method = cseq.partition(" ")
     method = method.strip()
@@ -192,6 +197,16 @@ def _enveloped(message: Request | Response, data: bytes, source: Address) -> Env
         raise _Refused(400, "CSeq is of another method")
     sent_by, branch = _top_via(via)
     return Envelope(message, data, source, method, int(number), call_id, tag_in(from_value), tag_in(to_value), branch, sent_by)
+
+
+def _is_party(value: str) -> bool:
+    """Whether quotes and brackets close (RFC 4475 3.1.2.8) around something like a URI; else two readers would find two tags."""
+    if '"' in value:
+        if not _CLOSED_QUOTES.fullmatch(value):
+            return False
+        value = _QUOTED.sub("", value)
+    opened = value.count("<")
+    return ":" in value and opened < 2 and opened == value.count(">")
 
 
 def _top_via(line: str) -> tuple[str, str]:

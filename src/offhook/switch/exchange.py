@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from offhook.domain.calls.call import Call, Stage
@@ -37,11 +38,14 @@ from offhook.domain.calls.events import (
 from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
 from offhook.domain.media import MediaFigures
 from offhook.domain.routing import CallOut, Outcome, Reason, Refuse
+from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Records, Trace
 from offhook.switch.executor import Executor, now
+from offhook.switch.journal import Journal
 from offhook.switch.timers import Timers
 from offhook.switch.trace import Story
+from offhook.switch.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +77,11 @@ class Exchange:
     `refuses_new` turns new calls away while the system is being stopped, and so does being full (`most_calls`), emergency calls excepted.
     """
 
-    def __init__(self, executor: Callable[[], Executor], records: Records, most_calls: int = MOST_CALLS) -> None:
+    def __init__(
+        self, executor: Callable[[], Executor], records: Records, watch: Watch | None = None, most_calls: int = MOST_CALLS
+    ) -> None:
         self._executor, self._records, self._most_calls = executor, records, most_calls
+        self._watch = watch or Watch(Figures())
         self._running: dict[CallId, _Running] = {}
         self._given: dict[LegId, CallId] = {}
         self._empty = asyncio.Event()
@@ -122,6 +129,14 @@ class Exchange:
         running = self._running.get(call)
         return running.story.told(running.call, running.figures) if running is not None else None
 
+    def living(self) -> Iterator[Call]:
+        """The machines of the calls of now: to be looked at, not touched."""
+        return (running.call for running in self._running.values())
+
+    def waiting(self) -> int:
+        """Events that wait in the inboxes of all calls."""
+        return sum(running.inbox.qsize() for running in self._running.values())
+
     async def drain(self, seconds: float) -> None:
         """Take no new calls, give those that go on so many seconds, then end them and wait for their records."""
         self.refuses_new = True
@@ -146,9 +161,12 @@ class Exchange:
 
     async def _serve(self, running: _Running) -> None:
         call = running.call
+        self._watch.begins(call)
         try:
             while call.stage is not Stage.CLOSED:
                 await self._step(running, await running.inbox.get())
+                if self._journal is not None:
+                    self._journal.follow(call)
             await asyncio.sleep(LINGER_SECONDS)
         except Exception:
             # A mistake in one call's machine is that call's end and nobody else's.
@@ -168,12 +186,15 @@ class Exchange:
     def _record(self, running: _Running) -> None:
         call = running.call
         try:
-            self._records.keep(call.cdr(running.figures), running.story.told(call, running.figures))
+            cdr = call.cdr(running.figures)
+            self._watch.recorded(cdr)
+            self._records.keep(cdr, running.story.told(call, running.figures))
         except Exception:
             # A story that cannot be told must not stand in the way of the calls that come, or of the system being stopped.
             log.exception("call=%s: the call is not recorded", call.id)
 
     async def _step(self, running: _Running, event: Event) -> None:
+        self._watch.handles(running.call, event)
         running.story.happened(event.at.wall, event)
         if isinstance(event, MediaClosed):
             running.figures = event.figures
@@ -205,7 +226,9 @@ class Exchange:
                 await self._between(running.call, command)
             case _:
                 running.story.happened(now().wall, command)
+                began = time.monotonic()
                 answer = await self._executor().run(running.call.id, command)
+                self._watch.obeyed(running.call, command, began, answer)
                 if answer is not None:
                     running.inbox.put_nowait(answer)
 

@@ -212,6 +212,12 @@ class Contract:
         assert len((await media.close(self.call)).streams) == 2
         assert await media.close(self.call) == MediaFigures()
 
+    async def test_it_tells_which_calls_it_holds(self, media: Media) -> None:
+        await self._connected(media)
+        assert self.call in await media.calls()
+        await media.close(self.call)
+        assert self.call not in await media.calls()
+
     async def _connected(self, media: Media) -> tuple[tuple[str, int], tuple[str, int]]:
         """Anna and ben speak: where ben sends, and where anna sends."""
         offered = await media.offer(self.call, self.anna, self.ben, sdp(6000, "PCMU"), PLAIN)

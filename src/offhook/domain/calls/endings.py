@@ -211,6 +211,24 @@ SWITCH_FAILED = Ending(
     "The switch made a mistake of its own.",
     "Its log has the details; please report them.",
 )
+SWITCH_LOST = Ending(
+    "switch.lost",
+    480,
+    "Temporarily Unavailable",
+    41,
+    Fault.OURS,
+    "The switch died during the call; the next one hung up both sides. The call counts up to the last sign of life.",
+    "Look for the reason in the switch's log before its last start, and report it.",
+)
+MEDIA_LOST = Ending(
+    "media.lost",
+    480,
+    "Temporarily Unavailable",
+    42,
+    Fault.OURS,
+    "The media engine died during the call, and the call's sound with it.",
+    "It was restarted by itself; look for the reason in the log of rtpengine. With redis-server installed calls outlive it.",
+)
 
 TRANSFERRED = Ending(
     "completed.transferred",

@@ -7,6 +7,14 @@ SILENT_SECONDS = 5.0
 that works.
 """
 
+NEVER_HEARD, STOPPED = "sent no audio", "stopped sending audio"
+_KINDS = {NEVER_HEARD: "never_heard", STOPPED: "stopped"}
+
+
+def kind_of(finding: str) -> str:
+    """A finding in one word, for counting: never_heard, stopped or other."""
+    return next((kind for phrase, kind in _KINDS.items() if phrase in finding), "other")
+
 
 def one_way(party: str, stream: StreamFigures | None) -> str | None:
     """What to tell about a party that is not heard; None if it is heard, or nothing is known."""
@@ -14,8 +22,8 @@ def one_way(party: str, stream: StreamFigures | None) -> str | None:
         return None
     if stream.packets == 0:
         said = f"its SDP said {stream.advertised}, packets never came" if stream.advertised else "and its SDP named no address"
-        return f"{party} sent no audio: {said}"
+        return f"{party} {NEVER_HEARD}: {said}"
     if stream.silent_seconds is not None and stream.silent_seconds > SILENT_SECONDS:
         when = f"the last packet came {stream.silent_seconds:.0f} s before this was noticed"
-        return f"{party} stopped sending audio: {when}, from {stream.heard_from}"
+        return f"{party} {STOPPED}: {when}, from {stream.heard_from}"
     return None

@@ -20,6 +20,9 @@ _SECURE: Body = {
     # rtpengine 10.5 offers these too unless told not to, and does not know "only-...".
     "SDES": ["no-NULL_HMAC_SHA1_80", "no-NULL_HMAC_SHA1_32", "no-F8_128_HMAC_SHA1_80", "no-F8_128_HMAC_SHA1_32"],
 }
+MOST_LISTED = 2500
+"""Calls whose names surely fit into one datagram."""
+
 _SHAPES: dict[MediaShape, Body] = {
     MediaShape(secure, ipv6): {
         **(_SECURE if secure else _PLAIN),
@@ -170,6 +173,11 @@ class RtpEngine:
         last = await self.figures(call)
         await self._order("delete", call, {})
         return last
+
+    async def calls(self) -> frozenset[str]:
+        """What the engine holds; see Media.calls. Of more than MOST_LISTED some are left out."""
+        listed = (await self._client.ask("list", {"limit": MOST_LISTED})).get("calls", ())
+        return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
 
     def _as_agreed(self, call: CallId, offerer: LegId, sdp: str) -> str:
         """What `offerer` still speaks of the SDP it sent: once the system has answered that SDP alone, the one codec of the answer.

@@ -22,8 +22,8 @@ class Media(Protocol):
     async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
         """The SDP to send to `answerer` for the SDP `offerer` sent. Every answerer of one offerer gets ports of its own (parallel forking).
 
-        `shape` is the answerer's. `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA", "opus"), and transcoded only if
-        chosen.
+        `shape` is the answerer's. `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA",
+        "opus"), and transcoded only if chosen.
         """
 
     async def answer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
@@ -55,6 +55,9 @@ class Media(Protocol):
 
     async def close(self, call: CallId) -> MediaFigures:
         """Free every port of the call; its last figures. Closing a call that is not known is no error and gives no figures."""
+
+    async def calls(self) -> frozenset[str]:
+        """The names of all calls the engine holds, other programs' too."""
 
 
 DigitHeard = Callable[[CallId, LegId, str, int], None]

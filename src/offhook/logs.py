@@ -1,0 +1,92 @@
+"""Logs: one line an event, as text or JSON, with the call, leg and organization that the line is about.
+
+A leaf: knows no room. `about` marks the task at work (contextvars: what a task starts inherits it), so whoever logs within a call's task
+need not say which call it is.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Literal
+
+Format = Literal["text", "json"]
+
+_SUBJECT: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("subject", default=())
+_STAMP = "_offhook_subject"
+
+
+def about(**subject: object) -> None:
+    """From now on the lines of this task are about this; what is None is no longer named. Known names: call, leg, organization."""
+    held = dict(_SUBJECT.get()) | {name: str(value) for name, value in subject.items() if value is not None}
+    _SUBJECT.set(tuple((name, value) for name, value in held.items() if subject.get(name, value) is not None))
+
+
+def _stamp(record: logging.LogRecord) -> bool:
+    # Taken when the line is said, not when it is written: a handler may write in another thread.
+    setattr(record, _STAMP, _SUBJECT.get())
+    return True
+
+
+def _subject(record: logging.LogRecord) -> Iterable[tuple[str, str]]:
+    return getattr(record, _STAMP, ())
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _visible(text: str) -> str:
+    """The text on one line: what peers send may hold line ends and worse, and must not look like a line of ours."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+class TextLines(logging.Formatter):
+    """`2026-01-02T03:04:05.678Z INFO switch offhook.switch.exchange call=... leg=...: what happened`; a traceback follows, indented."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        message = record.getMessage()
+        subject = "".join(f" {name}={value}" for name, value in _subject(record) if f"{name}={value}" not in message)
+        line = f"{_moment(record)} {record.levelname} {self._process} {record.name}{_visible(subject)}: {_visible(message)}"
+        if record.exc_info:
+            line += "".join(f"\n    {_visible(each)}" for each in self.formatException(record.exc_info).splitlines())
+        return line
+
+
+class JsonLines(logging.Formatter):
+    """An object a line: at, level, process, logger, message, and where known call, leg, organization and traceback."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = {
+            "at": _moment(record),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **dict(_subject(record)),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def write_logs(process: str, level: str, form: Format, handler: logging.Handler | None = None) -> None:
+    """Let this process log from `level` up, to the error stream unless another handler is given."""
+    handler = handler or logging.StreamHandler(sys.stderr)
+    handler.addFilter(_stamp)
+    handler.setFormatter(JsonLines(process) if form == "json" else TextLines(process))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for chatty in ("httpx", "httpcore", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,87 @@
+"""Orders of the calling side: call, call again with credentials, acknowledge an offer, cancel."""
+
+from collections.abc import Sequence
+
+from offhook.sip.addresses import Address
+from offhook.sip.core import Purpose
+from offhook.sip.facts import Output, SessionId
+from offhook.sip.offers import OfferEvent
+from offhook.sip.orders import Orders
+from offhook.sip.sessions import Called as Order
+from offhook.sip.sessions import Session, SessionEvent, SessionRefuses
+from offhook.sip.writing import SDP, Headers, Outline, one_line
+
+
+class CallingOrders(Orders):
+    """What the agent does to call somebody."""
+
+    def invite(
+        self,
+        session: SessionId,
+        *,
+        request_uri: str,
+        from_header: str,
+        to_header: str,
+        destination: Address,
+        sdp: str | None,
+        now: float,
+        routes: Sequence[str] = (),
+        headers: Headers = (),
+        call_id: str | None = None,
+    ) -> list[Output]:
+        """Call somebody, as a new session of this name. from_header needs no tag; routes are whole Route values, the nearest first."""
+        core = self._core
+        if session in core.sessions:
+            raise SessionRefuses(session, SessionEvent.INVITE, core.sessions[session].state)
+        core.begin(now)
+        opened = core.sessions[session] = Session(session)
+        opened.obey(SessionEvent.INVITE)
+        from_value, tag = self._tagged(from_header)
+        opened.called = Order(
+            uri=one_line(request_uri),
+            from_value=from_value,
+            to_value=one_line(to_header),
+            destination=destination,
+            sdp=sdp,
+            routes=tuple(routes),
+            headers=tuple(headers),
+            call_id=call_id or f"{core.tokens()}@{core.local.host}",
+            local_tag=tag,
+        )
+        self._send_invite(opened, opened.called)
+        return core.take()
+
+    def invite_again(self, session: SessionId, *, headers: Headers, now: float) -> list[Output]:
+        """Call again with credentials after 401 or 407: same Call-ID and From tag, the next CSeq (RFC 3261 22.2).
+
+        headers come in place of the first INVITE's headers of the same names.
+        """
+        found = self._session(session, SessionEvent.INVITE_AGAIN)
+        called = found.called
+        found.obey(SessionEvent.INVITE_AGAIN)
+        if called is None:
+            raise SessionRefuses(session, SessionEvent.INVITE_AGAIN, found.state)
+        self._core.begin(now)
+        names = {name.lower() for name, _ in headers}
+        kept = tuple(header for header in called.headers if header[0].lower() not in names)
+        found.called = called._replace(headers=(*kept, *headers))
+        self._send_invite(found, found.called)
+        return self._core.take()
+
+    def cancel(self, session: SessionId, *, now: float, headers: Headers = ()) -> list[Output]:
+        """Stop calling. Before any provisional it waits for one (RFC 3261 9.1).
+
+        Ends with RefusalReceived (487 mostly), or with ByeAnswered where a 200 came all the same.
+        """
+        return self._order(session, SessionEvent.CANCEL, now, headers)
+
+    def _send_invite(self, session: Session, called: Order) -> None:
+        core = self._core
+        session.last_cseq += 1
+        session.offer(OfferEvent.OFFER_SENT if called.sdp is not None else OfferEvent.ASKED)
+        outline = Outline(
+            "INVITE", called.uri, called.from_value, called.to_value, called.call_id, session.last_cseq, core.branch(), called.routes
+        )
+        session.invite = core.ask(
+            outline, called.destination, Purpose.INVITE, session=session, headers=called.headers, kind=SDP, body=(called.sdp or "").encode()
+        )
