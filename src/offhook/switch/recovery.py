@@ -62,7 +62,9 @@ async def end_lost_calls(lost: Iterable[Left], orphans: frozenset[CallId], signa
         cdr = record_of(left, figures[call])
         records.keep(cdr, _trace(cdr))
     if known:
-        log.warning("%d calls of a switch that died were ended, and %d that only the media engine knew", len(calls), len(known) - len(calls))
+        log.warning(
+            "%d calls of a switch that died were ended, and %d that only the media engine knew", len(calls), len(known) - len(calls)
+        )
     return len(calls)
 
 

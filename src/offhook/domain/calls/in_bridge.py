@@ -166,6 +166,8 @@ class Bridge:
         return [order for leg in alive for order in (EndLeg(leg, ending), RemoveMedia(leg, self._near(call).id))]
 
     def _found(self, call: Call, event: DevicesFound) -> list[Command]:
+        if not self.looked_for:
+            return []
         target = self.looked_for.pop(0)
         if not event.devices:
             return self._none_registered(call, event)
@@ -282,6 +284,8 @@ class Bridge:
         return [Route(_as(call, by), dialled)]
 
     def _sent_on(self, call: Call, event: Routed) -> list[Command]:
+        if not self.sent_on_by:
+            return []
         self.sent_on_by.pop(0)
         match event.decision.plan:
             case RingUser() as target:
@@ -306,7 +310,7 @@ class Bridge:
             return self._unreached(call, call.legs[event.leg], event, 503)
         if event.command is AnswerMedia:
             return self.fail(call, MEDIA_ABSENT if event.trouble is Trouble.ABSENT else MEDIA_REFUSED, event)
-        if event.command is FindDevices:
+        if event.command is FindDevices and self.looked_for:
             self.looked_for.pop(0)
             self.refusals.append(503)
             return self._maybe_failed(call, event, at_once=False)

@@ -37,7 +37,7 @@ def caller_of(request: Request) -> Caller:
 
 def dialled_in(request: Request) -> str:
     """What was dialled: the user part of the Request-URI (RFC 3261 section 19.1.1), "" where it has none."""
-    return user_of(request.uri)
+    return user_of(str(request.uri))
 
 
 def user_of(uri: str) -> str:

@@ -10,7 +10,8 @@ ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 OUR_OFFER = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0 8 9 101\r\n"
-    "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
+    "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+    "a=fmtp:101 0-15\r\na=sendrecv\r\n"
 )
 """What a caller who offers nothing is taken to have offered; port 9 (discard) is where nobody listens."""
 
@@ -30,7 +31,7 @@ def shown_as(order: InviteLeg) -> tuple[str, Headers]:
 
 
 def _sent_on(diverted: tuple[Diversion, ...], to: str, domain: str) -> Headers:
-    """Who sent the call on: History-Info (RFC 7044), and Diversion (RFC 5806) for those who know only that; the last who did stands first."""
+    """Who sent the call on: History-Info (RFC 7044), and for those who know only that Diversion (RFC 5806), the last who did first."""
     if not diverted:
         return ()
     where = [*(each.number for each in diverted), to]
