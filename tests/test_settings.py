@@ -33,6 +33,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
             "OFFHOOK_DRAIN_SECONDS": "0",
             "OFFHOOK_TRUSTED": "192.0.2.1, 10.0.0.0/8",
             "OFFHOOK_LOG_LEVEL": "DEBUG",
+            "OFFHOOK_LOG_FORMAT": "JSON",
+            "OFFHOOK_METRICS_FROM": "192.0.2.9, 2001:db8::/32",
         }
     )
     assert settings == Settings(
@@ -45,6 +47,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         drain_seconds=0,
         trusted=("192.0.2.1/32", "10.0.0.0/8"),
         log_level="debug",
+        log_format="json",
+        metrics_from=("192.0.2.9/32", "2001:db8::/32"),
     )
     assert not settings.is_on_loopback
 
@@ -83,6 +87,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("OFFHOOK_DRAIN_SECONDS", "forever"),
         ("OFFHOOK_TRUSTED", "10.0.0.1/8"),
         ("OFFHOOK_LOG_LEVEL", "loud"),
+        ("OFFHOOK_LOG_FORMAT", "xml"),
+        ("OFFHOOK_METRICS_FROM", "everybody"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value: str) -> None:

@@ -29,6 +29,8 @@ class SystemPlan:
     drain_seconds: int
     trusted: tuple[str, ...]
     log_level: str
+    log_format: str
+    metrics_from: tuple[str, ...]
     probe: dict[str, Any]
     """The self-test's organization and its passwords, in the form of sandbox.json."""
 
@@ -86,7 +88,8 @@ def read_plan(file: Path) -> SystemPlan:
     """The plan in a file that the supervisor wrote. Raises OSError, ValueError."""
     try:
         values = json.loads(file.read_text())
-        values["trusted"] = tuple(values["trusted"])
+        for name in ("trusted", "metrics_from"):
+            values[name] = tuple(values[name])
         return SystemPlan(**{entry.name: values[entry.name] for entry in fields(SystemPlan)})
     except (ValueError, TypeError, KeyError) as wrong:
         raise ValueError(f"{file} is no plan of this version: {type(wrong).__name__}: {wrong}") from wrong

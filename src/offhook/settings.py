@@ -76,6 +76,12 @@ def _networks(text: str) -> tuple[str, ...]:
     return tuple(str(ipaddress.IPv4Network(each)) for each in text.replace(",", " ").split())
 
 
+def _sources(text: str) -> tuple[str, ...]:
+    if text.lower() == "none":
+        return ()
+    return tuple(str(ipaddress.ip_network(each)) for each in text.replace(",", " ").split())
+
+
 def _one_of(**values: Any) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         if text.lower() not in values:
@@ -135,6 +141,15 @@ class Settings:
         metadata=_read_by(_one_of(debug="debug", info="info", warning="warning", error="error"), "one of debug, info, warning and error"),
     )
     """Of our own processes. "info" has a line for every call; "debug" one for every message."""
+
+    log_format: str = field(default="text", metadata=_read_by(_one_of(text="text", json="json"), "text or json"))
+    """Of our own processes: lines for people, or an object a line for a collector of logs."""
+
+    metrics_from: tuple[str, ...] = field(
+        default=("127.0.0.0/8", "::1/128"),
+        metadata=_read_by(_sources, "IP addresses or networks with commas between them, such as 192.168.1.10, or none"),
+    )
+    """Who reads /metrics without the provider's token. The figures name nobody, but tell how busy and how well the system is."""
 
     @property
     def is_on_loopback(self) -> bool:

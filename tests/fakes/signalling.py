@@ -1,6 +1,7 @@
 """Signalling without messages: telephones that do what a test says, and a line that refuses what no leg in that state could be told."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
@@ -100,6 +101,12 @@ class FakeSignalling:
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         self._needs(Told("send_digit", leg, digit))
+
+    def remembered(self, leg: LegId) -> dict[str, Any] | None:
+        return {"leg": leg} if self.states.get(leg) in {"up", "reoffered"} else None
+
+    def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
+        self._takes(Told("farewell", note["leg"], ending.code))
 
     def _takes(self, order: Told) -> None:
         if order.what in self.breaks:

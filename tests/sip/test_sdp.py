@@ -65,6 +65,23 @@ def test_the_address_of_the_audio_comes_before_that_of_the_session() -> None:
 
 
 @pytest.mark.parametrize(
+    "where",
+    [
+        "IP4 phone.lumen.test",
+        "IP4 224.2.1.1/127",
+        "IP4 224.2.1.1",
+        "IP4 255.255.255.255",
+        "IP4 0177.0.0.1",
+        "IP4 ::1",
+        "IP6 [::1]",
+        "IP6 ff02::1",
+    ],
+)
+def test_what_is_no_address_of_one_machine_is_none(where: str) -> None:
+    assert address(parse(PHONE.replace("IP4 10.0.0.5\r\nb", where + "\r\nb"))) is None
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         (PHONE, Direction.SENDRECV),

@@ -32,6 +32,8 @@ PLAN = SystemPlan(
     drain_seconds=30,
     trusted=("127.0.0.1",),
     log_level="info",
+    log_format="text",
+    metrics_from=("127.0.0.0/8",),
     probe={"domain": "probe.test", "users": [USER], "attendant": {"extension": "900", "number": "+13125550100"}},
 )
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 
 LARGEST = 64 * 1024
 LONGEST_LIST = 64
@@ -109,15 +111,28 @@ def _media(line: str, below: tuple[str, ...]) -> Media:
 
 
 def address(sdp: Sdp) -> tuple[str, int] | None:
-    """Host and port where the audio is wanted: the c= line of the audio, else of the session. None without audio or without c=."""
+    """Host and port where the audio is wanted: the c= line of the audio, else of the session.
+
+    None without audio, without c=, or where that is no address of one machine: names are not looked up, groups and broadcasts not flooded.
+    """
     audio = sdp.audio
     if audio is None:
         return None
     for line in (*audio.lines, *sdp.session):
         words = line[2:].split()
         if line.startswith("c=") and len(words) == 3 and words[0] == "IN":
-            return words[2].partition("/")[0], audio.port
+            return (words[2], audio.port) if _is_one_machine(words[1], words[2]) else None
     return None
+
+
+@lru_cache(1024)
+def _is_one_machine(family: str, host: str) -> bool:
+    """Whether this is an address that one machine may have, 0.0.0.0 (hold) included; not with a TTL, a zone, or octal numbers."""
+    try:
+        found = IPv6Address(host) if family == "IP6" else IPv4Address(host)
+    except ValueError:
+        return False
+    return not found.is_multicast and host != "255.255.255.255" and "%" not in host
 
 
 def direction(sdp: Sdp) -> Direction:
@@ -151,7 +166,7 @@ def codecs(sdp: Sdp) -> tuple[Codec, ...]:
         return ()
     names = _attributes(audio.lines, "a=rtpmap:")
     parameters = _attributes(audio.lines, "a=fmtp:")
-    found = (_codec(number, names, parameters) for text in audio.formats if (number := _number(text, 127)) is not None)
+    found = (_codec(number, names, parameters) for text in dict.fromkeys(audio.formats) if (number := _number(text, 127)) is not None)
     return tuple(codec for codec in found if codec)
 
 

@@ -77,9 +77,14 @@ class Exchange:
     """
 
     def __init__(
-        self, executor: Callable[[], Executor], records: Records, watch: Watch | None = None, most_calls: int = MOST_CALLS
+        self,
+        executor: Callable[[], Executor],
+        records: Records,
+        watch: Watch | None = None,
+        journal: Journal | None = None,
+        most_calls: int = MOST_CALLS,
     ) -> None:
-        self._executor, self._records, self._most_calls = executor, records, most_calls
+        self._executor, self._records, self._journal, self._most_calls = executor, records, journal, most_calls
         self._watch = watch or Watch(Figures())
         self._running: dict[CallId, _Running] = {}
         self._given: dict[LegId, CallId] = {}

@@ -40,7 +40,7 @@ class Farewells(Protocol):
 async def engine_orphans(media: Media) -> frozenset[CallId]:
     """The calls that the media engine holds. Asked before any call is taken, they are all a dead switch's; none if it does not answer."""
     try:
-        return frozenset(call for call in await media.calls() if _OURS.fullmatch(call))
+        return frozenset(CallId(call) for call in await media.calls() if _OURS.fullmatch(call))
     except (MediaAbsent, MediaRefused) as why:
         log.warning("the media engine was not asked what it holds: %s", why)
         return frozenset()

@@ -1,23 +1,22 @@
 """What all our processes do alike: read the plan, write a log, run until asked to stop."""
 
 import asyncio
-import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
+from offhook.logs import write_logs
 from offhook.plan import SystemPlan, read_plan
 
 
-def run_process(work: Callable[[SystemPlan], Awaitable[None]]) -> None:
+def run_process(work: Callable[[SystemPlan], Coroutine[Any, Any, None]]) -> None:
     """Run one process of the system to its end; its only argument is the file of the plan."""
     plan = read_plan(Path(sys.argv[1]))
-    logging.basicConfig(level=plan.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for chatty in ("httpx", "httpcore", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    write_logs(work.__name__.removeprefix("run_"), plan.log_level, "json" if plan.log_format == "json" else "text")
 
     async def whole() -> None:
         await work(plan)

@@ -130,6 +130,8 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         drain_seconds=settings.drain_seconds,
         trusted=settings.trusted,
         log_level=settings.log_level,
+        log_format=settings.log_format,
+        metrics_from=settings.metrics_from,
         probe={},
     )
 

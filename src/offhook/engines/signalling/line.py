@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -55,6 +55,7 @@ from offhook.sip.facts import (
     Send,
     SessionId,
 )
+from offhook.sip.notes import DialogNote
 from offhook.sip.writing import ALLOW, Headers
 
 log = logging.getLogger(__name__)
@@ -279,15 +280,28 @@ class EdgeLine(asyncio.DatagramProtocol):
             return
         dialogue.ending = True
         if dialogue.answered:
-            self._order(leg, self._agent.bye, headers=(("Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'),))
+            self._order(leg, self._agent.bye, headers=(_q850(ending),))
         elif dialogue.incoming:
             status, words = (ending.sip_status, ending.sip_reason) if ending.sip_status >= 300 else (480, "Temporarily Unavailable")
             wait = (("Retry-After", str(RETRY_AFTER_SECONDS)),) if status == 503 else ()
-            reason = ("Reason", f'Q.850;cause={ending.cause};text="{ending.code}"')
-            self._order(leg, self._agent.refuse, status=status, reason=words, headers=(reason, *wait))
+            self._order(leg, self._agent.refuse, status=status, reason=words, headers=(_q850(ending), *wait))
             self._over(leg)
         else:
             self._order(leg, self._agent.cancel, headers=(("Reason", f'SIP;cause={ending.sip_status};text="{ending.sip_reason}"'),))
+
+    def remembered(self, leg: LegId) -> dict[str, Any] | None:
+        """See the port."""
+        dialogue = self._dialogues.get(leg)
+        if dialogue is None:
+            return None
+        try:
+            return asdict(self._agent.remembered(dialogue.session))
+        except SessionRefuses:
+            return None
+
+    def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
+        """See the port. Raises TypeError for a note that another version of this program wrote."""
+        self._act(self._agent.bye_for(DialogNote(**note), (_q850(ending),), time.monotonic()))
 
     def accept_reoffer(self, leg: LegId, sdp: str) -> None:
         """See the port."""
@@ -317,6 +331,10 @@ class EdgeLine(asyncio.DatagramProtocol):
         """See the port."""
         body = f"Signal={digit}\r\nDuration=160\r\n".encode()
         self._order(leg, self._agent.info, content_type=DTMF_RELAY, body=body)
+
+
+def _q850(ending: Ending) -> tuple[str, str]:
+    return "Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'
 
 
 def _now() -> Moment:

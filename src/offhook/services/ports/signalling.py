@@ -1,7 +1,7 @@
 """What a call needs of the signalling: orders to legs. What the legs do comes back as domain events through `Deliver`."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
@@ -54,6 +54,12 @@ class Signalling(Protocol):
 
     def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
         """Tell how far a transfer is (NOTIFY with a sipfrag, RFC 3420)."""
+
+    def remembered(self, leg: LegId) -> dict[str, Any] | None:
+        """What `farewell` needs to end this leg in another life of the process, as JSON values; None while it has no dialog."""
+
+    def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
+        """Say BYE in a dialog that another life of the process set up. Nothing comes back."""
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         """Pass a key on in the signalling (INFO, application/dtmf-relay)."""
