@@ -42,6 +42,7 @@ from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Records, Trace
 from offhook.switch.executor import Executor, now
+from offhook.switch.journal import Journal
 from offhook.switch.timers import Timers
 from offhook.switch.trace import Story
 from offhook.switch.watch import Watch

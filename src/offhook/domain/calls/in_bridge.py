@@ -193,7 +193,7 @@ class Bridge:
         return self.fail(call, REGISTRAR_ABSENT, event) if event.command is FindDevices else []
 
     def _offered(self, call: Call, event: MediaOffered) -> list[Command]:
-        return self._invite(call, call.legs[event.leg], event.sdp)
+        return self._invite(call, call.legs[event.leg], event.sdp) if event.leg in self.called else []
 
     def _invite(self, call: Call, leg: Leg, sdp: str) -> list[Command]:
         decision, near, target = call.decision, self._near(call).side, self.called[leg.id]
@@ -304,9 +304,9 @@ class Bridge:
         return self.fail(call, CALLEE_NO_ANSWER, event) if event.timer is Timer.RING else []
 
     def _failed(self, call: Call, event: CommandFailed) -> list[Command]:
-        if event.command is OfferMedia and event.leg is not None and not call.legs[event.leg].gone:
+        if event.command is OfferMedia and event.leg in self.called and not call.legs[event.leg].gone:
             return self._without_media(call, call.legs[event.leg], event)
-        if event.command is InviteLeg and event.leg is not None:
+        if event.command is InviteLeg and event.leg in self.called:
             return self._unreached(call, call.legs[event.leg], event, 503)
         if event.command is AnswerMedia:
             return self.fail(call, MEDIA_ABSENT if event.trouble is Trouble.ABSENT else MEDIA_REFUSED, event)
