@@ -8,12 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SystemPlan:
-    """Addresses, ports and folders of one running system. All hosts but `address` and `carrier_host` are 127.0.0.1."""
+    """Addresses, ports and folders of one running system. All hosts but `address`, `address6` and `carrier_host` are 127.0.0.1."""
 
     data_dir: str
     address: str
+    address6: str | None
+    """The same in IPv6, without brackets; None: no IPv6."""
     off_loopback: bool
     sip_port: int
+    sips_port: int
     http_port: int
     edge_carrier_port: int
     edge_inner_port: int
@@ -28,6 +31,8 @@ class SystemPlan:
     sandbox: bool
     drain_seconds: int
     trusted: tuple[str, ...]
+    ping_phones: str
+    new_calls_per_second: int
     log_level: str
     log_format: str
     metrics_from: tuple[str, ...]
@@ -53,6 +58,11 @@ class SystemPlan:
     def edge_database(self) -> Path:
         """The edge's own file."""
         return self.folder / "edge.sqlite"
+
+    @property
+    def tls_folder(self) -> Path:
+        """Certificates and keys; see supervisor.certificates."""
+        return self.folder / "tls"
 
     @property
     def file(self) -> Path:

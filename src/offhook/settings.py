@@ -14,6 +14,7 @@ _PREFIX = "OFFHOOK_"
 _OF_THE_COMMAND_LINE = ("OFFHOOK_URL", "OFFHOOK_TOKEN")  # which system it speaks to; no business of a system that starts
 _PROJECT = Path(__file__).resolve().parents[2]
 _HIGHEST_PORT = 65535
+_HIGHEST_RATE = 100_000
 _FEWEST_RTP_PORTS = 100  # 25 calls: two legs each, RTP and RTCP
 
 
@@ -72,8 +73,15 @@ def _address(text: str) -> str:
     return str(address)
 
 
+def _address6(text: str) -> str:
+    address = ipaddress.IPv6Address(text.removeprefix("[").removesuffix("]"))
+    if address.is_unspecified or address.is_multicast or address.is_link_local or address.scope_id or address.ipv4_mapped:
+        raise _Unreadable
+    return str(address)
+
+
 def _networks(text: str) -> tuple[str, ...]:
-    return tuple(str(ipaddress.IPv4Network(each)) for each in text.replace(",", " ").split())
+    return tuple(str(ipaddress.ip_network(each)) for each in text.replace(",", " ").split())
 
 
 def _sources(text: str) -> tuple[str, ...]:
@@ -89,6 +97,12 @@ def _one_of(**values: Any) -> Callable[[str], Any]:
         return values[text.lower()]
 
     return parse
+
+
+def _rate(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _HIGHEST_RATE):
+        raise _Unreadable
+    return int(text)
 
 
 def _seconds(text: str) -> int:
@@ -113,8 +127,24 @@ class Settings:
     )
     """What telephones, carriers and browsers reach, and SDP and Contact name. Loopback: a first try is never open to the network."""
 
+    address6: str | None = field(
+        default=None, metadata=_read_by(_address6, "an IPv6 address of this machine, such as ::1 (not ::, and none that begins with fe80)")
+    )
+    """The same for telephones and carriers that speak IPv6, beside IPv4. None: no IPv6, and nothing is asked of a machine without it."""
+
     sip_port: int = field(default=5060, metadata=_read_by(_port, "a port from 1 to 65535"))
     """Telephones, UDP and TCP; 5060 is what every phone tries first (RFC 3261, 19.1.2)."""
+
+    sips_port: int = field(default=0, metadata=_read_by(_port, "a port from 1 to 65535"))
+    """Telephones, TLS; the one after `sip_port` if not set, as 5061 is what every phone tries first (RFC 3261, 19.1.2)."""
+
+    tls_certificate: Path | None = field(default=None, metadata=_read_by(_path, "the path of a PEM file: the certificate, then its chain"))
+    """What telephones are shown over TLS. None: an authority of our own makes one, and telephones must be told to trust it."""
+
+    tls_key: Path | None = field(
+        default=None, metadata=_read_by(_path, "the path of a PEM file: the private key of OFFHOOK_TLS_CERTIFICATE")
+    )
+    """Without a password. Both are copied into the data folder at the start and when they changed."""
 
     http_port: int = field(default=8080, metadata=_read_by(_port, "a port from 1 to 65535"))
     """Pages and API, TCP; below 1024 only root could open it."""
@@ -132,9 +162,17 @@ class Settings:
     """How long calls may go on after the first Ctrl-C or SIGTERM. Short: a first try is stopped often; a live system takes minutes."""
 
     trusted: tuple[str, ...] = field(
-        default=(), metadata=_read_by(_networks, "IPv4 addresses or networks with commas between them, such as 192.168.1.10, 10.0.0.0/8")
+        default=(),
+        metadata=_read_by(_networks, "addresses or networks with commas between them, such as 192.168.1.10, 10.0.0.0/8, fd00::/8"),
     )
     """Sources never throttled or banned: an office behind one address, a monitoring system. They still need a password."""
+
+    ping_phones: str = field(default="nat", metadata=_read_by(_one_of(nat="nat", all="all", none="none"), "one of nat, all and none"))
+    """Which telephones over UDP are asked every 30 s whether they are there: those behind NAT, or its box forgets them; all; none. One that
+    answered before and no more for 100 s is no longer rung. Over TCP and TLS the system itself probes every connection."""
+
+    new_calls_per_second: int = field(default=400, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
+    """More new calls are refused with 503 at once, emergency calls apart. Above what two cores carry (300), so that it only ends a rush."""
 
     log_level: str = field(
         default="info",
@@ -151,10 +189,14 @@ class Settings:
     )
     """Who reads /metrics without the provider's token. The figures name nobody, but tell how busy and how well the system is."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sips_port", self.sips_port or self.sip_port + 1)
+
     @property
     def is_on_loopback(self) -> bool:
         """Whether only this machine can reach us, so that published passwords do no harm."""
-        return ipaddress.IPv4Address(self.address).is_loopback
+        reached = (self.address, *([self.address6] if self.address6 else []))
+        return all(ipaddress.ip_address(address).is_loopback for address in reached)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -194,6 +236,12 @@ def _unknown(environment: Mapping[str, str]) -> Iterator[Mistake]:
 def _clashes(settings: Settings) -> Iterator[Mistake]:
     if settings.sip_port == settings.http_port:
         yield Mistake("OFFHOOK_HTTP_PORT", str(settings.http_port), "is OFFHOOK_SIP_PORT too; SIP takes TCP as well, so choose another.")
+    if settings.sips_port in (settings.sip_port, settings.http_port):
+        yield Mistake("OFFHOOK_SIPS_PORT", str(settings.sips_port), "is OFFHOOK_SIP_PORT or OFFHOOK_HTTP_PORT too; choose another.")
     ports = settings.rtp_ports
     if ports and ports.first <= settings.sip_port <= ports.last:
         yield Mistake("OFFHOOK_SIP_PORT", str(settings.sip_port), "lies within OFFHOOK_RTP_PORTS; choose one outside.")
+    if settings.tls_certificate and not settings.tls_key:
+        yield Mistake("OFFHOOK_TLS_KEY", "", "must name the key of OFFHOOK_TLS_CERTIFICATE; set both or none.")
+    if settings.tls_key and not settings.tls_certificate:
+        yield Mistake("OFFHOOK_TLS_CERTIFICATE", "", "must name the certificate of OFFHOOK_TLS_KEY; set both or none.")

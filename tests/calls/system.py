@@ -104,6 +104,7 @@ def start_system(folder: Path, **settings: str) -> System:
     environment |= {
         "OFFHOOK_DATA_DIR": str(folder),
         "OFFHOOK_SIP_PORT": str(free_port()),
+        "OFFHOOK_SIPS_PORT": str(free_port(socket.SOCK_STREAM)),
         "OFFHOOK_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
         "OFFHOOK_DRAIN_SECONDS": "0",
         **settings,

@@ -132,6 +132,15 @@ class FakeMedia:
         self._takes(Order("remove", call, (offerer, answerer)))
         self._forget(call, answerer)
 
+    async def press(self, call: CallId, leg: LegId, digit: str, milliseconds: int) -> None:
+        self._takes(Order("press", call, (leg,), digit))
+        if len(self._known(call).ports) < 2:
+            raise MediaRefused("Nobody hears the digit: the leg speaks with no other yet.")
+
+    async def knows(self, call: CallId) -> bool:
+        self._takes(Order("knows", call, ()))
+        return call in self._calls
+
     async def figures(self, call: CallId) -> MediaFigures:
         self._takes(Order("figures", call, ()))
         return self._figures(call)

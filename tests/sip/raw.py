@@ -95,7 +95,7 @@ def answered(agent: Agent, *, more: tuple[str, ...] = ()) -> tuple[str, str]:
     return came.session, tag
 
 
-def calling(agent: Agent) -> bytes:
+def calling(agent: Agent, sdp: str | None = OFFER) -> bytes:
     """The agent calls PEER; its INVITE."""
     return sent(
         agent.invite(
@@ -104,7 +104,7 @@ def calling(agent: Agent) -> bytes:
             from_header='"Anna; the first" <sip:anna@lumen.test>',
             to_header="<sip:peer@lumen.test>",
             destination=PEER,
-            sdp=OFFER,
+            sdp=sdp,
             now=0.0,
         )
     )[0]

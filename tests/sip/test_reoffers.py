@@ -5,10 +5,8 @@ import pytest
 from offhook.sip.agent import SessionRefuses, SessionState
 from offhook.sip.facts import (
     AckReceived,
-    AnswerReceived,
     ByeAnswered,
     ByeReceived,
-    InviteReceived,
     ReofferAnswered,
     ReofferCancelled,
     ReofferReceived,
@@ -101,18 +99,3 @@ def test_a_cancelled_reoffer_is_told_and_cannot_be_accepted_any_more() -> None:
     assert line.anna.the(ReofferRefused).status == 487
     with pytest.raises(SessionRefuses):
         line.ben.does("accept_reoffer", session, sdp=ANSWER)
-
-
-def test_a_caller_without_an_offer_answers_in_the_ack() -> None:
-    line = Line()
-    line.anna.calls(line.ben, sdp=None)
-    line.run(1)
-    session = line.ben.the(InviteReceived).session
-    assert line.ben.the(InviteReceived).sdp is None
-    line.ben.does("answer", session, sdp=OFFER)
-    line.run(until=lambda: line.anna.told(AnswerReceived))
-    assert line.anna.the(AnswerReceived).sdp == OFFER
-    line.run(1)
-    line.anna.does("reoffer", "call", sdp=OFFER)
-    line.run(1)
-    assert line.ben.told(ReofferReceived)

@@ -78,7 +78,8 @@ def test_a_dialog_that_has_ended_never_comes_back() -> None:
 
 def test_offers_out_of_turn_change_nothing() -> None:
     turns = {
-        OfferState.STABLE: {OfferEvent.OFFER_SENT, OfferEvent.OFFER_RECEIVED, OfferEvent.ASKED},
+        OfferState.STABLE: {OfferEvent.OFFER_SENT, OfferEvent.OFFER_RECEIVED, OfferEvent.ASKED, OfferEvent.WE_ASK},
+        OfferState.WE_ASKED: {OfferEvent.OFFER_RECEIVED, OfferEvent.WITHDRAWN},
         OfferState.WE_OFFERED: {OfferEvent.ANSWER_RECEIVED, OfferEvent.WITHDRAWN},
         OfferState.PEER_OFFERED: {OfferEvent.ANSWER_SENT, OfferEvent.WITHDRAWN},
         OfferState.PEER_ASKED: {OfferEvent.ANSWER_SENT, OfferEvent.WITHDRAWN},

@@ -15,7 +15,7 @@ from offhook.store.tables import metadata
 
 def test_migrations_make_exactly_the_tables_that_the_code_knows(url: str) -> None:
     migrate(url)
-    engine = open_engine(url)
+    engine = open_engine(url, creates=True)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     found = inspect(engine)
@@ -36,7 +36,7 @@ def test_every_table_of_a_tenant_says_whose_it_is() -> None:
 
 def test_migrating_twice_changes_nothing(url: str) -> None:
     migrate(url)
-    engine = open_engine(url)
+    engine = open_engine(url, creates=True)
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO invitations VALUES ('kept', 1.0)"))
     migrate(url)
@@ -46,7 +46,7 @@ def test_migrating_twice_changes_nothing(url: str) -> None:
 
 
 def test_half_a_migration_leaves_nothing_behind(url: str) -> None:
-    engine = open_engine(url)
+    engine = open_engine(url, creates=True)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE traces (in_the_way INTEGER)"))
     with pytest.raises(Unavailable):
@@ -57,7 +57,7 @@ def test_half_a_migration_leaves_nothing_behind(url: str) -> None:
 
 def test_a_database_of_a_later_release_is_refused(url: str) -> None:
     migrate(url)
-    engine = open_engine(url)
+    engine = open_engine(url, creates=True)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Unavailable, match="another release"):
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_database_is_said_plainly(tmp_path: Path, url: str) ->
 
 
 def test_the_settings_that_keep_sqlite_safe_are_on(url: str) -> None:
-    engine = open_engine(url)
+    engine = open_engine(url, creates=True)
     with engine.connect() as connection:
         wanted = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 5000}
         assert {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in wanted} == wanted

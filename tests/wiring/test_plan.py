@@ -15,8 +15,10 @@ USER = {"username": "one", "password": "pw", "extension": "901", "number": "+131
 PLAN = SystemPlan(
     data_dir="/data",
     address="127.0.0.1",
+    address6="::1",
     off_loopback=False,
     sip_port=5060,
+    sips_port=5061,
     http_port=8080,
     edge_carrier_port=5070,
     edge_inner_port=5071,
@@ -31,6 +33,8 @@ PLAN = SystemPlan(
     sandbox=True,
     drain_seconds=30,
     trusted=("127.0.0.1",),
+    ping_phones="all",
+    new_calls_per_second=200,
     log_level="info",
     log_format="text",
     metrics_from=("127.0.0.0/8",),
@@ -55,6 +59,7 @@ def test_a_damaged_plan_is_a_value_error(tmp_path: Path, content: str) -> None:
 def test_every_engine_is_told_its_own_ports() -> None:
     edge, media = edge_settings(PLAN), media_settings(PLAN)
     assert (edge.sip_port, edge.carrier_port, edge.inner_port, edge.switch_port) == (5060, 5070, 5071, 5072)
+    assert (edge.sips_port, edge.address6, edge.ping, edge.new_calls_per_second) == (5061, "::1", "all", 200)
     assert edge.database == PLAN.edge_database and edge.run_folder == PLAN.run_folder
     assert media == type(media)("127.0.0.1", 2223, 2224, 30000, 30100)
 

@@ -158,6 +158,13 @@ class Phone:
         tcp = ";transport=tcp" if self.address.transport == "tcp" else ""
         return f"<sip:{user}{bracketed(self.address.host)}:{self.address.port}{tcp}>"
 
+    @property
+    def own_uri(self) -> str:
+        """The telephone's own name, as others call it."""
+        if self.account is not None:
+            return f"sip:{self.account.username}@{self.account.domain}"
+        return f"sip:{self.name}@{bracketed(self.address.host)}:{self.address.port}"
+
     def story(self) -> str:
         """The SIP messages seen, for errors."""
         return self.trace.told()
@@ -198,7 +205,7 @@ class Phone:
         ours = caller or (self.account.header if self.account else f"<sip:{self.name}@{bracketed(self.address.host)}>")
         negotiation = await self._negotiation()
         session, call_id = secrets.token_hex(8), f"{secrets.token_hex(12)}@{self.address.host}"
-        call = PhoneCall(self, session, negotiation, uri=uri, call_id=call_id)
+        call = PhoneCall(self, session, negotiation, uri=uri, call_id=call_id, asked_for_offer=offerless)
         self._remember(session, call)
         outputs = self.agent.invite(
             session,
@@ -298,7 +305,9 @@ class Phone:
     async def _called(self, fact: facts.InviteReceived) -> None:
         negotiation = await self._negotiation()
         call_id = fact.request.headers.get("Call-ID") or ""
-        call = PhoneCall(self, fact.session, negotiation, uri=str(fact.request.uri), call_id=call_id, invite=fact.request)
+        call = PhoneCall(
+            self, fact.session, negotiation, uri=str(fact.request.uri), call_id=call_id, invite=fact.request, their_offer=fact.sdp
+        )
         self._remember(fact.session, call)
         for happened in self._meanwhile.pop(fact.session):
             self._tell(happened)

@@ -17,9 +17,11 @@ from offhook.sip.orders_called import CalledOrders
 from offhook.sip.orders_calling import CallingOrders
 from offhook.sip.orders_outside import OutsideOrders
 from offhook.sip.orders_talking import TalkingOrders
+from offhook.sip.orders_transfer import TransferOrders
 from offhook.sip.sessions import SessionRefuses, SessionState
 from offhook.sip.timers import Timers
 from offhook.sip.transactions import OTHER_CLIENT_MOVES, Event
+from offhook.sip.transfers import Transfers
 from offhook.sip.wall import Envelope, Malformed, open_envelope
 
 __all__ = ["Agent", "SessionRefuses", "SessionState"]
@@ -27,7 +29,7 @@ __all__ = ["Agent", "SessionRefuses", "SessionState"]
 DEFAULT_TIMERS = Timers()
 
 
-class Agent(CallingOrders, CalledOrders, TalkingOrders, OutsideOrders):
+class Agent(CallingOrders, CalledOrders, TalkingOrders, TransferOrders, OutsideOrders):
     """A SIP user agent without sockets and clocks. An order that is not possible in the session's state raises SessionRefuses."""
 
     def __init__(
@@ -45,8 +47,9 @@ class Agent(CallingOrders, CalledOrders, TalkingOrders, OutsideOrders):
         local is what our Via and Contact say; reliable means TCP.
         """
         self._core = Core(local=local, user_agent=user_agent, tokens=tokens, timers=timers, reliable=reliable, user=contact_user)
-        self._calling = Calling(self._core)
-        self._called = Called(self._core)
+        self._transfers = Transfers(self._core)
+        self._calling = Calling(self._core, self._transfers)
+        self._called = Called(self._core, self._transfers)
 
     # -- what comes in
 

@@ -5,6 +5,7 @@ from sipmessage import Request
 from offhook.sip.core import Core, ServerTransaction, is_sdp, sdp_of
 from offhook.sip.dialogs import as_callee, contact_uri
 from offhook.sip.facts import (
+    AckAnswered,
     AckReceived,
     ByeReceived,
     CancelReceived,
@@ -17,22 +18,30 @@ from offhook.sip.facts import (
 from offhook.sip.offers import GLARE, OfferEvent, OfferState
 from offhook.sip.sessions import Session, SessionEvent, SessionState
 from offhook.sip.transactions import Event
+from offhook.sip.transfers import Transfers
 from offhook.sip.wall import Envelope
 from offhook.sip.writing import ALLOW, SDP, Headers
 
 # Given out as RequestReceived; whoever drives the agent answers.
 GIVEN_OUT = frozenset(("OPTIONS", "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH"))
-_OURS = frozenset(("INVITE", "BYE", "INFO"))
+_OURS = frozenset(("INVITE", "BYE", "INFO", "REFER"))
 _COME_AGAIN = (("Retry-After", "1"),)
 
 
 class Called:
     """Hears every new request, and every ACK to a 200."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, transfers: Transfers) -> None:
         self._core = core
         core.on_request = self.told
-        self._in_dialog = {"INVITE": self._reinvite, "BYE": self._bye, "INFO": self._info}
+        self._in_dialog = {
+            "INVITE": self._reinvite,
+            "BYE": self._bye,
+            "INFO": self._info,
+            "REFER": transfers.refer_came,
+            "NOTIFY": transfers.notify_came,
+            "SUBSCRIBE": transfers.subscribe_came,
+        }
 
     def told(self, transaction: ServerTransaction, event: Event, envelope: Envelope | None) -> None:
         """A new request; or the ACK to a 2xx of a peer that wrongly keeps the INVITE's branch."""
@@ -58,12 +67,15 @@ class Called:
             return
         unacked.rest()
         session.unacked = None
-        session.offer(OfferEvent.ANSWER_RECEIVED)
+        offered = session.offer(OfferEvent.ANSWER_RECEIVED)
         doing = session.move_on(SessionEvent.ACK_CAME)
         if doing is None:
             return
         if session.state is SessionState.UP:
-            self._core.fact(session, AckReceived(session.id, sdp_of(envelope)))
+            sdp = sdp_of(envelope)
+            self._core.fact(session, AckReceived(session.id, sdp))
+            if offered:
+                self._core.fact(session, AckAnswered(session.id, sdp))
         self._core.do(session, doing)
 
     def _arrived_outside(self, transaction: ServerTransaction, envelope: Envelope) -> None:
@@ -79,6 +91,9 @@ class Called:
             return
         if envelope.method == "INVITE":
             self._invite(transaction, envelope)
+        elif envelope.method == "REFER":
+            # A call to refer anybody from there is none: nobody may have us call by a word alone.
+            core.reply(transaction, 403)
         elif envelope.method in _OURS:
             core.reply(transaction, 481)
         else:
@@ -156,7 +171,7 @@ class Called:
             core.reply(transaction, 481)
             return
         core.reply(transaction, 200)
-        core.refuse_reinvite(session, 487)
+        core.refuse_open(session)
         if arrived and isinstance(session.invite, ServerTransaction):
             core.reply(session.invite, 487)
         core.do(session, doing)

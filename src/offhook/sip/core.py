@@ -10,6 +10,7 @@ from offhook.sip.dialogs import Dialog, DialogEvent, DialogKey
 from offhook.sip.facts import AckMissing, Output, Send
 from offhook.sip.offers import OfferEvent
 from offhook.sip.reading import split_values
+from offhook.sip.referrals import ReferralEvent
 from offhook.sip.sessions import Session, SessionDo, SessionEvent, SessionState, Unacked
 from offhook.sip.timers import Timers
 from offhook.sip.transactions import (
@@ -26,6 +27,10 @@ from offhook.sip.wall import Envelope, reply_address, via_returned
 from offhook.sip.writing import SDP, Echo, Headers, Outline, Pen
 
 COOKIE = "z9hG4bK"
+# The requests that make or refresh a dialog's target (RFC 3261 8.1.1.8, 3311 5.1, 3515 2.2, 6665 4.4.1).
+WITH_CONTACT = frozenset(("INVITE", "UPDATE", "REFER", "NOTIFY"))
+
+_CREDENTIALS = frozenset(("authorization", "proxy-authorization"))
 
 
 class Purpose(StrEnum):
@@ -37,11 +42,16 @@ class Purpose(StrEnum):
     BYE = "bye"
     STRAY_BYE = "stray bye"
     INFO = "info"
+    REFER = "refer"
+    NOTIFY = "notify"
     OUTSIDE = "outside"
 
 
 class ClientTransaction(Transaction):
-    """A request of ours. acks holds, by To tag, the ACK that each 2xx has got; asked the key of a request outside sessions."""
+    """A request of ours. asked is the key of a request outside sessions.
+
+    acks holds, by To tag, the ACK that each 2xx has got; None while it waits for our answer.
+    """
 
     __slots__ = ("acks", "asked", "outline", "purpose", "session")
 
@@ -52,7 +62,7 @@ class ClientTransaction(Transaction):
         self.purpose = purpose
         self.session = session
         self.asked = asked
-        self.acks: dict[str, tuple[bytes, Address]] = {}
+        self.acks: dict[str, tuple[bytes, Address] | None] = {}
 
 
 class ServerTransaction(Transaction):
@@ -133,7 +143,7 @@ class Core:
         """Send a request and follow it."""
         transaction = ClientTransaction((outline.branch, outline.method), to, outline, purpose, session, asked)
         self.clients[transaction.key] = transaction
-        data = self.pen.request(outline, headers=headers, contact=outline.method == "INVITE", kind=kind, body=body)
+        data = self.pen.request(outline, headers=headers, contact=outline.method in WITH_CONTACT, kind=kind, body=body)
         self.walker.walk(transaction, Event.SAY_REQUEST, say=data)
         return transaction
 
@@ -179,11 +189,26 @@ class Core:
         session.dialog = dialog
         self.dialogs[dialog.key] = session
 
-    def acknowledge(self, transaction: ClientTransaction, dialog: Dialog, to_tag: str, headers: Headers) -> None:
+    def acknowledge(self, transaction: ClientTransaction, dialog: Dialog, to_tag: str, headers: Headers, sdp: str | None = None) -> None:
         """ACK a 2xx, and keep the ACK for its repeats (RFC 3261 13.2.2.4)."""
-        data = self.pen.request(dialog.outline("ACK", self.branch(), transaction.outline.cseq), headers=headers)
+        outline = dialog.outline("ACK", self.branch(), transaction.outline.cseq)
+        data = self.pen.request(outline, headers=headers, kind=SDP, body=(sdp or "").encode())
         transaction.acks[to_tag] = data, dialog.to
         self.say(data, dialog.to, transaction.session_id)
+
+    def withhold_ack(self, session: Session, transaction: ClientTransaction, to_tag: str) -> None:
+        """The 2xx made an offer: its ACK waits until release_ack() brings our answer."""
+        transaction.acks[to_tag] = None
+        session.withheld = transaction
+
+    def release_ack(self, session: Session, sdp: str | None) -> bool:
+        """ACK what has been withheld; False where nothing has."""
+        withheld, session.withheld = session.withheld, None
+        if not isinstance(withheld, ClientTransaction) or session.dialog is None:
+            return False
+        session.offer(OfferEvent.ANSWER_SENT)
+        self.acknowledge(withheld, session.dialog, session.dialog.key[2], credentials_of(session), sdp)
+        return True
 
     def await_ack(self, session: Session, transaction: ServerTransaction) -> None:
         """Repeat a 200 until its ACK comes, on every transport, and hang up when it does not (RFC 3261 13.3.1.4)."""
@@ -225,12 +250,19 @@ class Core:
         self.reply(reinvite, status, headers=headers)
         return True
 
+    def refuse_open(self, session: Session) -> None:
+        """What the peer has asked and we have not answered ends with the call (RFC 3261 15.1.2)."""
+        self.refuse_reinvite(session, 487)
+        referral = session.referral
+        if referral is not None and referral.move_on(ReferralEvent.REFUSE) and isinstance(referral.transaction, ServerTransaction):
+            self.reply(referral.transaction, 487)
+
     def _send_bye(self, session: Session) -> None:
         dialog = session.dialog
         if dialog is None:
             return
-        # RFC 3261 15.1.2: what is still open in the dialog ends with it.
-        self.refuse_reinvite(session, 487)
+        self.refuse_open(session)
+        self.release_ack(session, None)
         if session.unacked is not None:
             session.unacked.rest()
             session.unacked = None
@@ -281,6 +313,12 @@ def _said(transaction: ServerTransaction, status: int) -> Event:
     if transaction.moves is OTHER_SERVER_MOVES:
         return Event.SAY_FINAL
     return Event.SAY_SUCCESS if status < 300 else Event.SAY_FAILURE
+
+
+def credentials_of(session: Session) -> Headers:
+    """An ACK to a 2xx carries its INVITE's credentials (RFC 3261 13.2.2.4)."""
+    called = session.called
+    return [header for header in called.headers if header[0].lower() in _CREDENTIALS] if called and called.headers else ()
 
 
 def sdp_of(envelope: Envelope) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sipmessage import Request, Response
 
 from offhook.sip.addresses import Address
+from offhook.sip.referring import Replaces
 
 SessionId = str
 
@@ -57,7 +58,11 @@ class ProgressReceived:
 
 @dataclass(frozen=True, slots=True)
 class AnswerReceived:
-    """The first 200 to our INVITE; the ACK has been sent. The session is up."""
+    """The first 200 to our INVITE; the ACK has been sent. The session is up.
+
+    After an INVITE without an offer sdp is the peer's offer, and the ACK waits for acknowledge(). Without SDP of its own sdp is the
+    answer that a reliable provisional response brought (RFC 3262 5).
+    """
 
     session: SessionId
     response: Response
@@ -68,18 +73,28 @@ class AnswerReceived:
 class RefusalReceived:
     """A final 300-699 to our INVITE, acknowledged. response is None where none came: 408 nobody answered, 503 it could not be sent.
 
-    After 401 or 407 invite_again() may follow; otherwise the session is over.
+    After 401 or 407 invite_again() may follow; otherwise the session is over. contacts: where a 300-399 sends us, the most wanted
+    first (RFC 3261 8.1.3.4), at most eight URIs.
     """
 
     session: SessionId
     status: int
     reason: str
     response: Response | None
+    contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AckReceived:
     """The first ACK to our 200, of the first INVITE or of a reoffer."""
+
+    session: SessionId
+    sdp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AckAnswered:
+    """What the peer answered to an offer that our 200 made; right after the AckReceived. None: its ACK brought no answer."""
 
     session: SessionId
     sdp: str | None
@@ -129,7 +144,10 @@ class ReofferCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ReofferAnswered:
-    """The peer accepted our reoffer; the ACK has been sent."""
+    """The peer accepted our reoffer; the ACK has been sent.
+
+    After a reoffer without SDP sdp is the peer's offer, and the ACK waits for acknowledge().
+    """
 
     session: SessionId
     sdp: str | None
@@ -157,6 +175,38 @@ class InfoAnswered:
 
     session: SessionId
     status: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReferReceived:
+    """The peer asks us to call somebody else in its place. It waits for accept_refer() or refuse_refer().
+
+    refer_to is the URI without the headers embedded in it; referred_by the Referred-By header as written (RFC 3892).
+    """
+
+    session: SessionId
+    request: Request
+    refer_to: str
+    replaces: Replaces | None
+    referred_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferAnswered:
+    """Our REFER is over with this status; 408 where no answer came, 503 where it could not be sent."""
+
+    session: SessionId
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyReceived:
+    """How our REFER goes; the NOTIFY got 200. status is that of the call it led to, None where the NOTIFY did not say."""
+
+    session: SessionId
+    event: str
+    status: int | None
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +243,7 @@ Output = (
     | AnswerReceived
     | RefusalReceived
     | AckReceived
+    | AckAnswered
     | AckMissing
     | ByeReceived
     | ByeAnswered
@@ -202,6 +253,9 @@ Output = (
     | ReofferRefused
     | InfoReceived
     | InfoAnswered
+    | ReferReceived
+    | ReferAnswered
+    | NotifyReceived
     | StrayAnswered
     | RequestReceived
     | ResponseReceived

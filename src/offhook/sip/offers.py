@@ -13,15 +13,20 @@ class OfferState(StrEnum):
     WE_OFFERED = "we offered"
     PEER_OFFERED = "peer offered"
     PEER_ASKED = "peer asked for our offer"
+    WE_ASKED = "we asked for the peer's offer"
     ACK_AWAITED = "our offer waits for the ACK"
 
 
 class OfferEvent(StrEnum):
-    """What happens to offers. ASKED: an INVITE without one. WITHDRAWN: refused, cancelled or timed out (RFC 3261 14.1)."""
+    """What happens to offers. ASKED: an INVITE without one came; WE_ASK: one is sent.
+
+    WITHDRAWN: refused, cancelled or timed out (RFC 3261 14.1).
+    """
 
     OFFER_SENT = "offer sent"
     OFFER_RECEIVED = "offer received"
     ASKED = "offer asked for"
+    WE_ASK = "ask for an offer"
     ANSWER_SENT = "answer sent"
     ANSWER_RECEIVED = "answer received"
     WITHDRAWN = "withdrawn"
@@ -36,6 +41,12 @@ OFFER_MOVES: Table[OfferState, OfferEvent, NoDo] = {
         OfferEvent.OFFER_SENT: Move(OfferState.WE_OFFERED),
         OfferEvent.OFFER_RECEIVED: Move(OfferState.PEER_OFFERED),
         OfferEvent.ASKED: Move(OfferState.PEER_ASKED),
+        OfferEvent.WE_ASK: Move(OfferState.WE_ASKED),
+    },
+    OfferState.WE_ASKED: {
+        # Our answer goes out with the ACK.
+        OfferEvent.OFFER_RECEIVED: Move(OfferState.PEER_OFFERED),
+        OfferEvent.WITHDRAWN: Move(OfferState.STABLE),
     },
     OfferState.WE_OFFERED: {
         OfferEvent.ANSWER_RECEIVED: Move(OfferState.STABLE),
@@ -59,6 +70,7 @@ OFFER_MOVES: Table[OfferState, OfferEvent, NoDo] = {
 GLARE: Mapping[OfferState, int] = {
     OfferState.WE_OFFERED: 491,
     OfferState.ACK_AWAITED: 491,
+    OfferState.WE_ASKED: 491,
     OfferState.PEER_OFFERED: 500,
     OfferState.PEER_ASKED: 500,
 }

@@ -29,7 +29,10 @@ class CallingOrders(Orders):
         headers: Headers = (),
         call_id: str | None = None,
     ) -> list[Output]:
-        """Call somebody, as a new session of this name. from_header needs no tag; routes are whole Route values, the nearest first."""
+        """Call somebody, as a new session of this name. from_header needs no tag; routes are whole Route values, the nearest first.
+
+        Without sdp the peer makes the offer: it comes with AnswerReceived and is answered with acknowledge().
+        """
         core = self._core
         if session in core.sessions:
             raise SessionRefuses(session, SessionEvent.INVITE, core.sessions[session].state)
@@ -68,6 +71,19 @@ class CallingOrders(Orders):
         self._send_invite(found, found.called)
         return self._core.take()
 
+    def acknowledge(self, session: SessionId, *, sdp: str, now: float) -> list[Output]:
+        """Answer, in the ACK, the offer that a 200 to an INVITE (or reoffer) without one has made.
+
+        Until then that 200 is repeated: give it within 64*t1, or the peer hangs up. To refuse the offer, hang up.
+        """
+        found = self._session(session, SessionEvent.ACKNOWLEDGE)
+        if found.withheld is None:
+            raise SessionRefuses(session, SessionEvent.ACKNOWLEDGE, found.state)
+        found.obey(SessionEvent.ACKNOWLEDGE)
+        self._core.begin(now)
+        self._core.release_ack(found, sdp)
+        return self._core.take()
+
     def cancel(self, session: SessionId, *, now: float, headers: Headers = ()) -> list[Output]:
         """Stop calling. Before any provisional it waits for one (RFC 3261 9.1).
 
@@ -78,7 +94,7 @@ class CallingOrders(Orders):
     def _send_invite(self, session: Session, called: Order) -> None:
         core = self._core
         session.last_cseq += 1
-        session.offer(OfferEvent.OFFER_SENT if called.sdp is not None else OfferEvent.ASKED)
+        session.offer(OfferEvent.OFFER_SENT if called.sdp is not None else OfferEvent.WE_ASK)
         outline = Outline(
             "INVITE", called.uri, called.from_value, called.to_value, called.call_id, session.last_cseq, core.branch(), called.routes
         )

@@ -15,10 +15,11 @@ class TalkingOrders(Orders):
         """Hang up. Before the ACK to our 200 it waits for that (RFC 3261 15). Ends with ByeAnswered."""
         return self._order(session, SessionEvent.BYE, now, headers)
 
-    def reoffer(self, session: SessionId, *, sdp: str, now: float) -> list[Output]:
+    def reoffer(self, session: SessionId, *, sdp: str | None, now: float) -> list[Output]:
         """Offer anew (re-INVITE); refused while an offer of either side is open. Ends with ReofferAnswered or ReofferRefused.
 
-        After a ReofferRefused with 491 try again 2.1-4 s later where we called, 0-2 s later where we were called (RFC 3261 14.1).
+        Without sdp the peer is asked to offer; its ReofferAnswered is answered with acknowledge(). After a ReofferRefused with 491 try
+        again 2.1-4 s later where we called, 0-2 s later where we were called (RFC 3261 14.1).
         """
         found = self._session(session, SessionEvent.REOFFER)
         dialog = found.dialog
@@ -26,9 +27,9 @@ class TalkingOrders(Orders):
             raise SessionRefuses(session, SessionEvent.REOFFER, found.state)
         found.obey(SessionEvent.REOFFER)
         self._core.begin(now)
-        found.offer(OfferEvent.OFFER_SENT)
+        found.offer(OfferEvent.OFFER_SENT if sdp is not None else OfferEvent.WE_ASK)
         outline = dialog.outline("INVITE", self._core.branch())
-        self._core.ask(outline, dialog.to, Purpose.REINVITE, session=found, kind=SDP, body=sdp.encode())
+        self._core.ask(outline, dialog.to, Purpose.REINVITE, session=found, kind=SDP, body=(sdp or "").encode())
         return self._core.take()
 
     def accept_reoffer(self, session: SessionId, *, sdp: str, now: float) -> list[Output]:

@@ -121,12 +121,12 @@ def address(sdp: Sdp) -> tuple[str, int] | None:
     for line in (*audio.lines, *sdp.session):
         words = line[2:].split()
         if line.startswith("c=") and len(words) == 3 and words[0] == "IN":
-            return (words[2], audio.port) if _is_one_machine(words[1], words[2]) else None
+            return (words[2], audio.port) if is_one_machine(words[1], words[2]) else None
     return None
 
 
 @lru_cache(1024)
-def _is_one_machine(family: str, host: str) -> bool:
+def is_one_machine(family: str, host: str) -> bool:
     """Whether this is an address that one machine may have, 0.0.0.0 (hold) included; not with a TTL, a zone, or octal numbers."""
     try:
         found = IPv6Address(host) if family == "IP6" else IPv4Address(host)

@@ -8,6 +8,7 @@ from offhook.sip.alarms import Alarm
 from offhook.sip.dialogs import Dialog
 from offhook.sip.moves import Move, Table
 from offhook.sip.offers import OfferEvent, OfferState, next_offer_state
+from offhook.sip.referrals import Referral, Subscription
 from offhook.sip.transactions import Transaction
 from offhook.sip.writing import Headers
 
@@ -43,6 +44,8 @@ class SessionEvent(StrEnum):
     ACCEPT_REOFFER = "accept a reoffer"
     REFUSE_REOFFER = "refuse a reoffer"
     INFO = "send INFO"
+    REFER = "send REFER"
+    ACKNOWLEDGE = "acknowledge an offer"
     INVITE_CAME = "INVITE came"
     PROVISIONAL_CAME = "1xx came"
     SUCCESS_CAME = "2xx came"
@@ -126,6 +129,8 @@ SESSION_MOVES: Table[SessionState, SessionEvent, SessionDo] = {
         _E.ACCEPT_REOFFER: Move(_S.UP),
         _E.REFUSE_REOFFER: Move(_S.UP),
         _E.INFO: Move(_S.UP),
+        _E.REFER: Move(_S.UP),
+        _E.ACKNOWLEDGE: Move(_S.UP),
         _E.ACK_CAME: Move(_S.UP),
         _E.ACK_MISSED: Move(_S.CLOSING, _BYE),
         _E.LOST: Move(_S.CLOSING, _BYE),
@@ -180,9 +185,27 @@ class Unacked:
 
 
 class Session:
-    """One session. invite is its INVITE transaction on our side or the peer's; reinvite a re-INVITE of the peer not yet answered."""
+    """One session. invite is its INVITE transaction on our side or the peer's; reinvite a re-INVITE of the peer not yet answered.
 
-    __slots__ = ("called", "dialog", "farewell", "id", "invite", "last_cseq", "offers", "reinvite", "state", "unacked")
+    withheld is a transaction of ours whose 200 made an offer: its ACK waits for our answer. referral is the peer's latest REFER,
+    subscription our latest.
+    """
+
+    __slots__ = (
+        "called",
+        "dialog",
+        "farewell",
+        "id",
+        "invite",
+        "last_cseq",
+        "offers",
+        "referral",
+        "reinvite",
+        "state",
+        "subscription",
+        "unacked",
+        "withheld",
+    )
 
     def __init__(self, session_id: str) -> None:
         self.id = session_id
@@ -193,6 +216,9 @@ class Session:
         self.invite: Transaction | None = None
         self.reinvite: Transaction | None = None
         self.unacked: Unacked | None = None
+        self.withheld: Transaction | None = None
+        self.referral: Referral | None = None
+        self.subscription: Subscription | None = None
         self.farewell: Headers = ()
         self.last_cseq = 0
 

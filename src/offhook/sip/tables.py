@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from offhook.sip.dialogs import DIALOG_MOVES, DialogEvent, DialogState
 from offhook.sip.moves import Move
 from offhook.sip.offers import OFFER_MOVES, OfferEvent, OfferState
+from offhook.sip.referrals import REFERRAL_MOVES, SUBSCRIPTION_MOVES, ReferralEvent, ReferralState, SubscriptionEvent, SubscriptionState
 from offhook.sip.sessions import SESSION_MOVES, SessionEvent, SessionState
 from offhook.sip.transactions import INVITE_CLIENT_MOVES, INVITE_SERVER_MOVES, OTHER_CLIENT_MOVES, OTHER_SERVER_MOVES, Event, State
 
@@ -27,5 +28,7 @@ MACHINES: Mapping[str, Machine] = {
     "other server transaction": Machine(State.NEW, State, Event, OTHER_SERVER_MOVES),
     "dialog": Machine(DialogState.NEW, DialogState, DialogEvent, DIALOG_MOVES),
     "offer": Machine(OfferState.STABLE, OfferState, OfferEvent, OFFER_MOVES),
+    "referral": Machine(ReferralState.NEW, ReferralState, ReferralEvent, REFERRAL_MOVES),
+    "subscription": Machine(SubscriptionState.NEW, SubscriptionState, SubscriptionEvent, SUBSCRIPTION_MOVES),
     "session": Machine(SessionState.NEW, SessionState, SessionEvent, SESSION_MOVES),
 }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from offhook.sip.addresses import Address, bracketed
 from offhook.sip.reasons import REASONS
 
-ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS")
+ALLOWED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "REFER", "NOTIFY")
 ALLOW = ("Allow", ", ".join(ALLOWED))
 MAX_FORWARDS = 70
 SDP = "application/sdp"

@@ -2,10 +2,11 @@
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select, true
+from sqlalchemy import ColumnElement, Connection, or_, select, true
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import ENDINGS
@@ -67,7 +68,7 @@ def cdr_values(cdr: Cdr) -> dict[str, Any]:
     }
 
 
-def cdr_of(row: RowMapping) -> Cdr:
+def cdr_of(row: Mapping[Any, Any]) -> Cdr:
     """A row of `cdrs` as the domain knows it."""
     return Cdr(
         call=CallId(row["call"]),
@@ -88,7 +89,7 @@ def cdr_of(row: RowMapping) -> Cdr:
 
 def pack(trace: Trace) -> bytes:
     """A trace as it is kept: JSON, deflated (the SIP messages in it repeat themselves)."""
-    return zlib.compress(json.dumps(trace, separators=(",", ":")).encode())
+    return zlib.compress(json.dumps(trace, separators=(",", ":")).encode(), level=1)  # 6 saves 15 % of the disk for 40 % more CPU
 
 
 def unpack(packed: bytes) -> Trace:

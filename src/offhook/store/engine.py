@@ -1,10 +1,12 @@
 """The database as an SQLAlchemy engine, with the settings that every connection needs."""
 
 import sqlite3
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DatabaseError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's write before it reports the database as locked."""
@@ -21,12 +23,44 @@ def is_away(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
 
 
-def open_engine(url: str, busy_seconds: float = BUSY_SECONDS) -> Engine:
-    """An engine for `url` ("sqlite:////absolute/path"). Does not open it: the first transaction finds out whether it is there."""
-    engine = create_engine(url)
+def open_engine(url: str, busy_seconds: float = BUSY_SECONDS, *, creates: bool = False) -> Engine:
+    """An engine for `url` ("sqlite:////absolute/path"). Does not open it: the first transaction finds out whether it is there.
+
+    Only with `creates` is a file made where there is none: an empty one in the place of a database that is away would be taken for it.
+    """
+    path = make_url(url).database if make_url(url).get_backend_name() == "sqlite" else None
+    if path is None or path == ":memory:":
+        return _prepared(create_engine(url), None, busy_seconds)
+    mode = "rwc" if creates else "rw"
+    return _prepared(create_engine(f"sqlite:///file:{quote(path)}?mode={mode}&uri=true"), Path(path), busy_seconds)
+
+
+def _prepared(engine: Engine, file: Path | None, busy_seconds: float) -> Engine:
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, round(busy_seconds * 1000))
+    if file is not None:
+        _notice_another_file(engine, file)
     return engine
+
+
+def _notice_another_file(engine: Engine, file: Path) -> None:
+    """A connection goes on writing to a file that was moved away or removed, and says that all is well: look before each use."""
+
+    def inode() -> tuple[int, int] | None:
+        try:
+            found = file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    @event.listens_for(engine, "connect")
+    def opened(_connection: sqlite3.Connection, record: Any) -> None:
+        record.info["inode"] = inode()
+
+    @event.listens_for(engine, "checkout")
+    def taken(_connection: sqlite3.Connection, record: Any, _proxy: Any) -> None:
+        if record.info.get("inode") != inode():
+            raise DisconnectionError(f"{file} is not the file it was")
 
 
 def _prepare_sqlite(engine: Engine, busy_milliseconds: int) -> None:

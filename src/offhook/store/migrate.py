@@ -20,7 +20,7 @@ def migrate(url: str) -> None:
     """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    engine = open_engine(url)
+    engine = open_engine(url, creates=True)
     try:
         # One transaction around all of it: SQLite, like PostgreSQL, takes CREATE TABLE back too, so half a migration never stays.
         with engine.begin() as connection:

@@ -1,19 +1,24 @@
 """The writer of finished calls: the call loop hands over, one thread writes, many calls a transaction."""
 
+import base64
 import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from offhook.domain.calls.cdr import Cdr
+from offhook.domain.calls.ids import CallId
 from offhook.services.ports.records import Trace
-from offhook.store.calls import cdr_values, pack
+from offhook.store.calls import cdr_of, cdr_values, pack, unpack
 from offhook.store.engine import is_away
+from offhook.store.spool import Spool, SpoolFull
 from offhook.store.tables import cdrs, traces
 
 log = logging.getLogger(__name__)
@@ -32,16 +37,29 @@ class _Away(Exception):
 class RecordsWriter:
     """services.ports.records.Records on a database. A call is written once, however often it is handed over.
 
-    While the database is locked or away, calls wait in memory, `capacity` at most; what comes then is counted in `lost` and logged.
+    While the database is locked, full or away, calls are put aside in `spool`, and where that cannot be written either they wait in memory,
+    `capacity` at most; what comes then is counted in `lost` and logged. `on_kept` is told, from the writer's thread, of calls that are on
+    disk, in the database or the spool.
     """
 
-    def __init__(self, engine: Engine, capacity: int = 20_000) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        capacity: int = 20_000,
+        spool: Path | None = None,
+        on_kept: Callable[[Sequence[CallId]], None] = lambda calls: None,
+    ) -> None:
         self._engine = engine
         self._capacity = capacity
+        self._spool = Spool(spool) if spool else None
+        self._on_kept = on_kept
         self._waiting: deque[_Finished] = deque()
         self._news = threading.Condition()
         self._closing = False
         self._give_up_at = float("inf")
+        self._pause = FLUSH_SECONDS
+        self._try_at = 0.0
+        self._away = ""
         self.lost = 0
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._thread.start()
@@ -55,8 +73,12 @@ class RecordsWriter:
             self._waiting.append((cdr, trace))
             self._news.notify()
 
+    def waiting(self) -> int:
+        """How many calls are not yet on disk."""
+        return len(self._waiting)
+
     def close(self, patience_seconds: float = 10.0) -> int:
-        """Write what waits and end; how many calls could not be written in that time (they are logged)."""
+        """Write what waits and end; how many calls could not be written in that time (they are logged). Those in the spool wait there."""
         with self._news:
             self._closing = True
             self._give_up_at = time.monotonic() + patience_seconds
@@ -65,32 +87,84 @@ class RecordsWriter:
         return self.lost
 
     def _run(self) -> None:
-        pause = FLUSH_SECONDS
-        while batch := self._next_batch():
+        while True:
+            batch = self._next_batch()
+            if not batch and self._closing:
+                return
             try:
-                self._write(batch)
+                self._write_or_put_aside(batch)
             except _Away as away:
                 if time.monotonic() >= self._give_up_at:
                     self._give_up()
                     return
                 log.warning("Calls wait to be written (%d): %s", len(self._waiting), away)
-                self._sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            else:
-                pause = FLUSH_SECONDS
+                self._sleep(self._pause)
+
+    def _write_or_put_aside(self, batch: list[_Finished]) -> None:
+        """Raises _Away when the calls can neither be written nor put aside."""
+        try:
+            if time.monotonic() < self._try_at:
+                raise _Away(self._away)
+            self._empty_spool()
+            if batch:
+                self._write(batch)
+        except _Away as away:
+            self._stay_away(str(away))
+            if batch:
+                self._put_aside(batch, str(away))
+        else:
+            if self._away:
+                log.warning("The database is back")
+            self._pause, self._try_at, self._away = FLUSH_SECONDS, 0.0, ""
+
+    def _stay_away(self, why: str) -> None:
+        if time.monotonic() >= self._try_at:
+            self._try_at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+            if self._spool is not None:
+                log.warning("The database is away, calls wait on disk: %s", why)
+        self._away = why
+
+    def _put_aside(self, batch: list[_Finished], why: str) -> None:
+        if self._spool is None:
+            raise _Away(why)
+        try:
+            self._spool.add([spooled(cdr, trace) for cdr, trace in batch])
+        except SpoolFull as full:
+            raise _Away(f"{why}; {full}") from full
+        self._kept(batch)
+
+    def _empty_spool(self) -> None:
+        while self._spool is not None and self._spool.waits:
+            try:
+                rows, end = self._spool.oldest(BATCH)
+            except OSError as why:
+                raise _Away(f"the calls that wait on disk cannot be read ({why})") from why
+            finished = [call for row in rows if (call := _unspooled(row)) is not None]
+            try:
+                self._commit(finished)
+            except _Away:
+                raise
+            except Exception:
+                self._commit_singly(finished)
+            self._spool.taken(end)
+            log.info("%d calls that waited on disk are in the database", len(finished))
 
     def _next_batch(self) -> list[_Finished]:
-        """What to write now; empty when the writer was closed and nothing waits. Calls gather for FLUSH_SECONDS after the first one."""
+        """What to write now; empty when nothing waits but the spool, or the writer was closed. Calls gather for FLUSH_SECONDS."""
+        spooled = self._spool is not None and self._spool.waits
         with self._news:
-            self._news.wait_for(lambda: self._waiting or self._closing)
-            self._news.wait_for(lambda: self._closing or len(self._waiting) >= BATCH, FLUSH_SECONDS)
+            self._news.wait_for(lambda: self._waiting or self._closing, max(0.0, self._try_at - time.monotonic()) if spooled else None)
+            if self._waiting:
+                self._news.wait_for(lambda: self._closing or len(self._waiting) >= BATCH, FLUSH_SECONDS)
             return list(islice(self._waiting, BATCH))
 
-    def _settle(self, count: int) -> None:
-        """The oldest `count` calls wait no longer."""
+    def _kept(self, calls: Sequence[_Finished]) -> None:
+        """The oldest calls, which are these, wait no longer."""
         with self._news:
-            for _ in range(count):
+            for _ in calls:
                 self._waiting.popleft()
+        self._on_kept([cdr.call for cdr, _ in calls])
 
     def _sleep(self, seconds: float) -> None:
         with self._news:
@@ -118,20 +192,26 @@ class RecordsWriter:
             log.exception("A batch of %d calls cannot be stored as it is; storing them one by one", len(batch))
             self._write_singly(batch)
         else:
-            self._settle(len(batch))
+            self._kept(batch)
 
     def _write_singly(self, batch: list[_Finished]) -> None:
-        """One record that cannot be stored must not keep the others from being stored, nor be tried for ever."""
         for finished in batch:
+            self._commit_singly([finished])
+            self._kept([finished])
+
+    def _commit_singly(self, calls: list[_Finished]) -> None:
+        """One record that cannot be stored must not keep the others from being stored, nor be tried for ever."""
+        for finished in calls:
             try:
                 self._commit([finished])
             except _Away:
                 raise
             except Exception as unfit:
                 self._lose(finished[0], f"it cannot be stored ({unfit})")
-            self._settle(1)
 
     def _commit(self, calls: list[_Finished]) -> None:
+        if not calls:
+            return
         try:
             with self._engine.begin() as connection:
                 _insert_new(connection, [_rows(finished) for finished in calls])
@@ -144,6 +224,23 @@ class RecordsWriter:
 def _rows(finished: _Finished) -> tuple[dict[str, Any], dict[str, Any]]:
     cdr, trace = finished
     return cdr_values(cdr), {"call": cdr.call, "organization_id": cdr.organization, "packed": pack(trace)}
+
+
+def spooled(cdr: Cdr, trace: Trace) -> dict[str, Any]:
+    """A finished call as the spool has it, in plain JSON values."""
+    try:
+        packed = pack(trace)
+    except (TypeError, ValueError):
+        packed = pack({})  # a story that cannot be written must not cost the record
+    return {"cdr": cdr_values(cdr), "trace": base64.b64encode(packed).decode()}
+
+
+def _unspooled(row: dict[str, Any]) -> _Finished | None:
+    try:
+        return cdr_of(row["cdr"]), unpack(base64.b64decode(row["trace"]))
+    except Exception as unfit:
+        log.error("A call that waited on disk cannot be read (%s): %s", unfit, row)
+        return None
 
 
 def _insert_new(connection: Connection, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:

@@ -95,7 +95,7 @@ def _lock(path: Path) -> int:
 
 def _secret(path: Path) -> bytes:
     if not path.exists():
-        _replace(path, secrets.token_bytes(_SECRET_BYTES), 0o600)
+        write_atomically(path, secrets.token_bytes(_SECRET_BYTES), 0o600)
     secret = path.read_bytes()
     if len(secret) != _SECRET_BYTES:
         raise FolderUnusable(f"{path} is damaged: it has {len(secret)} bytes, not {_SECRET_BYTES}. Restore it from a backup, or remove it.")
@@ -104,10 +104,11 @@ def _secret(path: Path) -> bytes:
 
 def write_json_atomically(path: Path, value: object, mode: int = 0o600) -> None:
     """Puts `value` into `path` as JSON. A reader sees the old text or the new one, whole; a crash in between leaves the old one."""
-    _replace(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), mode)
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), mode)
 
 
-def _replace(path: Path, content: bytes, mode: int) -> None:
+def write_atomically(path: Path, content: bytes, mode: int) -> None:
+    """Puts `content` into `path` with that mode; the same promise."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

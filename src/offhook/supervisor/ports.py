@@ -25,7 +25,8 @@ _UDP_SOCKETS = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
 _WHY_NOT = {
     errno.EADDRINUSE: "is in use by another program; stop that, or set {setting} to a free port",
     errno.EACCES: "may be opened by root only; set {setting} to a port from 1024 up",
-    errno.EADDRNOTAVAIL: "cannot be opened: this machine has no address {host}; correct OFFHOOK_ADDRESS",
+    errno.EADDRNOTAVAIL: "cannot be opened: this machine has no address {host}; correct {address_setting}",
+    errno.EAFNOSUPPORT: "cannot be opened: this machine has no IPv6; remove {address_setting}",
 }
 
 
@@ -40,13 +41,14 @@ def free_port(host: str, kinds: Sequence[Kind] = ("udp", "tcp"), avoid: Collecti
     raise PortTaken(f"No free port was found on {host}; stop programs that hold many.")
 
 
-def check_free(host: str, port: int, kinds: Sequence[Kind], setting: str) -> None:
-    """Returns when `port` can be opened for each of `kinds`; else raises PortTaken, naming the port and the `setting` that chose it."""
+def check_free(host: str, port: int, kinds: Sequence[Kind], setting: str, address_setting: str = "OFFHOOK_ADDRESS") -> None:
+    """Returns when `port` can be opened for each of `kinds`; else raises PortTaken, naming the port and the settings that chose it."""
     for kind in kinds:
         wrong = _why_not(host, port, kind)
         if wrong is not None:
             words = _WHY_NOT.get(wrong.errno or 0, f"cannot be opened ({wrong.strerror}); set {{setting}} to another")
-            raise PortTaken(f"{kind.upper()} port {port} on {host} ({setting}) {words.format(setting=setting, host=host)}.")
+            why = words.format(setting=setting, host=host, address_setting=address_setting)
+            raise PortTaken(f"{kind.upper()} port {port} on {host} ({setting}) {why}.")
 
 
 def _bound(host: str, port: int, kind: Kind) -> socket.socket:

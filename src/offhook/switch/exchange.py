@@ -129,6 +129,10 @@ class Exchange:
         """The calls of now, oldest first, and those that ended a moment ago and may not stand in the records yet."""
         return [_live(running.call) for _, running in sorted(self._running.items())]
 
+    def alive(self) -> frozenset[CallId]:
+        """The names of the calls of now."""
+        return frozenset(self._running)
+
     def trace(self, call: CallId) -> Trace | None:
         """How a call went so far; None if it is not alive (any more)."""
         running = self._running.get(call)
@@ -190,6 +194,8 @@ class Exchange:
 
     def _record(self, running: _Running) -> None:
         call = running.call
+        if self._journal is not None:
+            self._journal.ended(call)
         try:
             cdr = call.cdr(running.figures)
             self._watch.recorded(cdr)

@@ -172,9 +172,14 @@ class Journal:
         if self._known.get(call.id) == seen:
             return
         self._known[call.id] = seen
+        try:
+            self._put("call", self._entry_of(call, [leg.id for leg in standing], call.answered.ticks))
+        except Exception:
+            log.exception("call=%s: it does not stand in the journal", call.id)
+
+    def _entry_of(self, call: Call, standing: Iterable[LegId], answered: float) -> Entry:
         organization = call.decision.organization if call.decision else None
-        notes = {leg.id: note for leg in standing if (note := self._remember(leg.id)) is not None}
-        entry = Entry(
+        return Entry(
             call=call.id,
             organization=organization.id if organization else None,
             revision=organization.revision if organization else None,
@@ -184,10 +189,9 @@ class Journal:
             direction=call.direction,
             started_at=call.started.wall,
             started=call.started.ticks,
-            answered=call.answered.ticks,
-            notes=notes,
+            answered=answered,
+            notes={leg: note for leg in standing if (note := self._remember(leg)) is not None},
         )
-        self._put("call", entry)
 
     def ended(self, call: Call) -> None:
         """A call has ended, and its record is about to be written. Nothing happens for a call that was never answered."""

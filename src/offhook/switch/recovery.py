@@ -7,7 +7,7 @@ switch that dies in here leaves the rest to the next one.
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from offhook.domain.calls.cdr import Cdr
@@ -17,12 +17,15 @@ from offhook.domain.media import MediaFigures
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.media import Media, MediaAbsent, MediaRefused
 from offhook.services.ports.records import Records, Trace
-from offhook.switch.journal import Left, Note
+from offhook.switch.journal import Left
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 32
 """How many calls' media are freed at the same time."""
+
+TRIES, PAUSE_SECONDS = 15, 2.0
+"""How often, and with which pauses, a media engine that does not answer is asked what it holds."""
 
 LOST_STORY = "The switch was started anew during this call; how the call went before is not known any more."
 
@@ -37,35 +40,46 @@ class Farewells(Protocol):
         """Say it; what comes back is of no interest."""
 
 
-async def engine_orphans(media: Media) -> frozenset[CallId]:
-    """The calls that the media engine holds. Asked before any call is taken, they are all a dead switch's; none if it does not answer."""
-    try:
-        return frozenset(CallId(call) for call in await media.calls() if _OURS.fullmatch(call))
-    except (MediaAbsent, MediaRefused) as why:
-        log.warning("the media engine was not asked what it holds: %s", why)
-        return frozenset()
-
-
-async def end_lost_calls(lost: Iterable[Left], orphans: frozenset[CallId], signalling: Farewells, media: Media, records: Records) -> int:
-    """BYE to both sides of every lost call first, then free the media (orphans' too), then hand over the records; how many were lost.
-
-    Raises nothing: a call that cannot be ended in one way is still ended in the others.
-    """
-    calls = {left.entry.call: left for left in lost}
-    for left in calls.values():
+def say_goodbye(lost: Iterable[Left], signalling: Farewells) -> None:
+    """BYE to both sides of every lost call, at once: nobody should sit in the silence for longer than it takes to start a switch."""
+    for left in lost:
         for leg, note in left.entry.notes.items():
-            _say_goodbye(leg, note, ending_of(left), signalling)
+            try:
+                signalling.farewell(note, ending_of(left))
+            except Exception:
+                log.exception("leg=%s: no BYE could be sent to what a dead switch left", leg)
+
+
+async def clear_up(lost: Sequence[Left], media: Media, records: Records, alive: Callable[[], Collection[CallId]]) -> None:
+    """Free the media of lost calls and of those that only the media engine knows, and hand over the records.
+
+    Waits for an engine that does not answer. `alive` are the calls of this switch, which are asked for after the engine has told its own:
+    what it holds and nobody here knows was a dead switch's.
+    """
+    listed = await _held(media)
+    calls = {left.entry.call: left for left in lost}
+    orphans = listed - calls.keys() - frozenset(alive())
     turn = asyncio.Semaphore(AT_ONCE)
-    known = [*calls, *(orphans - calls.keys())]
+    known = [*calls, *orphans]
     figures = dict(zip(known, await asyncio.gather(*(_close(call, media, turn) for call in known)), strict=True))
     for call, left in calls.items():
         cdr = record_of(left, figures[call])
         records.keep(cdr, _trace(cdr))
     if known:
-        log.warning(
-            "%d calls of a switch that died were ended, and %d that only the media engine knew", len(calls), len(known) - len(calls)
-        )
-    return len(calls)
+        log.warning("%d calls of a switch that died were ended, and %d that only the media engine knew", len(calls), len(orphans))
+
+
+async def _held(media: Media) -> frozenset[CallId]:
+    for _ in range(TRIES):
+        try:
+            return frozenset(CallId(call) for call in await media.calls() if _OURS.fullmatch(call))
+        except MediaAbsent as why:
+            log.warning("the media engine was not asked what it holds: %s", why)
+            await asyncio.sleep(PAUSE_SECONDS)
+        except MediaRefused as why:
+            log.warning("the media engine does not tell what it holds: %s", why)
+            break
+    return frozenset()
 
 
 def ending_of(left: Left) -> Ending:
@@ -91,13 +105,6 @@ def record_of(left: Left, figures: MediaFigures) -> Cdr:
         figures=figures,
         findings=(LOST_STORY,),
     )
-
-
-def _say_goodbye(leg: str, note: Note, ending: Ending, signalling: Farewells) -> None:
-    try:
-        signalling.farewell(note, ending)
-    except Exception:
-        log.exception("leg=%s: no BYE could be sent to what a dead switch left", leg)
 
 
 async def _close(call: CallId, media: Media, turn: asyncio.Semaphore) -> MediaFigures:

@@ -1,15 +1,15 @@
 """How a call went, kept while it lives and told as plain values when somebody asks."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from offhook.domain.calls.call import Call
-from offhook.domain.calls.commands import Command, LegCommand, RecordCall
+from offhook.domain.calls.commands import Command, RecordCall
 from offhook.domain.calls.endings import Ending
-from offhook.domain.calls.events import Event, LegEvent, Routed
+from offhook.domain.calls.events import Event, Routed
 from offhook.domain.calls.ids import LegId
 from offhook.domain.media import Description, MediaFigures
 from offhook.services.ports.records import Trace
@@ -66,48 +66,72 @@ class Story:
         }
 
 
-def _step(wall: float, what: Event | Command) -> dict[str, Any]:
-    leg = what.leg if isinstance(what, LegEvent | LegCommand) else getattr(what, "leg", None)
-    return {
-        "at": wall,
-        "kind": "event" if isinstance(what, Event) else "command",
-        "name": type(what).__name__,
-        "leg": leg,
-        "detail": _detail(what),
-    }
+class _Kind(NamedTuple):
+    """What is told of one kind of event or command: read from its class once, for every call tells hundreds of steps."""
+
+    kind: str
+    name: str
+    has_leg: bool
+    details: tuple[str, ...]
 
 
-def _detail(what: Event | Command) -> dict[str, Any]:
+_KINDS: dict[type, _Kind] = {}
+
+
+def _kind(of: type) -> _Kind:
+    known = _KINDS.get(of)
+    if known is None:
+        known = _KINDS[of] = _read_kind(of)
+    return known
+
+
+def _read_kind(of: type) -> _Kind:
+    named = [entry.name for entry in fields(of)]
     # A decision and a record stand elsewhere in the story, whole.
-    if isinstance(what, Routed | RecordCall):
-        return {}
-    return {name: _plain(value) for name, value in _fields(what) if name not in ("at", "leg")}
+    details = () if issubclass(of, Routed | RecordCall) else tuple(name for name in named if name not in ("at", "leg"))
+    return _Kind("event" if issubclass(of, Event) else "command", of.__name__, "leg" in named, details)
 
 
-def _fields(value: Any) -> Iterable[tuple[str, Any]]:
-    return ((entry.name, getattr(value, entry.name)) for entry in fields(value))
+def _step(wall: float, what: Event | Command) -> dict[str, Any]:
+    kind, name, has_leg, details = _kind(type(what))
+    leg = what.leg if has_leg else None  # type: ignore[union-attr]
+    return {"at": wall, "kind": kind, "name": name, "leg": leg, "detail": {detail: _plain(getattr(what, detail)) for detail in details}}
+
+
+_TELLERS: dict[type, Callable[[Any], Any]] = {}
 
 
 def _plain(value: Any) -> Any:
-    match value:
-        case Description():
-            return {"codecs": list(value.codecs), "direction": value.direction.value, "address": value.address}
-        case Ending():
-            return value.code
-        case Enum():
-            return value.value
-        case type():
-            return value.__name__
-        case dict():
-            return {str(key): _plain(entry) for key, entry in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_plain(entry) for entry in value]
-        case _ if is_dataclass(value):
-            return {name: _plain(entry) for name, entry in _fields(value)}
-        case _:
-            return value
+    of = type(value)
+    teller = _TELLERS.get(of)
+    if teller is None:
+        teller = _TELLERS[of] = _teller(of)
+    return teller(value)
+
+
+def _teller(of: type) -> Callable[[Any], Any]:
+    """How values of a class are told as plain JSON values."""
+    if issubclass(of, Description):
+        return lambda value: {"codecs": list(value.codecs), "direction": value.direction.value, "address": value.address}
+    if issubclass(of, Ending):
+        return lambda value: value.code
+    if issubclass(of, Enum):
+        return lambda value: value.value
+    if issubclass(of, type):
+        return lambda value: value.__name__
+    if issubclass(of, dict):
+        return lambda value: {str(key): _plain(entry) for key, entry in value.items()}
+    if issubclass(of, list | tuple | set | frozenset):
+        return lambda value: [_plain(entry) for entry in value]
+    if is_dataclass(of):
+        names = tuple(entry.name for entry in fields(of))
+        return lambda value: {name: _plain(getattr(value, name)) for name in names}
+    return lambda value: value
 
 
 def _message(wall: float, leg: LegId, direction: str, data: bytes) -> dict[str, Any]:
-    text = _SECRETS.sub(rb"\1 (not kept)", data).decode("utf-8", "replace")
+    lower = data.lower()
+    if b"authorization" in lower or b"a=crypto" in lower:
+        data = _SECRETS.sub(rb"\1 (not kept)", data)
+    text = data.decode("utf-8", "replace")
     return {"at": wall, "leg": leg, "direction": direction, "summary": text.partition("\r\n")[0], "text": text}

@@ -1,9 +1,10 @@
 """What the engines are told, from the plan of the system."""
 
 from pathlib import Path
+from typing import cast
 
 from offhook.engines.kamailio import directory as edge_directory
-from offhook.engines.kamailio.settings import EdgeSettings
+from offhook.engines.kamailio.settings import EdgeSettings, Ping
 from offhook.engines.rtpengine.daemon import RtpEngineSettings
 from offhook.plan import SystemPlan
 from offhook.services.snapshot import EdgeFacts
@@ -23,6 +24,11 @@ def edge_settings(plan: SystemPlan) -> EdgeSettings:
         database=plan.edge_database,
         secret=plan.edge_secret,
         trusted=plan.trusted,
+        certificate=plan.tls_folder / "server.pem",
+        sips_port=plan.sips_port,
+        address6=plan.address6,
+        ping=cast(Ping, plan.ping_phones),
+        new_calls_per_second=plan.new_calls_per_second,
     )
 
 

@@ -31,6 +31,7 @@ from offhook.supervisor.datafolder import DataFolder, prepare, write_json_atomic
 from offhook.supervisor.ports import RtpBlock, check_free, claim_rtp_block, free_port
 from offhook.supervisor.refusals import CannotStart
 from offhook.supervisor.supervisor import Supervisor
+from offhook.wiring.certificates import Certificates
 from offhook.wiring.engines import LOOPBACK, edge_settings, media_settings, write_edge_directory
 from offhook.wiring.summary import summary_lines
 
@@ -56,7 +57,11 @@ async def _run(settings: Settings) -> None:
     folder = prepare(settings.data_dir)
     try:
         check_free(settings.address, settings.sip_port, ("udp", "tcp"), "OFFHOOK_SIP_PORT")
+        check_free(settings.address, settings.sips_port, ("tcp",), "OFFHOOK_SIPS_PORT")
         check_free(settings.address, settings.http_port, ("tcp",), "OFFHOOK_HTTP_PORT")
+        if settings.address6 is not None:
+            check_free(settings.address6, settings.sip_port, ("udp", "tcp"), "OFFHOOK_SIP_PORT", "OFFHOOK_ADDRESS6")
+            check_free(settings.address6, settings.sips_port, ("tcp",), "OFFHOOK_SIPS_PORT", "OFFHOOK_ADDRESS6")
         block = claim_rtp_block(settings.rtp_ports, avoid=(settings.sip_port,))
         try:
             await _run_in(settings, folder, block)
@@ -81,6 +86,8 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
     (folder.path / "provider.token").write_text(provider_token(store, folder.secret) + "\n")
     write_json_atomically(plan.file, plan.values())
     write_edge_directory(plan.edge_database, load(store, plan.off_loopback).edge)
+    certificates = Certificates(settings, plan, store, _tell)
+    await certificates.bring_up_to_date()
     render.write_configuration(edge_settings(plan))
     supervisor = Supervisor(_children(plan, folder), _tell, hold=(folder.lock, *block.descriptors))
 
@@ -94,16 +101,21 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
             write_json_atomically(folder.sandbox_file, _sandbox_file(plan, seeded))
         for line in summary_lines(plan, seeded, link):
             _tell(line)
+        for line in certificates.lines():
+            _tell(line)
 
-    desk = await intercom.answer_at(plan.supervisor_desk, {"states": states})
+    questions = {"states": states, "certificates": certificates.told, "reload_certificates": certificates.reload}
+    desk = await intercom.answer_at(plan.supervisor_desk, questions)
+    renewals = asyncio.create_task(certificates.renew(), name="certificates")
     try:
         await supervisor.run(ready)
     finally:
+        renewals.cancel()
         desk.close()
 
 
 def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan:
-    taken = {settings.sip_port, settings.http_port, *range(block.first, block.last + 1)}
+    taken = {settings.sip_port, settings.sips_port, settings.http_port, *range(block.first, block.last + 1)}
 
     def free(host: str, *kinds: Any) -> int:
         port = free_port(host, kinds, avoid=taken)
@@ -113,8 +125,10 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
     return SystemPlan(
         data_dir=str(settings.data_dir),
         address=settings.address,
+        address6=settings.address6,
         off_loopback=not settings.is_on_loopback,
         sip_port=settings.sip_port,
+        sips_port=settings.sips_port,
         http_port=settings.http_port,
         edge_carrier_port=free(settings.address, "udp"),
         edge_inner_port=free(LOOPBACK, "udp"),
@@ -129,6 +143,8 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         sandbox=settings.sandbox,
         drain_seconds=settings.drain_seconds,
         trusted=settings.trusted,
+        ping_phones=settings.ping_phones,
+        new_calls_per_second=settings.new_calls_per_second,
         log_level=settings.log_level,
         log_format=settings.log_format,
         metrics_from=settings.metrics_from,

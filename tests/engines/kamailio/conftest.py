@@ -17,6 +17,7 @@ from offhook.engines.kamailio.directory import Directory, write
 from offhook.engines.kamailio.render import arguments, write_configuration
 from offhook.engines.kamailio.settings import EdgeSettings
 from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.supervisor.certificates import CertificateFolder, now_utc
 from tests.engines.kamailio.talk import Line, Phone, eventually, free_ports, ha1, tcp_line, udp_line
 
 CARRIER_IP = "127.0.8.1"
@@ -58,7 +59,12 @@ class RunningEdge:
     def log(self) -> str:
         return (self.settings.run_folder / "kamailio.log").read_text(encoding="utf-8", errors="replace")
 
+    @property
+    def certificates(self) -> CertificateFolder:
+        return CertificateFolder(self.settings.certificate.parent, tuple(host.strip("[]") for host in self.settings.hosts))
+
     async def start(self) -> None:
+        self.certificates.bring_up_to_date(now_utc())
         write_configuration(self.settings)
         self.process = self._spawn()
 
@@ -95,12 +101,12 @@ class RunningEdge:
         return Phone(line, self.phones, user, domain, PEOPLE.get((user, domain), "no-secret"))
 
 
-def settings_in(folder: Path) -> EdgeSettings:
-    sip, carrier, inner, switch = free_ports(4)
+def settings_in(folder: Path, address6: str | None = None) -> EdgeSettings:
+    sip, sips, carrier, inner, switch = free_ports(5)
     return EdgeSettings(
-        address="127.0.0.1", sip_port=sip, carrier_port=carrier, inner_port=inner, switch_port=switch, run_folder=folder / "run",
+        address="127.0.0.1", sip_port=sip, sips_port=sips, certificate=folder / "tls" / "server.pem", carrier_port=carrier, inner_port=inner, switch_port=switch, run_folder=folder / "run",
         database=folder / "edge.sqlite", secret="0123456789abcdef" * 4, children=2, tcp_children=1, shared_memory_mb=64,
-        phone_silence_ms=60_000, guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3,
+        phone_silence_ms=60_000, guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3, address6=address6,
     )  # fmt: skip
 
 

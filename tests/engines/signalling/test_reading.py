@@ -43,7 +43,7 @@ def test_any_headers_make_some_caller(asserted: str, claimed: str, source: str, 
 @given(some.one_of(value, some.lists(sdp_line, max_size=8).map("\r\n".join).map(lambda lines: "v=0\r\n" + lines)))
 def test_any_description_describes_something(said: str) -> None:
     description = description_of(said)
-    assert description.text == said
+    assert description_of(description.text) == description, "what was written anew is read as the same"
     assert "telephone-event" not in description.codecs
 
 

@@ -24,6 +24,7 @@ COUNTERS = {
     "blocked": "script:edge_blocked",
     "wrong_passwords": "script:edge_wrong_passwords",
     "emergencies": "script:edge_emergencies",
+    "shed": "script:edge_shed",
     "registrations": "usrloc:location_contacts",
     "registered_users": "usrloc:location_users",
 }
@@ -57,6 +58,7 @@ class Edge:
 
     def __init__(self, settings: EdgeSettings) -> None:
         self._path = str(settings.control_socket)
+        self._usual_calls = settings.new_calls_per_second
         self._numbers = itertools.count(1)
         self._turn = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
@@ -81,10 +83,24 @@ class Edge:
             await self._ask("htable.reload", table)
 
     async def counters(self) -> dict[str, int]:
-        """Counts since Kamailio's start (bans, blocked requests of banned sources, wrong_passwords, emergencies) and the registrations and
-        registered_users of this moment."""
+        """Counts since Kamailio's start (bans, blocked requests of banned sources, wrong_passwords, emergencies, new calls shed because
+        there were too many) and the registrations and registered_users of this moment."""
         answer = await self._ask("stats.fetch", *COUNTERS.values())
         return {name: int(answer[key.replace(":", ".")]) for name, key in COUNTERS.items()}
+
+    async def limit_new_calls(self, per_second: int | None) -> None:
+        """Let in so many new calls a second from now on and answer the others 503, emergency calls apart; None: what the settings say.
+
+        Counted by tenths of a second. Forgotten when Kamailio starts again. Raises RegistrarAbsent.
+        """
+        await self._ask("htable.seti", "limits", "new_calls", self._usual_calls if per_second is None else per_second)
+
+    async def reload_certificates(self) -> None:
+        """Show the certificate as it now stands in its file to whoever connects from now on; connections that stand go on.
+
+        Raises EdgeRefused when the file is unusable (the old certificate then stays), RegistrarAbsent if nobody answers.
+        """
+        await self._ask("tls.reload")
 
     async def bans(self) -> tuple[Ban, ...]:
         """Who is banned now."""
@@ -102,7 +118,7 @@ class Edge:
                 if refused.code != NO_SUCH_KEY:
                     raise
 
-    async def _ask(self, method: str, *parameters: str) -> Any:
+    async def _ask(self, method: str, *parameters: str | int) -> Any:
         async with self._turn:
             for _ in range(TRIES):
                 try:
@@ -113,7 +129,7 @@ class Edge:
                         await asyncio.sleep(ANSWER_SECONDS / 5)
         raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path} ({last!r}): it is dead, starting or drowning; see its log")
 
-    async def _ask_once(self, method: str, parameters: tuple[str, ...]) -> Any:
+    async def _ask_once(self, method: str, parameters: tuple[str | int, ...]) -> Any:
         number = next(self._numbers)
         question = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": number}).encode()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as way:

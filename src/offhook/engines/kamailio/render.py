@@ -11,8 +11,8 @@ TEMPLATES = Path(__file__).resolve().parents[4] / "deploy" / "kamailio"
 PROGRAM = "/usr/sbin/kamailio"
 
 
-def render(settings: EdgeSettings, templates: Path = TEMPLATES) -> str:
-    """The text of kamailio.cfg. A setting the template does not know is an error, never an empty string."""
+def render(settings: EdgeSettings, templates: Path = TEMPLATES, name: str = "kamailio.cfg") -> str:
+    """The text of kamailio.cfg, or of tls.cfg. A setting the template does not know is an error, never an empty string."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,
@@ -21,19 +21,24 @@ def render(settings: EdgeSettings, templates: Path = TEMPLATES) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    return environment.get_template("kamailio.cfg.j2").render(edge=settings)
+    return environment.get_template(f"{name}.j2").render(edge=settings)
 
 
 def write_configuration(settings: EdgeSettings, templates: Path = TEMPLATES) -> Path:
-    """Write the configuration where `arguments` expects it, readable by its owner alone (it holds the secret), in one step."""
+    """Write the configuration where `arguments` expects it, readable by its owner alone (it holds the secret), each file in one step."""
     settings.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = settings.configuration.with_suffix(".new")
+    _write(settings.tls_configuration, render(settings, templates, "tls.cfg"))
+    _write(settings.configuration, render(settings, templates))
+    return settings.configuration
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(render(settings, templates))
-    draft.replace(settings.configuration)
-    return settings.configuration
+        file.write(text)
+    draft.replace(path)
 
 
 def arguments(settings: EdgeSettings) -> list[str]:

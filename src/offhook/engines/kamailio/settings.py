@@ -2,11 +2,16 @@
 
 import ipaddress
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 SECRET = re.compile(r"[0-9A-Za-z]{32,}")
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of unix(7) holds 108, the last of them zero
+
+
+Ping = Literal["nat", "all", "none"]
 
 
 class EdgeMisconfigured(Exception):
@@ -20,7 +25,7 @@ class EdgeSettings:
     address: str
     """Where telephones and carriers reach us, and what we advertise: an IPv4 address of this machine."""
     sip_port: int
-    """Telephones, UDP and TCP."""
+    """Telephones, UDP and TCP; both address families."""
     carrier_port: int
     """Carriers, UDP; a socket of their own, so that what arrives there is never taken for a telephone."""
     inner_port: int
@@ -33,6 +38,12 @@ class EdgeSettings:
     """Kamailio's own SQLite file: what it loads at start, and the registrations it writes back."""
     secret: str
     """Signs nonces and dialogs; the same after a restart, or phones in a call could no longer hang up."""
+    certificate: Path
+    """Private key, certificate and its chain in one PEM file, as TLS shows it; read at the start and by `Edge.reload_certificates`."""
+    sips_port: int
+    """Telephones, TLS."""
+    address6: str | None = None
+    """The same as `address` in IPv6, without brackets; None: no IPv6."""
     trusted: tuple[str, ...] = ()
     """Addresses and networks never throttled or banned (they still need a password)."""
 
@@ -49,14 +60,27 @@ class EdgeSettings:
     """A TCP connection that has not shown a password is closed after this long in silence."""
     tcp_bytes_limit: int = 65536
     """The longest SIP message over TCP."""
+    tcp_probe_after_seconds: int = 60
+    """A connection silent for this long is probed by the system (keep-alives of TCP), and after three probes without an answer it is gone,
+    and the telephone's registration with it."""
+    tcp_probe_every_seconds: int = 10
 
     contacts_per_user: int = 10
     shortest_registration_seconds: int = 60
     longest_registration_seconds: int = 3600
     write_back_seconds: int = 1
     """At most this much of the registrations is lost when Kamailio is killed."""
+    ping: Ping = "nat"
+    """Which telephones over UDP are asked by OPTIONS whether they are there: behind NAT, all, none."""
     ping_seconds: int = 30
-    """NAT boxes forget a UDP mapping after 30 s and more (RFC 4787 asks for 120); only contacts behind NAT are pinged."""
+    """NAT boxes forget a UDP mapping after 30 s and more (RFC 4787 asks for 120)."""
+    silent_after_seconds: int = 100
+    """Three pings and their time: a telephone that has answered pings before and none for so long is no longer registered."""
+
+    new_calls_per_second: int = 400
+    """More new calls (INVITEs that begin one, emergency calls not counted) are refused with 503 before anything is done for them. A last
+    line for the whole machine: how many the switch bears it says itself, by `Edge.limit_new_calls`."""
+    retry_after_seconds: int = 5
 
     switch_silence_ms: int = 1500
     """A switch that sent no answer at all by then is dead, and the phone gets 503."""
@@ -75,11 +99,11 @@ class EdgeSettings:
     ban_seconds: int = 300
 
     def __post_init__(self) -> None:
-        for text in (self.address, *self.trusted):
-            try:
-                ipaddress.IPv4Network(text)
-            except ValueError as wrong:
-                raise EdgeMisconfigured(f"{text!r} is no IPv4 address or network ({wrong}); correct `address` or `trusted`.") from wrong
+        _require(self.address, ipaddress.IPv4Address, "address")
+        if self.address6 is not None:
+            _require(self.address6, ipaddress.IPv6Address, "address6")
+        for text in self.trusted:
+            _require(text, ipaddress.ip_network, "trusted")
         if not SECRET.fullmatch(self.secret):
             raise EdgeMisconfigured("`secret` must be 32 or more letters and digits, nothing else; make one at random.")
         length = len(bytes(self.control_socket))
@@ -88,6 +112,20 @@ class EdgeSettings:
                 f"`run_folder` is too long: {self.control_socket} has {length} bytes, a socket's path at most {SOCKET_PATH_LIMIT}. "
                 "Choose a shorter data folder (OFFHOOK_DATA_DIR)."
             )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where we listen, as URIs write it."""
+        return (self.address,) if self.address6 is None else (self.address, f"[{self.address6}]")
+
+    @property
+    def trusted_sources(self) -> tuple[str, ...]:
+        """`trusted` as Kamailio's configuration writes it."""
+        return tuple(f"[{address}]/{length}" if ":" in address else f"{address}/{length}" for address, length in _parts(self.trusted))
+
+    @property
+    def tls_configuration(self) -> Path:
+        return self.run_folder / "kamailio-tls.cfg"
 
     @property
     def configuration(self) -> Path:
@@ -100,3 +138,16 @@ class EdgeSettings:
     @property
     def pid_file(self) -> Path:
         return self.run_folder / "kamailio.pid"
+
+
+def _require(text: str, reader: Callable[[str], object], name: str) -> None:
+    try:
+        reader(text)
+    except ValueError as wrong:
+        raise EdgeMisconfigured(f"{text!r} is not what `{name}` takes ({wrong}); correct it.") from wrong
+
+
+def _parts(networks: Iterable[str]) -> Iterator[tuple[str, int]]:
+    for text in networks:
+        network = ipaddress.ip_network(text)
+        yield str(network.network_address), network.prefixlen

@@ -2,108 +2,72 @@
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.domain.media import MediaFigures, MediaShape
 from offhook.engines.rtpengine.client import CallUnknown, LegUnknown, NgClient, NothingPlays
 from offhook.engines.rtpengine.figures import figures_of
-from offhook.engines.rtpengine.sdp import listening_answer, narrowed, offers_all
+from offhook.engines.rtpengine.keys import is_secure, strongly_keyed
+from offhook.engines.rtpengine.pairs import Alone, CallPairs, Exchange
+from offhook.engines.rtpengine.sdp import audio_transport, listening_answer, narrowed, offers_all
+from offhook.engines.rtpengine.shapes import answering, offering
 from offhook.engines.rtpengine.tags import alone
-from offhook.engines.rtpengine.wire import Body
+from offhook.engines.rtpengine.wire import Body, Raw
 from offhook.services.ports.media import MediaRefused
 
-_PLAIN: Body = {"transport-protocol": "RTP/AVP", "SDES": ["off"]}
-_SECURE: Body = {
-    "transport-protocol": "RTP/SAVP",
-    # rtpengine 10.5 offers these too unless told not to, and does not know "only-...".
-    "SDES": ["no-NULL_HMAC_SHA1_80", "no-NULL_HMAC_SHA1_32", "no-F8_128_HMAC_SHA1_80", "no-F8_128_HMAC_SHA1_32"],
-}
 MOST_LISTED = 2500
 """Calls whose names surely fit into one datagram."""
 
-_SHAPES: dict[MediaShape, Body] = {
-    MediaShape(secure, ipv6): {
-        **(_SECURE if secure else _PLAIN),
-        "DTLS": "off",
-        "ICE": "remove",
-        "rtcp-mux": ["demux"],
-        "address-family": "IP6" if ipv6 else "IP4",
-    }
-    for secure in (False, True)
-    for ipv6 in (False, True)
-}
-"""What the party an SDP goes *to* can do."""
-
-_ALWAYS: Body = {
-    # A second answer (183 from one phone, 200 from another; a re-INVITE) must not move the other side's port.
-    "flags": ["port latching"],
-    # The o= line names the phone's own address and software; the far side need not know.
-    "replace": ["origin"],
-}
-
-
-class _WideOffer(NamedTuple):
-    sdp: str
-    shape: MediaShape
-
-
-class _Alone(NamedTuple):
-    """A leg that was answered by the system: to which SDP, in which codec, and whether the system's end is still there."""
-
-    sdp: str
-    codec: str
-    shape: MediaShape
-    attended: bool = True
+_NONE = CallPairs()
 
 
 class RtpEngine:
     """The port `Media` on one rtpengine."""
 
     def __init__(self, client: NgClient) -> None:
-        self._client = client
-        self._alone: dict[CallId, dict[LegId, _Alone]] = {}
-        self._offered: dict[CallId, set[tuple[LegId, LegId]]] = {}  # who was offered to whom, and not removed since
-        self._wide: dict[CallId, dict[tuple[LegId, LegId], _WideOffer]] = {}  # not answered yet
+        self.client = client
+        self._calls: dict[CallId, CallPairs] = {}
 
     async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
         """The SDP to send to `answerer`; see Media.offer. A re-INVITE is offered here too: ports stay, a=sendonly and the like pass."""
-        wide: Body = {"codec": {"transcode": [*codecs, "telephone-event"]}} if codecs else {}
-        offered = self._as_agreed(call, offerer, sdp)
-        if wide:
-            self._wide.setdefault(call, {})[offerer, answerer] = _WideOffer(offered, shape)
-        sent = await self._exchanged("offer", call, offerer, answerer, offered, {**_SHAPES[shape], **wide})
-        self._offered.setdefault(call, set()).add((offerer, answerer))
+        known = self._calls.get(call) or self._calls.setdefault(call, CallPairs())
+        exchange = Exchange(strongly_keyed(_as_agreed(known, offerer, sdp)), shape, codecs)
+        sent = await self._offered(call, offerer, answerer, exchange)
+        known.offers(offerer, answerer, exchange)
         return sent
 
     async def answer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
-        """The SDP to send to `offerer`; see Media.answer."""
-        answered = await self._exchanged("answer", call, offerer, answerer, sdp, _SHAPES[shape])
-        wide = self._wide.get(call, {}).pop((offerer, answerer), None)
-        if wide is None or not offers_all(wide.sdp, sdp):
-            return answered
-        # Nothing need be transcoded, yet rtpengine 10.5 keeps a mark of it, and discards the phones' receiver reports ("No payload type
-        # known for RTCP RR"): no MOS, no loss. The same offer without the wider codecs clears it; ports stay, no phone is asked.
-        await self._exchanged("offer", call, offerer, answerer, wide.sdp, _SHAPES[wide.shape])
-        return await self._exchanged("answer", call, offerer, answerer, sdp, _SHAPES[shape])
+        """The SDP to send to `offerer`; see Media.answer. Raises MediaRefused too for an answer as plain or secure as nobody offered."""
+        exchange = self._calls.get(call, _NONE).pairs.get((offerer, answerer))
+        if exchange and exchange.offered_to.secure is not is_secure(sdp) and audio_transport(sdp):
+            wanted, given = ("secure", "plain") if exchange.offered_to.secure else ("plain", "secure")
+            raise MediaRefused(f"The phone was offered {wanted} sound and answers with {given} sound: nobody asked for it (RFC 3264, 6).")
+        strong = strongly_keyed(sdp)
+        answered = await self._answered(call, offerer, answerer, strong, shape)
+        if exchange:
+            exchange.answered, exchange.answered_to = strong, shape
+            exchange.marked = bool(exchange.codecs)
+        return answered
 
     async def answer_alone(self, call: CallId, leg: LegId, sdp: str, shape: MediaShape, codec: str) -> str:
         """The SDP that answers `leg` in `codec`; MediaRefused if the leg does not offer that codec. See Media.answer_alone."""
         made_up = listening_answer(sdp, codec)
         if made_up is None:
             raise MediaRefused(f"The phone does not offer {codec}: answer it in a codec that its SDP names.")
-        self._alone.get(call, {}).pop(leg, None)  # asked anew, it may agree anew
+        known = self._calls.get(call) or self._calls.setdefault(call, CallPairs())
+        known.alone.pop(leg, None)  # asked anew, it may agree anew
         await self.offer(call, leg, alone(leg), sdp, MediaShape.PLAIN)
         answered = await self.answer(call, leg, alone(leg), made_up, shape)
-        self._alone.setdefault(call, {})[leg] = _Alone(sdp, codec, shape)
+        known.alone[leg] = Alone(sdp, codec, shape)
         return answered
 
     async def leave_alone(self, call: CallId, leg: LegId) -> None:
         """Take away the system's end; see Media.leave_alone."""
-        was = self._alone.get(call, {}).get(leg)
-        if was is not None:
-            self._alone[call][leg] = was._replace(attended=False)
+        known = self._calls.get(call, _NONE)
+        if was := known.alone.get(leg):
+            known.alone[leg] = replace(was, attended=False)
         await self.remove(call, leg, alone(leg))
 
     async def play(self, call: CallId, to: LegId, sound: Path, repeat: int = 1) -> int:
@@ -133,32 +97,57 @@ class RtpEngine:
         """Take `silence` back."""
         await self._order("unblock media", call, {"from-tag": leg})
 
+    async def press(self, call: CallId, leg: LegId, digit: str, milliseconds: int) -> None:
+        """Send a digit as if `leg` had pressed it; see Media.press. From then on every packet of the call costs twice as much to relay."""
+        known = self._calls.get(call, _NONE)
+        speaking = known.speaking(leg)
+        if speaking is None:
+            raise MediaRefused("Nobody hears the digit: the leg speaks with no other yet.")
+        if not known.injects:
+            known.injects = True
+            (offerer, answerer), exchange = speaking
+            await self._once_more(call, offerer, answerer, exchange)
+        await self._order("play DTMF", call, {"from-tag": leg, "code": digit, "duration": milliseconds})
+
     async def remove(self, call: CallId, offerer: LegId, answerer: LegId) -> None:
         """Forget one answerer; see Media.remove. One that is not known is no error: it is gone.
 
         With its last answerer a call is forgotten whole, the offerer's port too: offer to the next one first where the port must stay.
         """
         await self._order("delete", call, {"from-tag": offerer, "to-tag": answerer})
-        self._wide.get(call, {}).pop((offerer, answerer), None)
-        offered = self._offered.get(call, set())
-        offered.discard((offerer, answerer))
-        was = self._alone.get(call, {}).get(offerer)
-        if was is not None and was.attended and offered <= {(offerer, alone(offerer))}:
+        known = self._calls.get(call, _NONE)
+        known.pairs.pop((offerer, answerer), None)
+        was = known.alone.get(offerer)
+        if was is not None and was.attended and set(known.pairs) <= {(offerer, alone(offerer))}:
             await self._attend_again(call, offerer, was)
 
-    async def _attend_again(self, call: CallId, leg: LegId, was: _Alone) -> None:
+    async def _attend_again(self, call: CallId, leg: LegId, was: Alone) -> None:
         """Bring a leg back to the system's end.
 
         The offer to another took it away, and rtpengine 10.5 discards what has nowhere to go ("lack of sink"), digits with it.
         """
         made_up = listening_answer(was.sdp, was.codec)
         assert made_up is not None  # it was answered so before
-        await self._exchanged("offer", call, leg, alone(leg), was.sdp, _SHAPES[MediaShape.PLAIN])
-        await self._exchanged("answer", call, leg, alone(leg), made_up, _SHAPES[was.shape])
+        await self._offered(call, leg, alone(leg), Exchange(strongly_keyed(was.sdp), MediaShape.PLAIN, ()))
+        await self._answered(call, leg, alone(leg), made_up, was.shape)
+
+    async def knows(self, call: CallId) -> bool:
+        """Whether the engine has the call."""
+        try:
+            await self._order("query", call, {})
+        except CallUnknown:
+            return False
+        return True
+
+    async def calls(self) -> frozenset[str]:
+        """What the engine holds; see Media.calls. Of more than MOST_LISTED some are left out."""
+        listed = (await self.client.ask("list", {"limit": MOST_LISTED})).get("calls", ())
+        return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
 
     async def figures(self, call: CallId) -> MediaFigures:
         """The figures up to now; empty when the engine does not know the call."""
         try:
+            await self._unmark(call)
             reply = await self._order("query", call, {})
         except CallUnknown:
             return MediaFigures()
@@ -166,35 +155,63 @@ class RtpEngine:
 
     async def close(self, call: CallId) -> MediaFigures:
         """Free every port of the call; its last figures, empty for a call that is not known."""
-        self._alone.pop(call, None)
-        self._wide.pop(call, None)
-        self._offered.pop(call, None)
-        # `delete` with a tag would tell the figures itself, but spares legs which that tag never spoke with; without one it takes all.
+        known = self._calls.pop(call, _NONE)
+        if (centre := known.centre) is not None:
+            return figures_of(call, await self._order("delete", call, {"from-tag": centre}), time.time())
+        # `delete` with a tag tells the figures itself, but spares legs which that tag never spoke with; without one it takes all.
         last = await self.figures(call)
         await self._order("delete", call, {})
         return last
 
-    async def calls(self) -> frozenset[str]:
-        """What the engine holds; see Media.calls. Of more than MOST_LISTED some are left out."""
-        listed = (await self._client.ask("list", {"limit": MOST_LISTED})).get("calls", ())
-        return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
+    async def _unmark(self, call: CallId) -> None:
+        """Where codecs were offered beside the offerer's own and none was taken: make rtpengine forget them.
 
-    def _as_agreed(self, call: CallId, offerer: LegId, sdp: str) -> str:
-        """What `offerer` still speaks of the SDP it sent: once the system has answered that SDP alone, the one codec of the answer.
-
-        Without this a phone that answers later could choose another codec, of which nobody tells the offerer: it is not re-INVITEd.
+        Else rtpengine 10.5 discards the phones' receiver reports ("No payload type known for RTCP RR"): no MOS, no loss. The same offer
+        without those codecs does it; ports stay, no phone is asked. Done with the first figures and not with the answer: the reports of
+        the first seconds say little, and a call that is over before them saves it.
         """
-        was = self._alone.get(call, {}).get(offerer)
-        return narrowed(sdp, was.codec) if was is not None and sdp == was.sdp else sdp
+        for (offerer, answerer), exchange in list(self._calls.get(call, _NONE).pairs.items()):
+            if exchange.marked and exchange.answered is not None:
+                exchange.marked = False
+                if offers_all(exchange.offered, exchange.answered):
+                    exchange.codecs = ()
+                    await self._once_more(call, offerer, answerer, exchange)
 
-    async def _exchanged(self, command: str, call: CallId, offerer: LegId, answerer: LegId, sdp: str, extra: Body) -> str:
-        reply = await self._order(command, call, {"from-tag": offerer, "to-tag": answerer, "sdp": sdp, **_ALWAYS, **extra})
-        if "sdp" not in reply:
+    async def _once_more(self, call: CallId, offerer: LegId, answerer: LegId, exchange: Exchange) -> None:
+        """Tell rtpengine what was exchanged; nothing changes for the phones."""
+        answered, shape = exchange.answered, exchange.answered_to
+        await self._offered(call, offerer, answerer, exchange)
+        if answered is not None:
+            await self._answered(call, offerer, answerer, answered, shape)
+
+    async def _offered(self, call: CallId, offerer: LegId, answerer: LegId, exchange: Exchange) -> str:
+        extra = offering(exchange.offered_to, exchange.codecs, self._calls.get(call, _NONE).injects)
+        return await self._exchanged("offer", call, offerer, answerer, exchange.offered, extra, exchange.offered_to)
+
+    async def _answered(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
+        extra = answering(shape, self._calls.get(call, _NONE).injects)
+        return await self._exchanged("answer", call, offerer, answerer, sdp, extra, shape)
+
+    async def _exchanged(self, command: str, call: CallId, offerer: LegId, answerer: LegId, sdp: str, extra: Raw, shape: MediaShape) -> str:
+        reply = await self._order(command, call, {"from-tag": offerer, "to-tag": answerer, "sdp": sdp}, extra)
+        told = reply.get("sdp")
+        if not isinstance(told, str):
             raise MediaRefused(f"There is no SDP in what should be the {command}: nothing to relay.")
-        return str(reply["sdp"])
+        if shape.secure and "\na=crypto:" not in told and audio_transport(told):
+            raise MediaRefused("The two phones found no cipher for secure sound: look at the a=crypto lines of their SDP.")
+        return told
 
-    async def _order(self, command: str, call: CallId, extra: Body) -> Body:
-        return await self._client.ask(command, {"call-id": call, **extra})
+    async def _order(self, command: str, call: CallId, body: Body, extra: Raw | None = None) -> Body:
+        return await self.client.ask(command, {"call-id": call, **body}, extra)
+
+
+def _as_agreed(known: CallPairs, offerer: LegId, sdp: str) -> str:
+    """What `offerer` still speaks of the SDP it sent: once the system has answered that SDP alone, the one codec of the answer.
+
+    Without this a phone that answers later could choose another codec, of which nobody tells the offerer: it is not re-INVITEd.
+    """
+    was = known.alone.get(offerer)
+    return narrowed(sdp, was.codec) if was is not None and sdp == was.sdp else sdp
 
 
 def _playing(to: LegId, sound: Path, repeat: int) -> Body:

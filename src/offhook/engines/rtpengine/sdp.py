@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+PLAIN = "RTP/AVP"
+"""How sound that is not secure is called on a media line."""
+
 _STATIC = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000"}
 """Payload types that need no rtpmap line (RFC 3551, section 6)."""
 
@@ -43,8 +46,21 @@ def formats(sdp: str) -> tuple[Format, ...]:
     return ()
 
 
+def audio_transport(sdp: str) -> str:
+    """How the first audio line that is not refused is carried ("RTP/AVP"), in capitals; "" without such a line."""
+    for line in sdp.splitlines():
+        if line.startswith("m=audio"):
+            words = line.split()
+            if _is_audio(words):
+                return words[2].upper()
+    return ""
+
+
 def listening_answer(offer: str, codec: str) -> str | None:
-    """The answer that takes `codec` (and digits, if offered at its clock rate) on the discard port, None when the offer lacks the codec."""
+    """The answer that takes `codec` (and digits, if offered at its clock rate) on the discard port, None when the offer lacks the codec.
+
+    Its audio is plain RTP whatever the offer's is: rtpengine, which stands between, makes no secrets for its own end.
+    """
     offered = formats(offer)
     sound = next((each for each in offered if each.codec.lower() == codec.lower()), None)
     if sound is None:
@@ -54,9 +70,9 @@ def listening_answer(offer: str, codec: str) -> str | None:
     taken = False
     for section in _sections(offer):
         words = section[0].split()
-        kind, _, transport = (*words, "0", "RTP/AVP")[:3]
+        kind, _, transport = (*words, "0", PLAIN)[:3]
         if _is_audio(words) and not taken:
-            lines += [*_audio_lines(transport, [sound, *digits]), f"a={_REPLIES[_direction(offer, section)]}"]
+            lines += [*_audio_lines([sound, *digits]), f"a={_REPLIES[_direction(offer, section)]}"]
             taken = True
         else:
             lines.append(f"{kind} 0 {transport} 0")  # refused, yet in its place: RFC 3264, section 6
@@ -99,10 +115,10 @@ def _is_about_another(line: str, payloads: list[str]) -> bool:
     return not {"*", *payloads}.issuperset(named)
 
 
-def _audio_lines(transport: str, accepted: list[Format]) -> list[str]:
+def _audio_lines(accepted: list[Format]) -> list[str]:
     payloads = " ".join(each.payload for each in accepted)
     maps = [f"a=rtpmap:{each.payload} {each.name}" for each in accepted]
-    return [f"m=audio {_DISCARD_PORT} {transport} {payloads}", *maps]
+    return [f"m=audio {_DISCARD_PORT} {PLAIN} {payloads}", *maps]
 
 
 def _direction(sdp: str, section: list[str]) -> str:

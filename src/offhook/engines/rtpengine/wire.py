@@ -5,7 +5,7 @@ that a stream can wait for the rest. Source: rtpengine's documentation, "The NG 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_DEPTH = 32
@@ -15,9 +15,11 @@ MAX_COOKIE = 256
 Value = int | str | Sequence["Value"] | Mapping[str, "Value"]
 Body = Mapping[str, Value]
 
-_NUMBER = re.compile(rb"-?\d{1,20}")  # 64 bits have 19 digits and a sign
-_LENGTH = re.compile(rb"\d{1,8}")
 _COOKIE = re.compile(rb"[\x21-\x7e]+")
+_LONGEST_NUMBER = 20  # 64 bits have 19 digits and a sign
+_LONGEST_LENGTH = 8
+_DIGITS = frozenset(b"0123456789")
+_I, _L, _D, _E = b"ilde"
 
 
 class WireWrong(Exception):
@@ -36,16 +38,42 @@ class Message:
     body: Body
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Pairs of a dictionary that were put into bencode before."""
+
+    octets: bytes
+
+
+def raw(pairs: Body) -> Raw:
+    """These pairs, to go into many messages."""
+    return Raw(encode(pairs)[1:-1])
+
+
 def encode(value: Value) -> bytes:
     """The value in bencode. Text goes as UTF-8; keys keep the order they have (rtpengine does not ask for sorted ones)."""
-    if isinstance(value, int):
-        return b"i%de" % value
+    parts: list[bytes] = []
+    _put(value, parts.append)
+    return b"".join(parts)
+
+
+def _put(value: Value, put: Callable[[bytes], None]) -> None:
     if isinstance(value, str):
         text = value.encode("utf-8", "surrogateescape")
-        return b"%d:%s" % (len(text), text)
-    if isinstance(value, Mapping):
-        return b"d%se" % b"".join(encode(key) + encode(item) for key, item in value.items())
-    return b"l%se" % b"".join(map(encode, value))
+        put(b"%d:%b" % (len(text), text))
+    elif isinstance(value, int):
+        put(b"i%de" % value)
+    elif isinstance(value, Mapping):
+        put(b"d")
+        for key, item in value.items():
+            _put(key, put)
+            _put(item, put)
+        put(b"e")
+    else:
+        put(b"l")
+        for item in value:
+            _put(item, put)
+        put(b"e")
 
 
 def decode(data: bytes, start: int = 0) -> tuple[Value, int]:
@@ -54,72 +82,92 @@ def decode(data: bytes, start: int = 0) -> tuple[Value, int]:
 
 
 def _decode(data: bytes, at: int, depth: int) -> tuple[Value, int]:
-    match data[at : at + 1]:
-        case b"i":
-            return _number(data, at + 1)
-        case b"l":
-            items, end = _items(data, at + 1, depth)
-            return items, end
-        case b"d":
-            items, end = _items(data, at + 1, depth)
-            return _pairs(items, at), end
-        case b"":
-            raise WireShort(f"ends at byte {at}")
-        case _:
-            return _text(data, at)
+    if at >= len(data):
+        raise WireShort(f"ends at byte {at}")
+    kind = data[at]
+    if kind == _D:
+        return _dictionary(data, at + 1, depth - 1)
+    if kind == _I:
+        return _number(data, at + 1)
+    if kind == _L:
+        return _list(data, at + 1, depth - 1)
+    return _text(data, at)
+
+
+def _dictionary(data: bytes, at: int, depth: int) -> tuple[dict[str, Value], int]:
+    """The hot part: a reply is dictionaries of text and numbers, hundreds of them."""
+    if depth < 0:
+        raise WireWrong(f"deeper than {MAX_DEPTH} at byte {at}")
+    pairs: dict[str, Value] = {}
+    size = len(data)
+    while at < size:
+        if data[at] == _E:
+            return pairs, at + 1
+        if data[at] not in _DIGITS:
+            raise WireWrong(f"a key that is no text at byte {at}")
+        key, at = _text(data, at)
+        if at < size and data[at] == _E:
+            raise WireWrong(f"a key without a value at byte {at}")
+        pairs[key], at = _decode(data, at, depth)
+    raise WireShort(f"ends at byte {at}")
+
+
+def _list(data: bytes, at: int, depth: int) -> tuple[list[Value], int]:
+    if depth < 0:
+        raise WireWrong(f"deeper than {MAX_DEPTH} at byte {at}")
+    items: list[Value] = []
+    while at < len(data):
+        if data[at] == _E:
+            return items, at + 1
+        item, at = _decode(data, at, depth)
+        items.append(item)
+    raise WireShort(f"ends at byte {at}")
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    end = _closed(data, _NUMBER, at, b"e")
-    return int(data[at:end]), end + 1
+    end = data.find(b"e", at, at + _LONGEST_NUMBER + 1)
+    digits = data[at:end] if end >= 0 else data[at : at + _LONGEST_NUMBER + 1]
+    if not (digits.removeprefix(b"-").isdigit() or (end < 0 and digits in (b"", b"-"))):
+        raise WireWrong(f"no number at byte {at}")
+    if end < 0:
+        raise _unfinished(data, at, len(digits), _LONGEST_NUMBER)
+    return int(digits), end + 1
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
-    colon = _closed(data, _LENGTH, at, b":")
-    length = int(data[at:colon])
-    if length > MAX_BYTES:
-        raise WireWrong(f"text of {length} bytes at byte {at}: more than {MAX_BYTES}")
-    end = colon + 1 + length
+    colon = data.find(b":", at, at + _LONGEST_LENGTH + 1)
+    digits = data[at:colon] if colon >= 0 else data[at : at + _LONGEST_LENGTH + 1]
+    if not digits.isdigit():
+        raise WireWrong(f"no number at byte {at}")
+    if colon < 0:
+        raise _unfinished(data, at, len(digits), _LONGEST_LENGTH)
+    start = colon + 1
+    end = start + int(digits)
     if end > len(data):
+        if end - start > MAX_BYTES:
+            raise WireWrong(f"text of {end - start} bytes at byte {at}: more than {MAX_BYTES}")
         raise WireShort(f"text at byte {at} ends at {end}, the bytes at {len(data)}")
-    return data[colon + 1 : end].decode("utf-8", "surrogateescape"), end
+    return data[start:end].decode("utf-8", "surrogateescape"), end
 
 
-def _closed(data: bytes, pattern: re.Pattern[bytes], at: int, closing: bytes) -> int:
-    """Where the digits that begin at `at` are closed."""
-    found = pattern.match(data, at)
-    end = found.end() if found else at
-    if data[end : end + 1] == closing and found:
-        return end
-    if end == len(data) or (end == at and data[at:] == b"-"):
-        raise WireShort(f"ends at byte {len(data)}, within a number")
-    raise WireWrong(f"no number at byte {at}")
-
-
-def _items(data: bytes, at: int, depth: int) -> tuple[list[Value], int]:
-    if depth == 0:
-        raise WireWrong(f"deeper than {MAX_DEPTH} at byte {at}")
-    items = []
-    while data[at : at + 1] != b"e":
-        item, at = _decode(data, at, depth - 1)
-        items.append(item)
-    return items, at + 1
-
-
-def _pairs(items: list[Value], at: int) -> dict[str, Value]:
-    if len(items) % 2:
-        raise WireWrong(f"a key without a value in the dictionary at byte {at}")
-    pairs: dict[str, Value] = {}
-    for key, item in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, str):
-            raise WireWrong(f"a key that is no text in the dictionary at byte {at}")
-        pairs[key] = item
-    return pairs
+def _unfinished(data: bytes, at: int, digits: int, most: int) -> WireWrong:
+    """Digits without their end: more may come, unless there are too many, or something else follows."""
+    if digits > most or at + digits < len(data):
+        return WireWrong(f"no number at byte {at}")
+    return WireShort(f"ends at byte {len(data)}, within a number")
 
 
 def write(message: Message) -> bytes:
     """The message as it is sent."""
     return message.cookie.encode("ascii") + b" " + encode(message.body)
+
+
+def write_request(cookie: str, command: str, body: Body, extra: Raw | None = None) -> bytes:
+    """A request as it is sent, `extra` at its end."""
+    whole = encode({"command": command, **body})
+    if extra is not None:
+        whole = b"%b%be" % (whole[:-1], extra.octets)
+    return b"%b %b" % (cookie.encode("ascii"), whole)
 
 
 def read(data: bytes) -> Message:

@@ -6,6 +6,7 @@ from offhook.domain.media import Description, Direction
 from offhook.domain.numbers import E164, as_e164
 from offhook.domain.routing import Caller, Source
 from offhook.sip import sdp as descriptions
+from offhook.sip.harmless import harmless
 from offhook.sip.identity import Party, asserted, claimed, party, wants_privacy
 
 DTMF_RELAY = "application/dtmf-relay"
@@ -52,16 +53,19 @@ def targets_in(contacts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def description_of(text: str | None) -> Description:
-    """What a session description offers. One that cannot be read, or is not there, describes a party that speaks nothing."""
+    """What a session description offers. One that cannot be read, or is not there, describes a party that speaks nothing.
+
+    Its text is written anew: no engine reads what a stranger wrote.
+    """
     try:
-        read = descriptions.parse(text or "")
+        read = harmless(descriptions.parse(text or ""))
     except ValueError:
-        return Description(text or "", (), Direction.BOTH, "")
+        return Description("", (), Direction.BOTH, "")
     names = tuple(_named(codec.name) for codec in descriptions.codecs(read) if codec.name.lower() not in ("telephone-event", "cn"))
     where = descriptions.address(read)
     usable = where is not None and where[1] != 0
     return Description(
-        text or "",
+        str(read),
         names if usable else (),
         Direction(descriptions.direction(read).value),
         f"{where[0]}:{where[1]}" if where else "",

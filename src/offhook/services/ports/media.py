@@ -50,6 +50,15 @@ class Media(Protocol):
     async def remove(self, call: CallId, offerer: LegId, answerer: LegId) -> None:
         """Forget one answerer (a phone that was not the one to answer); the others go on."""
 
+    async def press(self, call: CallId, leg: LegId, digit: str, milliseconds: int) -> None:
+        """Send a digit ("0".."9", "*", "#", "A".."D") to whom `leg` speaks with, as if `leg` had pressed it.
+
+        It goes as RFC 4733 to a party that has it, as a tone to one that has not.
+        """
+
+    async def knows(self, call: CallId) -> bool:
+        """Whether the engine has the call: it has not when it was started anew and remembers nothing."""
+
     async def figures(self, call: CallId) -> MediaFigures:
         """The figures up to now."""
 
