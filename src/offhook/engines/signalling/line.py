@@ -27,14 +27,17 @@ from offhook.domain.calls.events import (
     LegReofferRefused,
     LegRinging,
     Moment,
+    OfferAnswered,
+    TransferAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
-from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, digit_of
+from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, digit_of, targets_in, user_of
 from offhook.engines.signalling.showing import OUR_OFFER, shown_as
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent, SessionRefuses
 from offhook.sip.facts import (
+    AckAnswered,
     AckMissing,
     AckReceived,
     AnswerReceived,
@@ -46,6 +49,7 @@ from offhook.sip.facts import (
     InviteReceived,
     Output,
     ProgressReceived,
+    ReferReceived,
     RefusalReceived,
     ReofferAnswered,
     ReofferCancelled,
@@ -88,7 +92,10 @@ class EdgeLine(asyncio.DatagramProtocol):
         observe: Observe,
         new_call: Callable[[], CallId],
         tokens: Callable[[], str],
+        follows_redirects: bool = True,
     ) -> None:
+        """`follows_redirects`: where a telephone sends its callers (3xx) is told; else it has only refused."""
+        self._follows_redirects = follows_redirects
         self._edge, self._local, self._deliver, self._observe, self._new_call = edge, local, deliver, observe, new_call
         self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch")
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
@@ -188,11 +195,13 @@ class EdgeLine(asyncio.DatagramProtocol):
             case AnswerReceived(sdp=sdp):
                 dialogue.answered = True
                 self._deliver(LegAnswered(now, leg, description_of(sdp)))
-            case RefusalReceived(status=status, reason=reason):
+            case RefusalReceived(status=status, reason=reason, contacts=contacts):
                 self._over(leg)
-                self._deliver(LegRefused(now, leg, status, reason))
+                self._deliver(LegRefused(now, leg, status, reason, targets_in(contacts) if self._follows_redirects else ()))
             case AckReceived():
                 self._deliver(LegConfirmed(now, leg))
+            case AckAnswered(sdp=sdp):
+                self._deliver(OfferAnswered(now, leg, description_of(sdp)))
             case CancelReceived():
                 self._over(leg)
                 self._deliver(LegCancelled(now, leg))
@@ -219,10 +228,27 @@ class EdgeLine(asyncio.DatagramProtocol):
                 self._deliver(LegReofferAnswered(now, leg, description_of(sdp)))
             case ReofferRefused(status=status):
                 self._deliver(LegReofferRefused(now, leg, status))
+            case ReferReceived():
+                self._transfer_asked(leg, fact)
             case InfoReceived(request=request):
                 digit = digit_of(request)
                 if digit is not None:
                     self._deliver(DigitPressed(now, leg, digit, by_info=True))
+
+    def _transfer_asked(self, leg: LegId, fact: ReferReceived) -> None:
+        replaced: LegId | None = None
+        if fact.replaces is not None:
+            # Of the two tags of a dialog with us, "to" is ours: the telephone names it as it sees it (RFC 3891 section 3).
+            session = self._agent.session_of(fact.replaces.call_id, fact.replaces.to_tag, fact.replaces.from_tag)
+            replaced = self._legs.get(session) if session is not None else None
+            if replaced is None:
+                self._order(leg, self._agent.refuse_refer, status=481)
+                return
+        dialled = user_of(fact.refer_to)
+        if not dialled and replaced is None:
+            self._order(leg, self._agent.refuse_refer, status=400)
+            return
+        self._deliver(TransferAsked(_now(), leg, dialled, replaced))
 
     def _over(self, leg: LegId) -> None:
         dialogue = self._dialogues.pop(leg, None)
