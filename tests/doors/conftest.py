@@ -9,10 +9,11 @@ import pytest
 
 from offhook.doors.api.app import create_app
 from offhook.doors.api.house import House
+from offhook.metrics import Figures
 from offhook.services.sandbox import seed
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
-from tests.doors.rooms import CarrierRoom, LiveRoom, ProbeRoom, World
+from tests.doors.rooms import BodyRoom, CarrierRoom, EdgeRoom, LiveRoom, ProbeRoom, World
 
 KEY = b"a key for tests"
 
@@ -32,7 +33,7 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
     shutil.copy(first_start, tmp_path)
     database = Database.at(f"sqlite:///{tmp_path}/offhook.sqlite")
-    switch, carrier, probe = LiveRoom(), CarrierRoom(), ProbeRoom()
+    switch, carrier, probe, edge, body, figures = LiveRoom(), CarrierRoom(), ProbeRoom(), EdgeRoom(), BodyRoom(), Figures()
 
     async def status() -> dict[str, Any]:
         return {
@@ -41,7 +42,12 @@ def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
             "ports": [{"name": "telephones", "address": "127.0.0.1", "port": 5060, "transport": "udp"}],
         }
 
+    async def told() -> list[dict[str, Any]]:
+        return figures.told()
+
     sandbox = seed(database, KEY, "127.0.0.9", 5080)
-    app = create_app(House(database, switch, carrier, probe, status, "0.1.0", "127.0.0.1:5060"))
-    yield World(database, sandbox, switch, carrier, probe, app)
+    app = create_app(
+        House(database, switch, carrier, probe, status, edge, body.health(), told, ("127.0.0.0/8",), "0.1.0", "127.0.0.1:5060")
+    )
+    yield World(database, sandbox, switch, carrier, probe, edge, body, figures, app)
     database.close()

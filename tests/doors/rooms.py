@@ -14,6 +14,9 @@ from offhook.domain.calls.ids import CallId, call_id
 from offhook.domain.errors import Unavailable
 from offhook.domain.media import MediaFigures
 from offhook.domain.organizations import OrganizationId
+from offhook.metrics import Figures
+from offhook.services.health import Check, Health, Unwell
+from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Trace
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary
@@ -40,6 +43,10 @@ class LiveRoom:
     async def trace(self, call: str) -> Trace | None:
         self._must_be_up()
         return self.traces.get(call)
+
+    async def figures(self) -> list[dict[str, Any]]:
+        self._must_be_up()
+        return []
 
     async def refresh(self) -> int:
         self._must_be_up()
@@ -74,6 +81,56 @@ class ProbeRoom:
 
 
 @dataclass
+class EdgeRoom:
+    """An edge with the registrations and bans a test gives it."""
+
+    registered: list[Registration] = field(default_factory=list)
+    banned: list[Banned] = field(default_factory=list)
+    reloaded: int = 0
+
+    async def registrations(self) -> list[Registration]:
+        return list(self.registered)
+
+    async def bans(self) -> list[Banned]:
+        return list(self.banned)
+
+    async def lift(self, address: str) -> bool:
+        before = len(self.banned)
+        self.banned = [ban for ban in self.banned if ban.address != address]
+        return len(self.banned) < before
+
+    async def counters(self) -> dict[str, int]:
+        return {"registrations": len(self.registered)}
+
+    async def certificates(self) -> list[dict[str, Any]]:
+        return [{"name": "telephones", "subject": "offhook.test", "reloads": self.reloaded}]
+
+    async def reload_certificates(self) -> list[dict[str, Any]]:
+        self.reloaded += 1
+        return await self.certificates()
+
+
+@dataclass
+class BodyRoom:
+    """The parts of a system: those named in `ill` are unwell, with a sentence."""
+
+    ill: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
+
+    def health(self) -> Health:
+        return Health({name: self._check(name) for name in ("switch", "kamailio", "disk")}, fresh=0.0)
+
+    def _check(self, name: str) -> Check:
+        async def ask() -> str:
+            self.asked += 1
+            if name in self.ill:
+                raise Unwell(self.ill[name])
+            return f"{name} is well at 10.1.2.3"
+
+        return Check(ask, needed_for_calls=name != "disk")
+
+
+@dataclass
 class World:
     """Two organizations with a house around them, and the app that is its door."""
 
@@ -82,6 +139,9 @@ class World:
     switch: LiveRoom
     carrier: CarrierRoom
     probe: ProbeRoom
+    edge: EdgeRoom
+    body: BodyRoom
+    figures: Figures
     app: FastAPI
 
     @property

@@ -5,13 +5,21 @@ from typing import Any
 
 import pytest
 
+from offhook.services.ports.edge import Banned, Registration
 from tests.doors.rooms import World
 
 BODIES: dict[str, Any] = {
     "/api/v1/users": {"username": "maria", "name": "Maria"},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
 }
-OPEN = {("get", "/api/v1/healthz")}
+OPEN = {("get", "/api/v1/healthz"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/livez"), ("get", "/metrics")}
+OF_THE_PROVIDER = {
+    ("get", "/metrics"),  # with a token; from an address that is trusted it needs none
+    ("get", "/api/v1/bans"),
+    ("delete", "/api/v1/bans/{address}"),
+    ("get", "/api/v1/certificates"),
+    ("post", "/api/v1/certificates/reload"),
+}
 """What needs no token."""
 NOBODYS = "zzzzzz"
 
@@ -23,7 +31,7 @@ def offers(world: World) -> list[tuple[str, str]]:
 def theirs(path: str, world: World) -> list[str]:
     """The ids of Pine Bakery that a path could be asked for; one empty text for a path that takes none."""
     over, alive = world.recorded(1, of=world.pine)[0], world.lives(2, of=world.pine)
-    ids = {"call": [over, alive, over[:8]], "username": ["paul"]}
+    ids = {"call": [over, alive, over[:8]], "username": ["paul"], "address": ["192.0.2.7"]}
     places = re.findall(r"{(\w+)}", path)
     assert set(places) <= set(ids), f"{path}: say in this test what ids of another organization there are"
     return ids[places[0]] if places else [""]
@@ -38,6 +46,8 @@ async def test_no_endpoint_tells_or_changes_anything_of_another_organization(wor
     secrets = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
     with world.database.view(world.pine.profile.id) as transaction:
         before = transaction.history()
+    world.edge.registered = [Registration("paul", world.pine.profile.domain, "192.0.2.7:5060", "udp", "Novak", 2e9)]
+    world.edge.banned = [Banned("192.0.2.7", "paul@pine.test", "guessing")]
     asked = 0
     for method, path in offers(world):
         for id in theirs(path, world):
@@ -45,6 +55,9 @@ async def test_no_endpoint_tells_or_changes_anything_of_another_organization(wor
                 answer = await client.request(method, with_id(path, id), json=BODIES.get(path))
                 nobodys = await client.request(method, with_id(path, NOBODYS), json=BODIES.get(path)) if id else answer
             asked += 1
+            if (method, path) in OF_THE_PROVIDER:
+                assert answer.status_code == 403 and not secrets.search(answer.text), f"{method} {path}: {answer.text}"
+                continue
             assert answer.status_code == (404 if id else answer.status_code)
             assert answer.is_success or id, f"{method} {path}: {answer.text}"
             assert answer.text.replace(id, "") == nobodys.text.replace(NOBODYS if id else "", ""), (
@@ -52,6 +65,7 @@ async def test_no_endpoint_tells_or_changes_anything_of_another_organization(wor
             )
             assert not secrets.search(answer.text.replace(id, "") if id else answer.text), f"{method} {path}: {answer.text}"
     assert asked >= 12
+    assert world.edge.banned and not world.edge.reloaded
     with world.database.view(world.pine.profile.id) as transaction:
         assert transaction.history() == before
 

@@ -6,6 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sipmessage import Response
@@ -18,7 +19,7 @@ from offhook.phones.registration import Account, Registration
 from offhook.phones.sources import Silence, Source
 from offhook.phones.trace import Trace
 from offhook.phones.waiting import News, NotInTime
-from offhook.phones.wires import TcpWire, UdpWire, Wire
+from offhook.phones.wires import Wire, open_wire
 from offhook.sip import digest, facts
 from offhook.sip.addresses import Address, bracketed
 from offhook.sip.agent import Agent
@@ -61,6 +62,7 @@ class Phone:
         host: str = "127.0.0.1",
         port: int = 0,
         transport: str | None = None,
+        authority: Path | None = None,
         codecs: Sequence[str] = ALL_CODECS,
         policy: Policy = RINGS,
         says: Callable[[], Source] = Silence,
@@ -69,13 +71,16 @@ class Phone:
         user_agent: str = "Offhook phone",
         timers: Timers | None = None,
     ) -> None:
-        """`host` is numeric; `transport` "udp" or "tcp", that of the account's edge if not given; `report_every` seconds RTCP is sent.
+        """`host` is numeric; `transport`: "udp", "tcp", "tls", else that of the account's edge; RTCP goes every `report_every` seconds.
+
+        `authority` is the file of whom TLS trusts, in PEM; nobody's certificate is checked without it.
 
         `codecs`: of "PCMU", "PCMA", "telephone-event", best first. `says` makes what is said in each call from its beginning:
         `says=lambda: Tone(440)` gives a telephone a voice of its own.
         """
         self.name, self.account, self.codecs, self.policy = name, account, tuple(codecs), policy
         self._bind = (host, port, transport or (account.edge.transport if account else "udp"))
+        self._authority = authority
         self._says = says
         self._report_every, self._keep_seconds = report_every, keep_seconds
         self._user_agent, self._timers = user_agent, timers or Timers()
@@ -104,16 +109,13 @@ class Phone:
         """Open the socket. Raises OSError."""
         host, port, transport = self._bind
         self._loop = asyncio.get_running_loop()
-        if transport == "tcp":
-            self._wire = await TcpWire.open(host, port, self._received, self._lost)
-        else:
-            self._wire = await UdpWire.open(host, port, self._received)
+        self._wire = await open_wire(Address(host, port, transport), self._received, self._lost, self._authority)
         self.agent = Agent(
             local=self.address,
             user_agent=self._user_agent,
             tokens=lambda: secrets.token_hex(8),
             timers=self._timers,
-            reliable=transport == "tcp",
+            reliable=transport != "udp",
             contact_user=self.account.username if self.account else "",
         )
         if self.account is not None:
@@ -155,8 +157,8 @@ class Phone:
     def contact(self) -> str:
         """The telephone's own address, as Contact writes it."""
         user = f"{self.account.username}@" if self.account else ""
-        tcp = ";transport=tcp" if self.address.transport == "tcp" else ""
-        return f"<sip:{user}{bracketed(self.address.host)}:{self.address.port}{tcp}>"
+        over = "" if self.address.transport == "udp" else f";transport={self.address.transport}"
+        return f"<sip:{user}{bracketed(self.address.host)}:{self.address.port}{over}>"
 
     @property
     def own_uri(self) -> str:

@@ -1,8 +1,11 @@
-"""The sockets of a telephone: UDP datagrams, or TCP connections that it opens and accepts."""
+"""The sockets of a telephone: UDP datagrams, TCP connections that it opens and accepts, or TLS connections that it opens."""
 
 import asyncio
 import contextlib
+import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol, cast
 
 from offhook.sip.addresses import Address
@@ -56,7 +59,7 @@ class UdpWire(asyncio.DatagramProtocol):
 
 
 class _Connection(asyncio.Protocol):
-    """One TCP connection, opened by either side."""
+    """One TCP or TLS connection, opened by either side."""
 
     def __init__(self, wire: "TcpWire", peer: Address | None) -> None:
         self._wire, self.peer = wire, peer
@@ -69,7 +72,7 @@ class _Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         if self.peer is None:
             host, port = transport.get_extra_info("peername")[:2]
-            self.peer = Address(host, port, "tcp")
+            self.peer = Address(host, port, self._wire.local.transport)
         self._wire.opened(self)
         for data in self.unsent:
             self.transport.write(data)
@@ -107,6 +110,7 @@ class TcpWire:
     def __init__(self, received: Received, lost: Lost) -> None:
         self.received, self._lost = received, lost
         self.local = Address("", 0, "tcp")
+        self._secured: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._connections: dict[Address, _Connection] = {}
         self._opening: set[asyncio.Task[None]] = set()
@@ -133,8 +137,8 @@ class TcpWire:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(5):
-                await loop.create_connection(lambda: connection, to.host, to.port, local_addr=(self.local.host, 0))
-        except (OSError, TimeoutError):
+                await loop.create_connection(lambda: connection, to.host, to.port, local_addr=(self.local.host, 0), ssl=self._secured)
+        except (OSError, TimeoutError):  # a certificate that is not trusted among them
             self.lost(connection)
 
     def opened(self, connection: _Connection) -> None:
@@ -164,3 +168,52 @@ class TcpWire:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await self._server.wait_closed()
+
+
+class TlsWire(TcpWire):
+    """Opens TLS connections and is reached on them; it listens nowhere, as no telephone has a certificate of its own (RFC 5626)."""
+
+    _reserved: socket.socket | None = None
+
+    @classmethod
+    async def begin(cls, host: str, port: int, received: Received, lost: Lost, authority: Path | None = None) -> "TlsWire":
+        """Take a port to be known by; 0 takes a free one. `authority`: whose certificates are trusted; None trusts everybody's.
+
+        Raises OSError, also when the file of the authority cannot be read.
+        """
+        wire = cls(received, lost)
+        wire._secured = _trusting(authority)
+        wire._reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            wire._reserved.bind((host, port))
+        except OSError:
+            wire._reserved.close()
+            raise
+        wire.local = Address(host, wire._reserved.getsockname()[1], "tls")
+        return wire
+
+    async def close(self) -> None:
+        await super().close()
+        if self._reserved is not None:
+            self._reserved.close()
+
+
+def _trusting(authority: Path | None) -> ssl.SSLContext:
+    """A client's context of TLS 1.2 and later that checks chain and name by `authority`."""
+    context = ssl.create_default_context(cafile=str(authority) if authority else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if authority is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def open_wire(address: Address, received: Received, lost: Lost, authority: Path | None = None) -> Wire:
+    """The wire of the transport that `address` names, bound to it. Raises OSError."""
+    match address.transport:
+        case "tls":
+            return await TlsWire.begin(address.host, address.port, received, lost, authority)
+        case "tcp":
+            return await TcpWire.open(address.host, address.port, received, lost)
+        case _:
+            return await UdpWire.open(address.host, address.port, received)

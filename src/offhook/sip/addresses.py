@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Address(NamedTuple):
-    """A numeric host (IPv6 without brackets), a port, and "udp" or "tcp"."""
+    """A numeric host (IPv6 without brackets), a port, and "udp", "tcp" or "tls"."""
 
     host: str
     port: int

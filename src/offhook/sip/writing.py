@@ -45,8 +45,9 @@ class Pen:
         where = f"{bracketed(local.host)}:{local.port}"
         self.sent_by = where.lower()
         user = f"{contact_user}@" if contact_user else ""
-        self.contact = f"<sip:{user}{where}{';transport=tcp' if reliable else ''}>"
-        self._via = f"Via: SIP/2.0/{'TCP' if reliable else 'UDP'} {where};rport;branch="
+        transport = local.transport if reliable and local.transport != "udp" else "tcp" if reliable else "udp"
+        self.contact = f"<sip:{user}{where}{f';transport={transport}' if reliable else ''}>"
+        self._via = f"Via: SIP/2.0/{transport.upper()} {where};rport;branch="
         self._contact = f"Contact: {self.contact}\r\nAllow: {ALLOW[1]}\r\n"
         self._agent = f"User-Agent: {one_line(user_agent)}\r\n"
         self._server = f"Server: {one_line(user_agent)}\r\n"

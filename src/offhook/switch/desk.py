@@ -8,15 +8,19 @@ from typing import Any
 from offhook import intercom
 from offhook.domain.calls.ids import CallId
 from offhook.domain.errors import Unavailable
+from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Trace
 from offhook.switch.exchange import Exchange
 
 REFRESH_SECONDS = 20.0
+FIGURES_SECONDS = 2.0
 
 
-async def open_desk(path: Path, exchange: Exchange, refresh: Callable[[], Awaitable[int]]) -> Any:
-    """Answer at `path`; the caller closes what is returned."""
+async def open_desk(
+    path: Path, exchange: Exchange, refresh: Callable[[], Awaitable[int]], figures: Figures, lost: Callable[[], int]
+) -> Any:
+    """Answer at `path`; the caller closes what is returned. `lost` counts calls that could not be recorded."""
 
     async def calls() -> list[dict[str, Any]]:
         return [asdict(call) for call in exchange.calls()]
@@ -24,7 +28,14 @@ async def open_desk(path: Path, exchange: Exchange, refresh: Callable[[], Awaita
     async def trace(call: str) -> Trace | None:
         return exchange.trace(CallId(call))
 
-    return await intercom.answer_at(path, {"calls": calls, "trace": trace, "refresh": refresh})
+    async def told() -> list[dict[str, Any]]:
+        return figures.told()
+
+    async def standing() -> dict[str, Any]:
+        live = sum(1 for call in exchange.living() if call.ending is None)
+        return {"calls": live, "waiting": exchange.waiting(), "drains": exchange.refuses_new, "lost": lost()}
+
+    return await intercom.answer_at(path, {"calls": calls, "trace": trace, "refresh": refresh, "figures": told, "standing": standing})
 
 
 class SwitchDesk:
@@ -45,6 +56,10 @@ class SwitchDesk:
     async def refresh(self) -> int:
         """See the port."""
         return int(await self._ask("refresh", REFRESH_SECONDS))
+
+    async def figures(self) -> list[dict[str, Any]]:
+        """See the port."""
+        return list(await self._ask("figures", FIGURES_SECONDS))
 
     async def _ask(self, question: str, timeout_seconds: float = 5.0, **details: Any) -> Any:
         try:

@@ -10,14 +10,21 @@ from offhook.domain.errors import Unavailable
 from offhook.doors.api.app import create_app
 from offhook.doors.api.house import House
 from offhook.engines.kamailio.client import Edge
+from offhook.engines.rtpengine.client import NgClient
 from offhook.plan import SystemPlan
 from offhook.probes.errand import Errand
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.store.engine import open_engine
 from offhook.store.transaction import Database
 from offhook.switch.desk import SwitchDesk
-from offhook.wiring.engines import edge_settings
+from offhook.wiring.edge_office import KamailioOffice
+from offhook.wiring.engines import LOOPBACK, edge_settings
+from offhook.wiring.figures import SystemFigures
+from offhook.wiring.health import system_health
 from offhook.wiring.process import run_process
+
+HEALTH_BUSY_SECONDS = 0.5
+"""How long the question whether the database can be written waits for somebody else's write."""
 
 
 async def run_web(plan: SystemPlan) -> None:
@@ -32,17 +39,31 @@ async def run_web(plan: SystemPlan) -> None:
             raise Unavailable("The supervisor does not answer; the system is being stopped, or was started in parts.") from silent
         return {"processes": processes, "engines": [await _edge(edge)], "ports": _ports(plan)}
 
+    store, switch = Database(open_engine(plan.database_url)), SwitchDesk(plan.switch_desk)
+    ng = await NgClient.connect(LOOPBACK, plan.ng_port)
+    health = system_health(plan, edge, ng, Database(open_engine(plan.database_url, busy_seconds=HEALTH_BUSY_SECONDS)))
     house = House(
-        store=Database(open_engine(plan.database_url)),
-        switch=SwitchDesk(plan.switch_desk),
+        store=store,
+        switch=switch,
         carrier=CarrierDesk(plan.carrier_desk),
         selftest=Errand(plan.file),
         status=status,
+        edge=KamailioOffice(plan, edge),
+        health=health,
+        figures=SystemFigures(plan, __version__, edge, switch, health).told,
+        metrics_from=plan.metrics_from,
         version=__version__,
         sip_address=f"{plan.address}:{plan.sip_port}",
     )
     configuration = uvicorn.Config(
-        create_app(house), host=plan.address, port=plan.http_port, log_level="warning", server_header=False, timeout_graceful_shutdown=2
+        create_app(house),
+        host=plan.address,
+        port=plan.http_port,
+        log_config=None,  # its lines go where ours go
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
     )
     await uvicorn.Server(configuration).serve()
 

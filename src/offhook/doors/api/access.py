@@ -11,13 +11,19 @@ from offhook.doors.api.house import House
 from offhook.services.tokens import Access, authenticate
 
 
+class NotTheProvider(Refusal):
+    """An organization's token was used for what concerns all of them."""
+
+    code, kind = "access.not_the_provider", Kind.FORBIDDEN
+
+
 class NoOrganization(Refusal):
     """The provider's token was used where an organization's is needed."""
 
     code, kind = "access.no_organization", Kind.FORBIDDEN
 
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False, description="An API token: `api.token` in sandbox.json, or the one shown when an organization is created."
 )
 
@@ -31,7 +37,7 @@ Inside = Annotated[House, Depends(_house)]
 """The house whose door this is."""
 
 
-def _access(house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Access:
+def _access(house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Access:
     if sent is None:
         raise Unauthenticated("Send an API token in the header: Authorization: Bearer TOKEN.")
     return authenticate(house.store, sent.credentials)
@@ -49,3 +55,18 @@ def _organization(access: Visitor) -> OrganizationId:
 
 Own = Annotated[OrganizationId, Depends(_organization)]
 """The organization whose token it is; what is another's does not exist for it."""
+
+
+def must_be_provider(access: Access) -> Access:
+    """The provider. Raises NotTheProvider."""
+    if access.organization is not None:
+        raise NotTheProvider("This concerns every organization: use the provider's token (provider.token in the data folder).")
+    return access
+
+
+def _provider(access: Visitor) -> Access:
+    return must_be_provider(access)
+
+
+Provider = Annotated[Access, Depends(_provider)]
+"""Whoever looks after the whole system."""

@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import FastAPI
 
-from offhook.doors.api import calls, pages, people, system, trials
+from offhook.doors.api import calls, edge, health, metrics, pages, people, system, trials
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
 from offhook.doors.api.problems import BodyCeiling, translate_refusals
@@ -29,9 +29,11 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.selftest = asyncio.Lock()
-    for room in (calls, people, trials, system):
+    for room in (calls, people, edge, trials, system):
         app.include_router(room.router, prefix=API)
-    app.include_router(pages.router)
+    # Where monitors look for them: at the root.
+    for room in (health, metrics, pages):
+        app.include_router(room.router)
     app.add_middleware(BodyCeiling, octets=MOST_OCTETS)
     app.add_middleware(SecurityHeaders)
     translate_refusals(app)

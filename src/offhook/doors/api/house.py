@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from offhook.services.health import Health
+from offhook.services.ports.edge import EdgeOffice
 from offhook.services.ports.live import LiveSwitch, SandboxCarrier, SelfTest
 from offhook.services.ports.store import Store
 
@@ -14,14 +16,24 @@ A row is a flat object with a "name". May raise domain.errors.Unavailable.
 """
 
 
+Figures = Callable[[], Awaitable[list[dict[str, Any]]]]
+"""Every figure of the system, as offhook.metrics tells them. Never raises: what does not answer has no figures."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
-    """The rooms behind the doors. `sip_address` ("192.0.2.1:5060") is where telephones register, shown to people."""
+    """The rooms behind the doors. `sip_address` ("192.0.2.1:5060") is where telephones register, shown to people;
+    `metrics_from` are the networks that read /metrics without a token.
+    """
 
     store: Store
     switch: LiveSwitch
     carrier: SandboxCarrier
     selftest: SelfTest
     status: Status
+    edge: EdgeOffice
+    health: Health
+    figures: Figures
+    metrics_from: tuple[str, ...]
     version: str
     sip_address: str

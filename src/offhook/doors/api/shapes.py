@@ -12,6 +12,7 @@ from offhook.domain.emergency import emergency_numbers
 from offhook.domain.numbers import as_e164
 from offhook.domain.users import User
 from offhook.services.explain import Explanation
+from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.store import Profile
 from offhook.services.users import SipAccount
@@ -159,6 +160,37 @@ class AttendantsShown(BaseModel):
     attendants: list[AttendantShown]
 
 
+class RegistrationShown(BaseModel):
+    """A telephone that is registered. `address` is where its packets came from."""
+
+    user: str
+    domain: str
+    address: str
+    transport: str
+    user_agent: str
+    expires_at: datetime
+
+
+class RegistrationsShown(BaseModel):
+    """Telephones, by domain and user."""
+
+    registrations: list[RegistrationShown]
+
+
+class BanShown(BaseModel):
+    """Somebody who is refused now. `user` is None when nothing at all is answered to the address."""
+
+    address: str
+    user: str | None
+    reason: str
+
+
+class BansShown(BaseModel):
+    """Everybody who is refused now."""
+
+    bans: list[BanShown]
+
+
 class SelfTestShown(BaseModel):
     """The rows of the self-test. `passed` only when every scenario that was not skipped passed, and one did."""
 
@@ -244,3 +276,20 @@ def password_set(account: SipAccount, sip_address: str, *, in_effect: bool) -> P
     return PasswordSet(
         username=account.username, domain=account.domain, password=account.password, sip_address=sip_address, in_effect=in_effect
     )
+
+
+def registration_shown(registration: Registration) -> RegistrationShown:
+    """A registered telephone."""
+    return RegistrationShown(
+        user=registration.user,
+        domain=registration.domain,
+        address=registration.address,
+        transport=registration.transport,
+        user_agent=registration.user_agent,
+        expires_at=datetime.fromtimestamp(registration.expires_at, UTC),
+    )
+
+
+def ban_shown(ban: Banned) -> BanShown:
+    """A ban."""
+    return BanShown(address=ban.address, user=ban.user, reason=ban.reason)

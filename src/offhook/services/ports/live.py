@@ -36,6 +36,9 @@ class LiveSwitch(Protocol):
         Returns when it counts.
         """
 
+    async def figures(self) -> list[dict[str, Any]]:
+        """What the switch has counted since its start, as offhook.metrics tells it."""
+
 
 class SandboxCarrier(Protocol):
     """The sandbox's public network. Raises domain.errors.Unavailable when there is none."""

@@ -1,0 +1,120 @@
+"""The figures of the whole system: what the switch counts, and what the web process reads of the others whenever somebody asks."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from offhook import intercom
+from offhook.domain.errors import Unavailable
+from offhook.engines.kamailio.client import Edge, EdgeRefused
+from offhook.metrics import Figures, Labels
+from offhook.plan import SystemPlan
+from offhook.services.health import Health
+from offhook.services.ports.live import LiveSwitch
+from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.store.records import RecordsWriter
+from offhook.switch.exchange import Exchange
+from offhook.switch.watch import calls_up, legs_up
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_EDGE = {
+    "registrations": ("offhook_registrations", "Telephones that are registered."),
+    "registered_users": ("offhook_registered_users", "Users with a telephone registered."),
+    "bans": ("offhook_bans_total", "Bans since Kamailio's start."),
+    "blocked": ("offhook_blocked_requests_total", "Requests of banned sources since Kamailio's start."),
+    "wrong_passwords": ("offhook_wrong_passwords_total", "Wrong passwords, unknown users and domains since Kamailio's start."),
+    "emergencies": ("offhook_edge_emergencies_total", "Emergency calls let through unchallenged since Kamailio's start."),
+}
+
+
+def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter) -> None:
+    """What is read of the switch when somebody asks. Another gauge is another line here: a name, words, and who tells the number."""
+    figures.gauge("offhook_calls", "Calls that go on.", lambda: calls_up(exchange.living()), "direction", "state")
+    figures.gauge("offhook_legs", "Legs of calls that go on.", lambda: legs_up(exchange.living()), "state")
+    figures.gauge("offhook_switch_inbox_events", "Events that wait in the inboxes of calls.", exchange.waiting)
+    figures.gauge("offhook_records_waiting", "Calls that are over and not yet on disk.", records.waiting)
+    figures.gauge("offhook_records_lost_total", "Calls that could not be recorded since the switch's start.", lambda: records.lost)
+
+
+class SystemFigures:
+    """Everybody's figures, gathered anew at each question in about two seconds at most."""
+
+    def __init__(self, plan: SystemPlan, version: str, edge: Edge, switch: LiveSwitch, health: Health) -> None:
+        self._plan, self._edge, self._switch, self._health = plan, edge, switch, health
+        self._figures = Figures()
+        self._processes: list[dict[str, Any]] = []
+        self._used: Mapping[int, tuple[float, float]] = {}
+        self._counters: Mapping[str, int] = {}
+        self._parts: Mapping[Labels, float] = {}
+        gauge = self._figures.gauge
+        gauge("offhook_build_info", "The version that runs.", lambda: {(version,): 1}, "version")
+        gauge("offhook_part_up", "Whether a part of the system works, as /healthz says.", lambda: self._parts, "part")
+        gauge("offhook_process_ready", "Whether the supervisor holds a process for ready.", lambda: self._of("state"), "process")
+        gauge("offhook_process_restarts_total", "How often a process was started again.", lambda: self._of("restarts"), "process")
+        gauge("offhook_process_cpu_seconds_total", "Processor time of a process and its children.", lambda: self._use(0), "process")
+        gauge(
+            "offhook_process_resident_bytes",
+            "Memory of a process and its children; what is shared counts for each.",
+            lambda: self._use(1),
+            "process",
+        )
+        gauge("offhook_disk_free_bytes", "Free where the data folder is.", lambda: shutil.disk_usage(plan.folder).free)
+        for name, (metric, words) in _EDGE.items():
+            gauge(metric, words, partial(self._counter, name))
+
+    async def told(self) -> list[dict[str, Any]]:
+        """Every family; those of a process that does not answer are missing, and its offhook_part_up is 0."""
+        told, *_ = await asyncio.gather(self._of_switch(), self._of_edge(), self._of_supervisor(), self._of_health())
+        return [*await asyncio.to_thread(self._figures.told), *told]
+
+    async def _of_switch(self) -> list[dict[str, Any]]:
+        try:
+            return await self._switch.figures()
+        except Unavailable:
+            return []
+
+    async def _of_edge(self) -> None:
+        try:
+            self._counters = await self._edge.counters()
+        except (RegistrarAbsent, EdgeRefused):
+            self._counters = {}
+
+    async def _of_supervisor(self) -> None:
+        try:
+            self._processes = await intercom.ask(self._plan.supervisor_desk, "states", 2.0)
+        except (intercom.Silent, intercom.Refused):
+            self._processes = []
+        self._used = await asyncio.to_thread(_used_by, {each["pid"] for each in self._processes if each["pid"]})
+
+    async def _of_health(self) -> None:
+        report = await self._health.report()
+        self._parts = {(part.name,): float(part.ok) for part in report.parts}
+
+    def _counter(self, name: str) -> dict[Labels, float]:
+        return {(): self._counters[name]} if name in self._counters else {}
+
+    def _of(self, what: str) -> dict[Labels, float]:
+        return {(each["name"],): float(each[what] == "ready") if what == "state" else each[what] for each in self._processes}
+
+    def _use(self, which: int) -> dict[Labels, float]:
+        return {(each["name"],): self._used[each["pid"]][which] for each in self._processes if each["pid"] in self._used}
+
+
+def _used_by(groups: set[int]) -> dict[int, tuple[float, float]]:
+    """Processor seconds and resident bytes of each process group, from proc(5): fields 5, 14 to 17 and 24 of stat."""
+    used: dict[int, tuple[float, float]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        group = int(fields[2])
+        if group in groups:
+            seconds, resident = used.get(group, (0.0, 0.0))
+            used[group] = (seconds + sum(map(int, fields[11:15])) / _TICK, resident + int(fields[21]) * _PAGE)
+    return used
