@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import CallArrived, LegConfirmed, LegEvent
 from offhook.domain.calls.ids import LegId
@@ -15,6 +16,10 @@ _NEEDS = {
     "answer": {"arrived"},
     "accept_reoffer": {"reoffered"},
     "refuse_reoffer": {"reoffered"},
+    "reoffer": {"up"},
+    "accept_transfer": {"up"},
+    "refuse_transfer": {"up"},
+    "tell_transfer": {"up"},
     "send_digit": {"up", "reoffered"},
 }
 
@@ -51,8 +56,9 @@ class FakeSignalling:
         self.states[event.leg] = state
         self.deliver(event)
 
-    def invite(self, leg: LegId, *, uri: str, sdp: str, to: str, domain: str, shown_name: str, shown_number: str) -> None:
-        self._takes(Told("invite", leg, f"{uri} {shown_number}"))
+    def invite(self, order: InviteLeg) -> None:
+        leg = order.leg
+        self._takes(Told("invite", leg, f"{order.uri} {order.shown_number}"))
         if leg in self.states:
             raise SignallingRefused(f"{leg} is called already")
         self.states[leg] = "calling"
@@ -80,6 +86,18 @@ class FakeSignalling:
     def refuse_reoffer(self, leg: LegId, status: int) -> None:
         self._needs(Told("refuse_reoffer", leg, str(status)))
         self.states[leg] = "up"
+
+    def reoffer(self, leg: LegId, sdp: str) -> None:
+        self._needs(Told("reoffer", leg, sdp))
+
+    def accept_transfer(self, leg: LegId) -> None:
+        self._needs(Told("accept_transfer", leg))
+
+    def refuse_transfer(self, leg: LegId, status: int) -> None:
+        self._needs(Told("refuse_transfer", leg, str(status)))
+
+    def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
+        self._needs(Told("tell_transfer", leg, f"{status}{' at last' if final else ''}"))
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         self._needs(Told("send_digit", leg, digit))

@@ -40,7 +40,8 @@ class Description:
     """A session description (SDP) as a party sent it, with what was read from it at the wall.
 
     `codecs` are the audio codecs in the party's order of preference, by encoding name ("PCMU", "opus"), telephone-event not among them.
-    `secure` is audio over SRTP (RTP/SAVP or RTP/SAVPF, RFC 3711), `ipv6` audio wanted at an IPv6 address.
+    `secure` is audio over SRTP (RTP/SAVP or RTP/SAVPF, RFC 3711), `ipv6` audio wanted at an IPv6 address, `digits` that it
+    hears keys in the sound (telephone-event, RFC 4733).
     """
 
     text: str
@@ -49,6 +50,7 @@ class Description:
     address: str
     secure: bool = False
     ipv6: bool = False
+    digits: bool = False
 
     @property
     def shape(self) -> MediaShape:

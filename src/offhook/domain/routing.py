@@ -27,7 +27,7 @@ class Caller:
     """Who calls.
 
     `username` is vouched for by the edge (empty for carriers); `number` and `name` are what the carrier presented, `address` where it came
-    from.
+    from. `private`: he wants his number hidden from whom he calls (RFC 3323).
     """
 
     source: Source
@@ -36,6 +36,7 @@ class Caller:
     number: E164 | None = None
     name: str = ""
     address: str = ""
+    private: bool = False
 
 
 class Outcome(StrEnum):

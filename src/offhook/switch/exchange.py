@@ -4,16 +4,40 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from offhook.domain.calls.call import Call, Stage
-from offhook.domain.calls.commands import CloseMedia, Command, EndLeg, RecordCall, StartTimer, StopTimer
-from offhook.domain.calls.endings import SWITCH_FAILED
+from offhook.domain.calls.commands import (
+    AskYield,
+    CloseMedia,
+    Command,
+    EndLeg,
+    GiveLeg,
+    RecordCall,
+    RefuseYield,
+    StartTimer,
+    StopTimer,
+    TurnYield,
+)
+from offhook.domain.calls.endings import SWITCH_FAILED, SYSTEM_FULL, SYSTEM_STOPPED, TRANSFERRED, Ending
 from offhook.domain.calls.entering import enter
-from offhook.domain.calls.events import CallArrived, DigitPressed, Event, LegEvent, MediaClosed, Routed, StopAsked, TimerFired
+from offhook.domain.calls.events import (
+    CallArrived,
+    DigitPressed,
+    Event,
+    LegEvent,
+    LegReceived,
+    MediaClosed,
+    Routed,
+    StopAsked,
+    TimerFired,
+    YieldAsked,
+    YieldRefused,
+    YieldTurned,
+)
 from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
 from offhook.domain.media import MediaFigures
-from offhook.domain.routing import CallOut
+from offhook.domain.routing import CallOut, Outcome, Reason, Refuse
 from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Records, Trace
@@ -24,6 +48,9 @@ from offhook.switch.trace import Story
 from offhook.switch.watch import Watch
 
 log = logging.getLogger(__name__)
+
+MOST_CALLS = 2000
+"""How many calls one switch carries if nothing else is said."""
 
 LINGER_SECONDS = 0.3
 """How long an ended call waits for the last messages of its legs (the 200 to a BYE) before its story is written."""
@@ -47,36 +74,54 @@ class _Running:
 class Exchange:
     """Gives every fact to its call, and every order of a call to the executor.
 
-    `refuses_new` turns new calls away while the system is being stopped, emergency calls excepted.
+    `refuses_new` turns new calls away while the system is being stopped, and so does being full (`most_calls`), emergency calls excepted.
     """
 
     def __init__(
-        self, executor: Callable[[], Executor], records: Records, watch: Watch | None = None, journal: Journal | None = None
+        self,
+        executor: Callable[[], Executor],
+        records: Records,
+        watch: Watch | None = None,
+        journal: Journal | None = None,
+        most_calls: int = MOST_CALLS,
     ) -> None:
-        self._executor, self._records, self._journal = executor, records, journal
+        self._executor, self._records, self._journal, self._most_calls = executor, records, journal, most_calls
         self._watch = watch or Watch(Figures())
         self._running: dict[CallId, _Running] = {}
+        self._given: dict[LegId, CallId] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.refuses_new = False
 
     def deliver(self, event: CallArrived | LegEvent) -> None:
         """Take a fact from the signalling. A fact of no call is an echo of one that is over."""
-        call_id = call_of(event.leg)
         if isinstance(event, CallArrived):
-            self._begin(call_id, event)
-        elif call_id in self._running:
-            self._running[call_id].inbox.put_nowait(event)
+            self._begin(call_of(event.leg), event)
+        else:
+            self._tell(self._home_of(event.leg), event)
+
+    def _home_of(self, leg: LegId) -> CallId:
+        """The call that a leg is in now: the one it came from, unless that gave it away."""
+        return self._given.get(leg) or call_of(leg)
+
+    def _tell(self, call: CallId, event: Event) -> bool:
+        running = self._running.get(call)
+        if running is not None:
+            running.inbox.put_nowait(event)
+        return running is not None
+
+    def tell_all(self, event: Event) -> None:
+        """Tell every call that lives, as far as it is concerned."""
+        for running in self._running.values():
+            running.inbox.put_nowait(event)
 
     def heard(self, call: CallId, leg: LegId, digit: str, milliseconds: int) -> None:
         """Take a key that was heard in the sound (RFC 4733)."""
-        running = self._running.get(call)
-        if running is not None:
-            running.inbox.put_nowait(DigitPressed(now(), leg, digit, by_info=False))
+        self._tell(call, DigitPressed(now(), leg, digit, by_info=False))
 
     def observe(self, leg: LegId, wall: float, direction: str, data: bytes) -> None:
         """Note a SIP message of a leg."""
-        running = self._running.get(call_of(leg))
+        running = self._running.get(self._home_of(leg))
         if running is not None:
             running.story.passed(leg, wall, direction, data)
 
@@ -141,6 +186,9 @@ class Exchange:
             self._record(running)
             await asyncio.sleep(WRITTEN_SECONDS)
             del self._running[call.id]
+            for leg in call.legs:
+                if self._given.get(leg) == call.id:
+                    del self._given[leg]
             if not self._running:
                 self._empty.set()
 
@@ -161,11 +209,20 @@ class Exchange:
         running.story.happened(event.at.wall, event)
         if isinstance(event, MediaClosed):
             running.figures = event.figures
-        commands = running.call.handle(event)
-        if isinstance(event, Routed) and self.refuses_new and not _is_emergency(event):
-            running.inbox.put_nowait(StopAsked(now()))
-        for command in commands:
+        elif isinstance(event, Routed) and running.call.stage is Stage.ROUTING:
+            event = self._admitted(event)
+        for command in running.call.handle(event):
             await self._obey(running, command)
+
+    def _admitted(self, event: Routed) -> Routed:
+        """The decision, or a refusal in its place where there is no room: before any port is opened, and never for help."""
+        ending: Ending | None = SYSTEM_STOPPED if self.refuses_new else SYSTEM_FULL if len(self._running) > self._most_calls else None
+        plan = event.decision.plan
+        if ending is None or isinstance(plan, Refuse) or (isinstance(plan, CallOut) and plan.emergency):
+            return event
+        why = Reason(ending.code, f"{len(self._running)} calls are carried: {ending.explanation}", Outcome.CHOSEN)
+        reasons = (*(replace(reason, outcome=Outcome.LOST) for reason in event.decision.reasons), why)
+        return replace(event, decision=replace(event.decision, plan=Refuse(ending), reasons=reasons))
 
     async def _obey(self, running: _Running, command: Command) -> None:
         match command:
@@ -175,6 +232,9 @@ class Exchange:
                 running.timers.stop(timer)
             case RecordCall():
                 running.timers.stop_all()
+            case AskYield() | GiveLeg() | TurnYield() | RefuseYield():
+                running.story.happened(now().wall, command)
+                await self._between(running.call, command)
             case _:
                 running.story.happened(now().wall, command)
                 began = time.monotonic()
@@ -182,6 +242,24 @@ class Exchange:
                 self._watch.obeyed(running.call, command, began, answer)
                 if answer is not None:
                     running.inbox.put_nowait(answer)
+
+    async def _between(self, call: Call, command: AskYield | GiveLeg | TurnYield | RefuseYield) -> None:
+        """What one call has to say to another."""
+        match command:
+            case AskYield(replaced, organization):
+                home = self._home_of(replaced)
+                if home == call.id or not self._tell(home, YieldAsked(now(), replaced, call.id, organization)):
+                    self._tell(call.id, YieldRefused(now()))
+            case GiveLeg(leg_id, to):
+                leg = call.legs[leg_id]
+                assert leg.description is not None
+                self._given[leg_id] = to
+                if not self._tell(to, LegReceived(now(), leg_id, leg.side, leg.description, leg.said)):
+                    await self._executor().run(call.id, EndLeg(leg_id, TRANSFERRED))
+            case TurnYield(to, dialled):
+                self._tell(to, YieldTurned(now(), dialled))
+            case RefuseYield(to):
+                self._tell(to, YieldRefused(now()))
 
     async def _bury(self, running: _Running) -> None:
         call, executor = running.call, self._executor()
@@ -194,11 +272,6 @@ class Exchange:
             answer = await executor.run(call.id, order)
             if isinstance(answer, MediaClosed):
                 running.figures = answer.figures
-
-
-def _is_emergency(event: Routed) -> bool:
-    plan = event.decision.plan
-    return isinstance(plan, CallOut) and plan.emergency
 
 
 def _live(call: Call) -> LiveCall:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from offhook.domain.calls.commands import (
     AcceptReoffer,
+    AcceptTransfer,
     AnswerAlone,
     AnswerLeg,
     AnswerMedia,
@@ -19,16 +20,20 @@ from offhook.domain.calls.commands import (
     LegCommand,
     OfferMedia,
     Play,
+    PressDigit,
     ProgressLeg,
     ReadFigures,
     RefuseReoffer,
+    RefuseTransfer,
     RemoveMedia,
+    ReofferLeg,
     RingLeg,
     Route,
     SendDigit,
     Silence,
     SoundKind,
     StopSound,
+    TellTransfer,
     Unsilence,
 )
 from offhook.domain.calls.events import (
@@ -51,7 +56,7 @@ from offhook.domain.media import MediaShape
 from offhook.domain.numbers import E164
 from offhook.domain.routing import Source, route
 from offhook.services.ports.media import Media, MediaAbsent, MediaRefused
-from offhook.services.ports.registrar import Registrar, RegistrarAbsent
+from offhook.services.ports.registrar import Contact, Registrar, RegistrarAbsent
 from offhook.services.ports.signalling import Signalling, SignallingRefused
 from offhook.services.ports.speech import Sounds, Speech, SpeechRefused
 from offhook.services.snapshot import Snapshot
@@ -61,6 +66,9 @@ log = logging.getLogger(__name__)
 
 OFFERED_CODECS = ("PCMU", "PCMA", "G722", "opus", "telephone-event")
 """What is offered beside the caller's own: passed through where the ends agree, converted only where they share nothing."""
+_SECURE_TRANSPORTS = frozenset({"tls", "wss"})
+PRESSED_MILLISECONDS = 160
+"""How long a key that came in the signalling sounds: nobody tells us how long it was held."""
 FOR_EVER = 10_000
 """How often a sound without an end of its own is repeated: longer than any call."""
 
@@ -80,6 +88,7 @@ class Executor:
     speech: Speech
     sounds: Sounds
     configuration: Callable[[], Snapshot]
+    offers_srtp: bool = True
 
     async def run(self, call: CallId, command: Command) -> Event | None:
         """Do it; the event that answers it, None for a command that only tells."""
@@ -106,20 +115,26 @@ class Executor:
 
     async def _find_devices(self, call: CallId, command: FindDevices) -> Event:
         contacts = await self.registrar.contacts(command.username, command.domain)
-        devices = tuple(Device(contact.uri, _words(command.username, contact.uri, contact.user_agent)) for contact in contacts)
-        return DevicesFound(now(), devices)
+        return DevicesFound(now(), tuple(self._device(command.username, contact) for contact in contacts))
+
+    def _device(self, username: str, contact: Contact) -> Device:
+        # Keys of SRTP stand in the SDP, so only who reads his signalling over TLS is offered it (RFC 4568 section 8.3).
+        secure = self.offers_srtp and contact.transport in _SECURE_TRANSPORTS
+        words = _words(username, contact.uri, contact.user_agent)
+        return Device(contact.uri, words, MediaShape(secure, ipv6="[" in contact.uri.rpartition("alias=")[2]))
 
     async def _offer_media(self, call: CallId, command: OfferMedia) -> Event:
-        sdp = await self.media.offer(call, command.offerer, command.leg, command.description.text, MediaShape.PLAIN, OFFERED_CODECS)
+        sdp = await self.media.offer(call, command.offerer, command.leg, command.description.text, command.shape, OFFERED_CODECS)
         return MediaOffered(now(), command.leg, sdp)
 
     async def _answer_media(self, call: CallId, command: AnswerMedia) -> Event:
         text = command.description.text if command.direction is None else flowing(command.description.text, command.direction)
-        sdp = await self.media.answer(call, command.offerer, command.leg, text, MediaShape.PLAIN)
+        sdp = await self.media.answer(call, command.offerer, command.leg, text, command.shape)
         return MediaAnswered(now(), command.leg, sdp)
 
     async def _answer_alone(self, call: CallId, command: AnswerAlone) -> Event:
-        sdp = await self.media.answer_alone(call, command.leg, command.description.text, MediaShape.PLAIN, command.codec)
+        description = command.description
+        sdp = await self.media.answer_alone(call, command.leg, description.text, description.shape, command.codec)
         return MediaAlone(now(), command.leg, sdp)
 
     async def _play(self, call: CallId, command: Play) -> Event:
@@ -155,15 +170,7 @@ class Executor:
         await self.media.unsilence(call, command.leg)
 
     async def _invite_leg(self, call: CallId, command: InviteLeg) -> None:
-        self.signalling.invite(
-            command.leg,
-            uri=command.uri,
-            sdp=command.sdp,
-            to=command.to,
-            domain=command.domain,
-            shown_name=command.shown_name,
-            shown_number=command.shown_number,
-        )
+        self.signalling.invite(command)
 
     async def _ring_leg(self, call: CallId, command: RingLeg) -> None:
         self.signalling.ring(command.leg)
@@ -183,8 +190,23 @@ class Executor:
     async def _refuse_reoffer(self, call: CallId, command: RefuseReoffer) -> None:
         self.signalling.refuse_reoffer(command.leg, command.status)
 
+    async def _reoffer_leg(self, call: CallId, command: ReofferLeg) -> None:
+        self.signalling.reoffer(command.leg, command.sdp)
+
+    async def _accept_transfer(self, call: CallId, command: AcceptTransfer) -> None:
+        self.signalling.accept_transfer(command.leg)
+
+    async def _refuse_transfer(self, call: CallId, command: RefuseTransfer) -> None:
+        self.signalling.refuse_transfer(command.leg, command.status)
+
+    async def _tell_transfer(self, call: CallId, command: TellTransfer) -> None:
+        self.signalling.tell_transfer(command.leg, command.status, command.words, command.final)
+
     async def _send_digit(self, call: CallId, command: SendDigit) -> None:
         self.signalling.send_digit(command.leg, command.digit)
+
+    async def _press_digit(self, call: CallId, command: PressDigit) -> None:
+        await self.media.press(call, command.leg, command.digit, PRESSED_MILLISECONDS)
 
 
 def _words(username: str, uri: str, user_agent: str) -> str:
@@ -194,6 +216,7 @@ def _words(username: str, uri: str, user_agent: str) -> str:
 
 _ORDERS: Mapping[type[Command], Callable[..., Awaitable[Event | None]]] = {
     AcceptReoffer: Executor._accept_reoffer,
+    AcceptTransfer: Executor._accept_transfer,
     AnswerAlone: Executor._answer_alone,
     AnswerLeg: Executor._answer_leg,
     AnswerMedia: Executor._answer_media,
@@ -204,15 +227,19 @@ _ORDERS: Mapping[type[Command], Callable[..., Awaitable[Event | None]]] = {
     LeaveAlone: Executor._leave_alone,
     OfferMedia: Executor._offer_media,
     Play: Executor._play,
+    PressDigit: Executor._press_digit,
     ProgressLeg: Executor._progress_leg,
     ReadFigures: Executor._read_figures,
     RefuseReoffer: Executor._refuse_reoffer,
+    RefuseTransfer: Executor._refuse_transfer,
     RemoveMedia: Executor._remove_media,
+    ReofferLeg: Executor._reoffer_leg,
     RingLeg: Executor._ring_leg,
     Route: Executor._route,
     SendDigit: Executor._send_digit,
     Silence: Executor._silence,
     StopSound: Executor._stop_sound,
+    TellTransfer: Executor._tell_transfer,
     Unsilence: Executor._unsilence,
 }
 """Who does what. Timers and the record of the call are the call's own task's business."""

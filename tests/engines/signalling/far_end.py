@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, TypeVar
 
+from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.events import CallArrived, LegEvent
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.engines.signalling.line import EdgeLine
@@ -129,7 +130,7 @@ class Line:
             "shown_name": "Anna",
             "shown_number": "101",
         }
-        self.line.invite(leg, **(order | changes))
+        self.line.invite(InviteLeg(leg, **(order | changes)))  # type: ignore[arg-type]
 
     async def forgets(self) -> None:
         """Wait until nothing is kept of any leg, session or dialog."""

@@ -16,6 +16,7 @@ from offhook.domain.calls.events import (
     LegLost,
     LegProgressed,
     LegRefused,
+    LegReofferAsked,
     LegReoffered,
     LegRinging,
 )
@@ -231,14 +232,16 @@ async def test_a_change_is_delivered_and_accepted(line: Line) -> None:
         line.line.accept_reoffer(call.leg, ANSWER)
 
 
-async def test_a_reinvite_without_an_offer_is_refused(line: Line) -> None:
-    await talking_in(line)
+async def test_a_reinvite_without_an_offer_asks_for_ours(line: Line) -> None:
+    call = await talking_in(line)
     session = line.far.agent._core.sessions["in"]
     assert session.dialog is not None
     outline = session.dialog.outline("INVITE", "z9hG4bKnooffer")
     line.far.says(line.far.agent._core.pen.request(outline, contact=True), line)
-    await eventually(lambda: 488 in line.far.statuses(), "488")
+    assert (await line.told(LegReofferAsked)).leg == call.leg
     assert not [event for event in line.events if isinstance(event, LegReoffered)]
+    line.line.refuse_reoffer(call.leg, 488)
+    await eventually(lambda: 488 in line.far.statuses(), "488")
 
 
 @pytest.mark.parametrize(("kind", "body"), [("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"), ("application/dtmf", "5")])

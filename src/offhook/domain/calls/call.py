@@ -6,19 +6,32 @@ machine is a table, and an event that is not in the table of the present stage i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from offhook.domain.attendants import Attendant
 from offhook.domain.calls.cdr import Cdr
-from offhook.domain.calls.commands import CloseMedia, Command, EndLeg, LegCommand, RecordCall, Route
+from offhook.domain.calls.commands import (
+    CloseMedia,
+    Command,
+    EndLeg,
+    LegCommand,
+    RecordCall,
+    RefuseReoffer,
+    RefuseTransfer,
+    RefuseYield,
+    Route,
+)
 from offhook.domain.calls.endings import (
     CALLER_CANCELLED,
     CALLER_LOST,
+    MEDIA_LOST,
     NO_COMMON_CODEC,
     SWITCH_FAILED,
     SYSTEM_STOPPED,
+    TRANSFERRED,
     Ending,
 )
 from offhook.domain.calls.events import (
@@ -28,13 +41,20 @@ from offhook.domain.calls.events import (
     LegCancelled,
     LegEvent,
     LegLost,
+    LegReceived,
+    LegReofferAsked,
+    LegReoffered,
     MediaClosed,
+    MediaLost,
     Moment,
     Routed,
     StopAsked,
+    TransferAsked,
+    YieldAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
-from offhook.domain.calls.leg import MOVING_COMMANDS, MOVING_EVENTS, Leg, LegState
+from offhook.domain.calls.leg import MOVING_EVENTS, Leg, LegState
+from offhook.domain.calls.sides import Side
 from offhook.domain.media import MediaFigures
 from offhook.domain.routing import Caller, CallOut, Decision, Plan, Refuse, Source
 
@@ -63,6 +83,34 @@ class Within(Protocol):
         """How far it is, in one word for people."""
 
 
+class Conversation(Within, Protocol):
+    """What a call is in while two parties talk, and goes back to when a transfer fails."""
+
+    def other(self, call: "Call", leg: LegId) -> Leg:
+        """The party that `leg` talks to."""
+
+    def codec_of(self, call: "Call", leg: LegId) -> str:
+        """What `leg` speaks, as far as can be told."""
+
+    def resume(self, call: "Call") -> list[Command]:
+        """Let both hear each other again, or what they heard before."""
+
+
+class Transfer(NamedTuple):
+    """A wish of one of two parties that the other be connected with somebody else."""
+
+    talk: Conversation
+    asked: TransferAsked
+
+
+class Meet(NamedTuple):
+    """A party that is to meet an attendant in mid-call. `codec` is what it speaks if it was answered before, else None."""
+
+    attendant: Attendant
+    near: LegId
+    codec: str | None
+
+
 class Move(NamedTuple):
     """One entry of a machine's table: what to do, and every stage it may lead to."""
 
@@ -72,10 +120,10 @@ class Move(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """One call. `enter` makes what a plan asks the call to be in; it is given from outside so that this frame knows no feature."""
+    """One call. `enter` makes what the call is to be in; it is given from outside, so that this frame knows no feature."""
 
     id: CallId
-    enter: Callable[[Plan], Within]
+    enter: Callable[[Plan | Transfer | Meet], Within]
     stage: Stage = Stage.NEW
     legs: dict[LegId, Leg] = field(default_factory=dict)
     caller: Caller | None = None
@@ -95,16 +143,17 @@ class Call:
             return []
         if isinstance(event, LegEvent) and self.stage is not Stage.NEW:
             leg = self.legs.get(event.leg)
-            if leg is None or (type(event) in MOVING_EVENTS and not leg.moves(event)):
+            if leg is None:
                 return []
+            if type(event) in MOVING_EVENTS and not leg.moves(event):
+                return REFUSALS[type(event)](self, event) if type(event) in REFUSALS and not leg.gone else []
         move = CALL_MOVES[self.stage].get(type(event))
         commands = move.do(self, event) if move else self.within.handle(self, event) if self.stage is Stage.SERVED and self.within else []
-        return [command for command in commands if self._allowed(command)]
-
-    def _allowed(self, command: Command) -> bool:
+        if not commands and type(event) in REFUSALS:
+            commands = REFUSALS[type(event)](self, event)
         # An order that the leg's table does not know any more (ending what is over) is dropped here, once, and not guarded
         # against everywhere.
-        return type(command) not in MOVING_COMMANDS or (isinstance(command, LegCommand) and self.legs[command.leg].moves(command))
+        return [command for command in commands if not isinstance(command, LegCommand) or self.legs[command.leg].takes(command)]
 
     @property
     def caller_leg(self) -> Leg:
@@ -125,9 +174,15 @@ class Call:
             return "in"
         return "out" if self.decision is not None and isinstance(self.decision.plan, CallOut) else "inside"
 
-    def add_leg(self, party: str, uri: str) -> Leg:
+    def add_leg(self, side: Side) -> Leg:
         """A leg that is going to be called."""
-        leg = Leg(leg_id(self.id, len(self.legs)), party, LegState.PREPARED, uri)
+        leg = Leg(leg_id(self.id, len(self.legs)), side, LegState.PREPARED)
+        self.legs[leg.id] = leg
+        return leg
+
+    def take_leg(self, received: LegReceived) -> Leg:
+        """A leg that another call gave: it is up."""
+        leg = Leg(received.leg, received.side, LegState.UP, received.description, received.said)
         self.legs[leg.id] = leg
         return leg
 
@@ -169,7 +224,14 @@ class Call:
 
 def _arrived(call: Call, event: CallArrived) -> list[Command]:
     call.stage, call.started, call.caller, call.dialled = Stage.ROUTING, event.at, event.caller, event.dialled
-    call.legs[event.leg] = Leg(event.leg, f"{call.shown_caller} at {event.caller.address}", LegState.ARRIVED, description=event.description)
+    side = Side(
+        f"{call.shown_caller} at {event.caller.address}",
+        private=event.caller.private,
+        # What comes from the public network may not have calls made at our expense.
+        orders_as=None if event.caller.source is Source.CARRIER else event.caller,
+        shape=event.description.shape,
+    )
+    call.legs[event.leg] = Leg(event.leg, side, LegState.ARRIVED, event.description)
     return [Route(event.caller, event.dialled)]
 
 
@@ -178,8 +240,9 @@ def _routed(call: Call, event: Routed) -> list[Command]:
     plan = event.decision.plan
     if isinstance(plan, Refuse):
         return call.end(plan.ending, event.at)
-    description = call.caller_leg.description
-    if description is None or not description.codecs:
+    caller = call.caller_leg
+    caller.side = replace(caller.side, name=event.decision.shown_name, number=event.decision.shown_number)
+    if caller.description is None or not caller.description.codecs:
         return call.end(NO_COMMON_CODEC, event.at)
     call.stage, call.within = Stage.SERVED, call.enter(plan)
     return call.within.begin(call)
@@ -200,6 +263,10 @@ def _stopped(call: Call, event: Event) -> list[Command]:
 
 def _failed(call: Call, event: CommandFailed) -> list[Command]:
     return call.end(SWITCH_FAILED, event.at)
+
+
+def _soundless(call: Call, event: MediaLost) -> list[Command]:
+    return call.end(MEDIA_LOST, event.at)
 
 
 def _recorded(call: Call, event: MediaClosed) -> list[Command]:
@@ -228,9 +295,26 @@ CALL_MOVES: Mapping[Stage, Mapping[type, Move]] = MappingProxyType(
         Stage.SERVED: {
             LegCancelled: Move(_cancelled, (Stage.CLOSING,)),
             StopAsked: Move(_stopped, (Stage.CLOSING,)),
+            MediaLost: Move(_soundless, (Stage.CLOSING,)),
         },
         Stage.CLOSING: {MediaClosed: Move(_recorded, (Stage.CLOSED,)), CommandFailed: Move(_recorded_blind, (Stage.CLOSED, Stage.CLOSING))},
         Stage.CLOSED: {},
     }
 )
 """What a call does at each stage."""
+
+
+def _unwanted(call: Call, event: LegReceived) -> list[Command]:
+    return [EndLeg(call.take_leg(event).id, TRANSFERRED)]
+
+
+REFUSALS: Mapping[type, Callable[..., list[Command]]] = MappingProxyType(
+    {
+        LegReoffered: lambda call, event: [RefuseReoffer(event.leg, 491)],
+        LegReofferAsked: lambda call, event: [RefuseReoffer(event.leg, 491)],
+        TransferAsked: lambda call, event: [RefuseTransfer(event.leg, 491)],
+        YieldAsked: lambda call, event: [RefuseYield(event.by)],
+        LegReceived: _unwanted,
+    }
+)
+"""Who asks gets an answer: what is said where no machine had anything to say."""

@@ -9,8 +9,9 @@ from enum import StrEnum
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import Timer
-from offhook.domain.calls.ids import LegId
-from offhook.domain.media import Description, Direction
+from offhook.domain.calls.ids import CallId, LegId
+from offhook.domain.media import Description, Direction, MediaShape
+from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller
 
 
@@ -45,15 +46,16 @@ class LegCommand(Command):
 
 @dataclass(frozen=True, slots=True)
 class OfferMedia(LegCommand):
-    """Make ports for `leg` to answer what `offerer` described -> MediaOffered."""
+    """Make ports for `leg`, which speaks in `shape`, to answer what `offerer` described -> MediaOffered."""
 
     offerer: LegId
     description: Description
+    shape: MediaShape = MediaShape.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerMedia(LegCommand):
-    """Let sound flow as `leg` answered `offerer` -> MediaAnswered.
+    """Let sound flow as `leg` answered `offerer`, which speaks in `shape` -> MediaAnswered.
 
     `direction` overrules the description's, where the answer is made from what the leg said earlier.
     """
@@ -61,6 +63,7 @@ class AnswerMedia(LegCommand):
     offerer: LegId
     description: Description
     direction: Direction | None = None
+    shape: MediaShape = MediaShape.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +138,19 @@ class CloseMedia(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Diversion:
+    """Somebody who sent the call on: as the called side knows him, and why, in the words of RFC 5806 (`deflection`, `unconditional`)."""
+
+    number: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class InviteLeg(LegCommand):
-    """Call a telephone or a carrier. `shown_*` is the caller as the called side sees him; `to` what it is called as."""
+    """Call a telephone or a carrier. `shown_*` is the caller as the called side sees him; `to` what it is called as.
+
+    `private`: the caller wants his number hidden (RFC 3323). `diverted`: who sent the call on, the first who did first.
+    """
 
     uri: str
     sdp: str
@@ -144,6 +158,9 @@ class InviteLeg(LegCommand):
     domain: str
     shown_name: str
     shown_number: str
+    private: bool = False
+    diverted: tuple[Diversion, ...] = ()
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +205,73 @@ class RefuseReoffer(LegCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class ReofferLeg(LegCommand):
+    """Offer a telephone other sound in mid-call -> LegReofferAnswered or LegReofferRefused."""
+
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptTransfer(LegCommand):
+    """Agree to try the transfer that a telephone asked for; TellTransfer tells it what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseTransfer(LegCommand):
+    """Refuse a transfer; the call goes on as it was."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellTransfer(LegCommand):
+    """Tell the telephone that asked for a transfer how far it is, as a SIP status; after the final one nothing more is told."""
+
+    status: int
+    words: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskYield(Command):
+    """Ask the call of `replaced`, if it is of this organization, for the party it talks to -> LegReceived, YieldTurned or YieldRefused."""
+
+    replaced: LegId
+    organization: OrganizationId
+
+
+@dataclass(frozen=True, slots=True)
+class GiveLeg(LegCommand):
+    """Give a leg to another call; it is that call's from now on."""
+
+    to: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class TurnYield(Command):
+    """Tell the call that asked that it is to dial this instead."""
+
+    to: CallId
+    dialled: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseYield(Command):
+    """Tell the call that asked that it gets nobody."""
+
+    to: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class SendDigit(LegCommand):
-    """Pass on a key that came in the signalling."""
+    """Pass on a key that came in the signalling, in the signalling."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PressDigit(LegCommand):
+    """Pass on a key that came in the signalling, in the sound (RFC 4733), as if `leg` had pressed it there."""
 
     digit: str
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from offhook.domain.calls.ids import LegId
-from offhook.domain.media import Description, MediaFigures
+from offhook.domain.calls.ids import CallId, LegId
+from offhook.domain.calls.sides import Side
+from offhook.domain.media import Description, MediaFigures, MediaShape
+from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller, Decision
 
 
@@ -18,10 +20,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A registered telephone. `uri` is where its INVITE goes, `words` names it for people."""
+    """A registered telephone. `uri` is where its INVITE goes, `words` names it for people, `shape` is how it is offered RTP."""
 
     uri: str
     words: str
+    shape: MediaShape = MediaShape.PLAIN
 
 
 class Timer(StrEnum):
@@ -31,6 +34,7 @@ class Timer(StrEnum):
     SOUND = "sound"
     PATIENCE = "patience"
     WATCH = "watch"
+    TRANSFER = "transfer"
 
 
 class Trouble(StrEnum):
@@ -103,10 +107,14 @@ class LegAnswered(LegEvent):
 
 @dataclass(frozen=True, slots=True)
 class LegRefused(LegEvent):
-    """The far side said no, with a SIP status; 408 when it said nothing at all."""
+    """The far side said no, with a SIP status; 408 when it said nothing at all.
+
+    `targets` is what it names instead, as if dialled (3xx, RFC 3261 section 21.3), the one it wants most first.
+    """
 
     status: int
     words: str
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,89 @@ class LegReoffered(LegEvent):
     """A telephone asks to change its sound in mid-call: hold, resume, a new address."""
 
     description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class LegReofferAsked(LegEvent):
+    """A telephone asks what we offer (re-INVITE without SDP, RFC 3261 section 14.2); OfferAnswered follows what we say."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegReofferCancelled(LegEvent):
+    """A telephone took back what it asked for before it was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered(LegEvent):
+    """A telephone that had asked for our offer answered it, in its ACK. It describes a party that speaks nothing if it did not."""
+
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class LegReofferAnswered(LegEvent):
+    """A telephone agreed to what ReofferLeg offered."""
+
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class LegReofferRefused(LegEvent):
+    """A telephone refused what ReofferLeg offered; it goes on as before."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAsked(LegEvent):
+    """A telephone asks that the other side be connected with somebody else (REFER, RFC 3515).
+
+    With `dialled` (blind), or with whom its own leg `replaces` talks to (attended, RFC 3891).
+    """
+
+    dialled: str
+    replaces: LegId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class YieldAsked(Event):
+    """Another call, `by`, of `organization` asks for the party that `leg` talks to: whoever holds `leg` transfers."""
+
+    leg: LegId
+    by: CallId
+    organization: OrganizationId
+
+
+@dataclass(frozen=True, slots=True)
+class LegReceived(Event):
+    """Another call gave a leg that is up: the answer to AskYield. `said` is the SDP it was last sent."""
+
+    leg: LegId
+    side: Side
+    description: Description
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class YieldTurned(Event):
+    """The other call was only ringing, and has ended: the answer to AskYield. Dial this instead."""
+
+    dialled: str
+
+
+@dataclass(frozen=True, slots=True)
+class YieldRefused(Event):
+    """The other call gives nobody away: the answer to AskYield."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLost(Event):
+    """The media engine died and knows nothing of this call any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRestarted(Event):
+    """The media engine died and came back: sound is relayed as before, but what it played is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,14 +37,20 @@ from offhook.domain.calls.events import (
     LegConfirmed,
     LegHungUp,
     LegLost,
+    LegReofferAsked,
     LegReoffered,
     MediaAlone,
+    MediaRestarted,
+    OfferAnswered,
     SoundStarted,
     Timer,
     TimerFired,
     Trouble,
 )
+from offhook.domain.calls.ids import LegId
 from offhook.domain.calls.in_bridge import Bridge
+from offhook.domain.calls.leg import Leg, LegState
+from offhook.domain.media import Direction
 from offhook.domain.routing import RingUser
 from offhook.domain.users import User
 
@@ -65,21 +71,23 @@ class AttendantStage(StrEnum):
 
 @dataclass(slots=True)
 class Attending:
-    """One caller with one attendant."""
+    """One party (`near`; the caller, unless it says otherwise) with one attendant. `codec` is set when it was answered before."""
 
     attendant: Attendant
-    stage: AttendantStage = AttendantStage.ANSWERING
+    near: LegId | None = None
     codec: str = ""
+    stage: AttendantStage = AttendantStage.ANSWERING
     round: int = 0
     bridge: Bridge | None = None
     tried_operator: bool = False
-    changing: LegReoffered | None = None
+    changing: LegReoffered | OfferAnswered | None = None
+    saying: str = ""
 
     def begin(self, call: Call) -> list[Command]:
         """Answer the caller in a codec of his that can be spoken."""
-        caller = call.caller_leg
+        caller = self._near(call)
         assert caller.description is not None
-        self.codec = next((codec for codec in SPOKEN_CODECS if codec in caller.description.codecs), "")
+        self.codec = self.codec or next((codec for codec in SPOKEN_CODECS if codec in caller.description.codecs), "")
         if not self.codec:
             return call.end(NO_COMMON_CODEC, call.started)
         return [AnswerAlone(caller.id, caller.description, self.codec)]
@@ -96,14 +104,21 @@ class Attending:
         """The bridge's state once there is one."""
         return self.bridge.state if self.bridge is not None else self.stage.value
 
+    def _near(self, call: Call) -> Leg:
+        return call.caller_leg if self.near is None else call.legs[self.near]
+
     def _answers_change(self, event: Event) -> bool:
         # A key pressed right after a re-INVITE connects before the media engine has said what to answer to it.
         asked = isinstance(event, MediaAlone) or (isinstance(event, CommandFailed) and event.command is AnswerAlone)
         return asked and self.changing is not None
 
     def _answer(self, call: Call, event: MediaAlone) -> list[Command]:
-        call.answered, call.connected = event.at, f"the attendant {self.attendant.name}"
-        return [AnswerLeg(call.caller_leg.id, event.sdp)]
+        call.connected = f"the attendant {self.attendant.name}"
+        near = self._near(call)
+        if near.state is LegState.UP:
+            return self._greet(call, event)
+        call.answered = event.at
+        return [AnswerLeg(near.id, event.sdp)]
 
     def _not_answered(self, call: Call, event: CommandFailed) -> list[Command]:
         return call.end(MEDIA_ABSENT if event.trouble is Trouble.ABSENT else MEDIA_REFUSED, event.at)
@@ -112,9 +127,12 @@ class Attending:
         return self._speak(call, AttendantStage.GREETING, self.attendant.greeting)
 
     def _speak(self, call: Call, stage: AttendantStage, text: str) -> list[Command]:
-        self.stage = stage
+        self.stage, self.saying = stage, text
         sound = Sound(SoundKind.SPEECH, text, self.attendant.language)
-        return [StopTimer(Timer.PATIENCE), StopTimer(Timer.SOUND), Play(call.caller_leg.id, sound, self.codec)]
+        return [StopTimer(Timer.PATIENCE), StopTimer(Timer.SOUND), Play(self._near(call).id, sound, self.codec)]
+
+    def _say_again(self, call: Call, event: MediaRestarted) -> list[Command]:
+        return self._speak(call, self.stage, self.saying)
 
     def _spoken_for(self, call: Call, event: SoundStarted) -> list[Command]:
         return [StartTimer(Timer.SOUND, event.milliseconds / 1000)]
@@ -144,8 +162,8 @@ class Attending:
 
     def _connect(self, call: Call, user: User) -> list[Command]:
         self.stage = AttendantStage.CONNECTING
-        self.bridge = Bridge(RingUser(user), self.codec, self._not_connected)
-        quiet: list[Command] = [StopTimer(Timer.SOUND), StopTimer(Timer.PATIENCE), StopSound(call.caller_leg.id)]
+        self.bridge = Bridge(RingUser(user), self.codec, self._not_connected, near=self.near)
+        quiet: list[Command] = [StopTimer(Timer.SOUND), StopTimer(Timer.PATIENCE), StopSound(self._near(call).id)]
         return [*quiet, *self.bridge.begin(call)]
 
     def _not_connected(self, call: Call, ending: Ending, event: Event) -> list[Command]:
@@ -158,8 +176,8 @@ class Attending:
 
     def _voiceless(self, call: Call, event: CommandFailed) -> list[Command]:
         if event.command is AnswerAlone and self.changing is not None:
-            leg, self.changing = self.changing.leg, None
-            return [RefuseReoffer(leg, 488)]
+            change, self.changing = self.changing, None
+            return [RefuseReoffer(change.leg, 488)] if isinstance(change, LegReoffered) else call.end(NO_COMMON_CODEC, event.at)
         if event.command is not Play:
             return []
         assert call.decision is not None and call.decision.organization is not None
@@ -172,18 +190,24 @@ class Attending:
         call.findings.append(f"the attendant {self.attendant.name} could not speak, so its operator was called: {event.words}")
         return self._connect(call, user)
 
-    def _change(self, call: Call, event: LegReoffered) -> list[Command]:
+    def _change(self, call: Call, event: LegReoffered | OfferAnswered) -> list[Command]:
         if self.changing is not None:
-            return [RefuseReoffer(event.leg, 491)]
+            return []
         self.changing = event
         return [AnswerAlone(event.leg, event.description, self.codec)]
+
+    def _offer(self, call: Call, event: LegReofferAsked) -> list[Command]:
+        near = self._near(call)
+        return [AcceptReoffer(near.id, near.said, Direction.BOTH)] if near.said and self.changing is None else []
 
     def _changed(self, call: Call, event: MediaAlone) -> list[Command]:
         if self.changing is None:
             return []
-        description, self.changing = self.changing.description, None
-        call.caller_leg.description = description
-        return [AcceptReoffer(call.caller_leg.id, event.sdp, description.direction.mirrored)]
+        change, self.changing = self.changing, None
+        near = self._near(call)
+        near.description = change.description
+        asked = isinstance(change, LegReoffered)
+        return [AcceptReoffer(near.id, event.sdp, change.description.direction.mirrored)] if asked else []
 
     def _left(self, call: Call, event: LegHungUp) -> list[Command]:
         return call.end(ATTENDANT_LEFT, event.at)
@@ -200,6 +224,8 @@ def _talking(stage: AttendantStage) -> Mapping[type, Move]:
     # A caller may put the attendant on hold like anybody.
     return {
         LegReoffered: Move(Attending._change, (stage,)),
+        LegReofferAsked: Move(Attending._offer, (stage,)),
+        OfferAnswered: Move(Attending._change, (stage,)),
         MediaAlone: Move(Attending._changed, (stage,)),
         CommandFailed: Move(Attending._voiceless, (stage, _S.CONNECTING)),
         **_ALWAYS,
@@ -219,6 +245,7 @@ ATTENDANT_MOVES: Mapping[AttendantStage, Mapping[type, Move]] = MappingProxyType
             SoundStarted: Move(Attending._spoken_for, (_S.GREETING,)),
             TimerFired: Move(Attending._listen, (_S.LISTENING,)),
             DigitPressed: Move(Attending._choose, (_S.CONNECTING, _S.GREETING, _S.LEAVING)),
+            MediaRestarted: Move(Attending._say_again, (_S.GREETING,)),
             **_talking(_S.GREETING),
         },
         _S.LISTENING: {
@@ -229,6 +256,7 @@ ATTENDANT_MOVES: Mapping[AttendantStage, Mapping[type, Move]] = MappingProxyType
         _S.LEAVING: {
             SoundStarted: Move(Attending._spoken_for, (_S.LEAVING,)),
             TimerFired: Move(Attending._goodbye, ()),
+            MediaRestarted: Move(Attending._say_again, (_S.LEAVING,)),
             **_talking(_S.LEAVING),
         },
         _S.CONNECTING: {

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
+from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import (
     CallArrived,
@@ -19,16 +20,24 @@ from offhook.domain.calls.events import (
     LegLost,
     LegProgressed,
     LegRefused,
+    LegReofferAnswered,
+    LegReofferAsked,
+    LegReofferCancelled,
     LegReoffered,
+    LegReofferRefused,
     LegRinging,
     Moment,
+    OfferAnswered,
+    TransferAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
-from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, digit_of
+from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, digit_of, targets_in, user_of
+from offhook.engines.signalling.showing import OUR_OFFER, shown_as
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent, SessionRefuses
 from offhook.sip.facts import (
+    AckAnswered,
     AckMissing,
     AckReceived,
     AnswerReceived,
@@ -40,8 +49,12 @@ from offhook.sip.facts import (
     InviteReceived,
     Output,
     ProgressReceived,
+    ReferReceived,
     RefusalReceived,
+    ReofferAnswered,
+    ReofferCancelled,
     ReofferReceived,
+    ReofferRefused,
     RequestReceived,
     Send,
     SessionId,
@@ -79,7 +92,10 @@ class EdgeLine(asyncio.DatagramProtocol):
         observe: Observe,
         new_call: Callable[[], CallId],
         tokens: Callable[[], str],
+        follows_redirects: bool = True,
     ) -> None:
+        """`follows_redirects`: where a telephone sends its callers (3xx) is told; else it has only refused."""
+        self._follows_redirects = follows_redirects
         self._edge, self._local, self._deliver, self._observe, self._new_call = edge, local, deliver, observe, new_call
         self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch")
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
@@ -161,7 +177,9 @@ class EdgeLine(asyncio.DatagramProtocol):
         leg = leg_id(self._new_call(), 0)
         self._dialogues[leg] = _Dialogue(leg, fact.session, incoming=True)
         self._legs[fact.session] = leg
-        self._deliver(CallArrived(_now(), leg, caller_of(fact.request), dialled_in(fact.request), description_of(fact.sdp)))
+        # Who offers nothing asks what we offer (RFC 3261 section 13.2.1): he is taken to speak all that we do until he says otherwise.
+        description = description_of(OUR_OFFER if fact.sdp is None else fact.sdp)
+        self._deliver(CallArrived(_now(), leg, caller_of(fact.request), dialled_in(fact.request), description))
 
     def _happened(self, fact: Any) -> None:
         leg = self._legs.get(getattr(fact, "session", ""))
@@ -177,11 +195,13 @@ class EdgeLine(asyncio.DatagramProtocol):
             case AnswerReceived(sdp=sdp):
                 dialogue.answered = True
                 self._deliver(LegAnswered(now, leg, description_of(sdp)))
-            case RefusalReceived(status=status, reason=reason):
+            case RefusalReceived(status=status, reason=reason, contacts=contacts):
                 self._over(leg)
-                self._deliver(LegRefused(now, leg, status, reason))
+                self._deliver(LegRefused(now, leg, status, reason, targets_in(contacts) if self._follows_redirects else ()))
             case AckReceived():
                 self._deliver(LegConfirmed(now, leg))
+            case AckAnswered(sdp=sdp):
+                self._deliver(OfferAnswered(now, leg, description_of(sdp)))
             case CancelReceived():
                 self._over(leg)
                 self._deliver(LegCancelled(now, leg))
@@ -199,14 +219,36 @@ class EdgeLine(asyncio.DatagramProtocol):
                     # The agent hung up by itself, because the other side no longer knew of the call (RFC 3261 section 12.2.1.2).
                     self._deliver(LegLost(now, leg, "it no longer knew of the call"))
             case ReofferReceived(sdp=None):
-                # An offer is asked of us here (RFC 3261 section 14.2); we have none to make that the other side has agreed to.
-                self._act(self._agent.refuse_reoffer(dialogue.session, status=488, now=time.monotonic()))
+                self._deliver(LegReofferAsked(now, leg))
             case ReofferReceived(sdp=str(sdp)):
                 self._deliver(LegReoffered(now, leg, description_of(sdp)))
+            case ReofferCancelled():
+                self._deliver(LegReofferCancelled(now, leg))
+            case ReofferAnswered(sdp=sdp):
+                self._deliver(LegReofferAnswered(now, leg, description_of(sdp)))
+            case ReofferRefused(status=status):
+                self._deliver(LegReofferRefused(now, leg, status))
+            case ReferReceived():
+                self._transfer_asked(leg, fact)
             case InfoReceived(request=request):
                 digit = digit_of(request)
                 if digit is not None:
                     self._deliver(DigitPressed(now, leg, digit, by_info=True))
+
+    def _transfer_asked(self, leg: LegId, fact: ReferReceived) -> None:
+        replaced: LegId | None = None
+        if fact.replaces is not None:
+            # Of the two tags of a dialog with us, "to" is ours: the telephone names it as it sees it (RFC 3891 section 3).
+            session = self._agent.session_of(fact.replaces.call_id, fact.replaces.to_tag, fact.replaces.from_tag)
+            replaced = self._legs.get(session) if session is not None else None
+            if replaced is None:
+                self._order(leg, self._agent.refuse_refer, status=481)
+                return
+        dialled = user_of(fact.refer_to)
+        if not dialled and replaced is None:
+            self._order(leg, self._agent.refuse_refer, status=400)
+            return
+        self._deliver(TransferAsked(_now(), leg, dialled, replaced))
 
     def _over(self, leg: LegId) -> None:
         dialogue = self._dialogues.pop(leg, None)
@@ -224,26 +266,24 @@ class EdgeLine(asyncio.DatagramProtocol):
             raise SignallingRefused(str(refusal)) from refusal
         self._act(outputs)
 
-    def invite(self, leg: LegId, *, uri: str, sdp: str, to: str, domain: str, shown_name: str, shown_number: str) -> None:
-        """See the port.
-
-        P-Asserted-Identity goes along: telephones and carriers behind the edge are in its trust domain (RFC 3325).
-        """
+    def invite(self, order: InviteLeg) -> None:
+        """See the port."""
+        leg = order.leg
         if leg in self._dialogues:
             raise SignallingRefused(f"leg {leg} is called already")
         self._dialogues[leg] = _Dialogue(leg, leg, incoming=False)
         self._legs[leg] = leg
-        shown = f"{_quoted(shown_name)}<sip:{quote(shown_number, safe='+')}@{domain}>"
+        shown, headers = shown_as(order)
         self._order(
             leg,
             self._agent.invite,
-            request_uri=uri,
+            request_uri=order.uri,
             from_header=shown,
-            to_header=f"<sip:{quote(to, safe='+')}@{domain}>",
+            to_header=f"<sip:{quote(order.to, safe='+')}@{order.domain}>",
             destination=self._edge,
-            sdp=sdp,
+            sdp=order.sdp,
             routes=(self._route,),
-            headers=(("P-Asserted-Identity", shown),),
+            headers=headers,
         )
 
     def ring(self, leg: LegId) -> None:
@@ -297,6 +337,22 @@ class EdgeLine(asyncio.DatagramProtocol):
         """See the port."""
         self._order(leg, self._agent.refuse_reoffer, status=status)
 
+    def reoffer(self, leg: LegId, sdp: str) -> None:
+        """See the port."""
+        self._order(leg, self._agent.reoffer, sdp=sdp)
+
+    def accept_transfer(self, leg: LegId) -> None:
+        """See the port."""
+        self._order(leg, self._agent.accept_refer)
+
+    def refuse_transfer(self, leg: LegId, status: int) -> None:
+        """See the port."""
+        self._order(leg, self._agent.refuse_refer, status=status)
+
+    def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
+        """See the port."""
+        self._order(leg, self._agent.notify_refer, status=status, reason=words, final=final)
+
     def send_digit(self, leg: LegId, digit: str) -> None:
         """See the port."""
         body = f"Signal={digit}\r\nDuration=160\r\n".encode()
@@ -309,9 +365,3 @@ def _q850(ending: Ending) -> tuple[str, str]:
 
 def _now() -> Moment:
     return Moment(time.time(), time.monotonic())
-
-
-def _quoted(name: str) -> str:
-    # RFC 3261 section 25.1 quoted-string; line ends would begin a header of the name's own choice.
-    plain = "".join(letter for letter in name if letter.isprintable()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{plain}" ' if plain else ""

@@ -27,18 +27,29 @@ def caller_of(request: Request) -> Caller:
     if source is Source.PHONE:
         # From is anybody's own word: a telephone that the edge does not vouch for is nobody's.
         who = vouched or _NOBODY
-        return Caller(source, username=who.user, domain=who.host, name=_name(who), address=address)
+        return Caller(source, username=who.user, domain=who.host, name=_name(who), address=address, private=wants_privacy(request))
     who = vouched or claimed(request) or _NOBODY
     if source is Source.CARRIER:
         hidden = wants_privacy(request)
-        return Caller(source, number=None if hidden else _number(who), name="" if hidden else _name(who), address=address)
+        number, name = (None, "") if hidden else (_number(who), _name(who))
+        return Caller(source, number=number, name=name, address=address, private=hidden)
     return Caller(source, username=who.user, domain=who.host, name=_name(who), address=address)
 
 
 def dialled_in(request: Request) -> str:
     """What was dialled: the user part of the Request-URI (RFC 3261 section 19.1.1), "" where it has none."""
-    target = party(f"<{request.uri}>")
+    return user_of(str(request.uri))
+
+
+def user_of(uri: str) -> str:
+    """The user part of a SIP URI, or the number of a tel: URI; "" where there is none."""
+    target = party(f"<{uri}>")
     return target.user if target else ""
+
+
+def targets_in(contacts: tuple[str, ...]) -> tuple[str, ...]:
+    """What the Contacts of a redirection name, as if dialled. Where a telephone thinks its neighbours live is of no interest: we know."""
+    return tuple(user for user in map(user_of, contacts) if user)
 
 
 def description_of(text: str | None) -> Description:
@@ -60,6 +71,7 @@ def description_of(text: str | None) -> Description:
         f"{where[0]}:{where[1]}" if where else "",
         secure=read.audio is not None and read.audio.protocol.upper() in _SECURE,
         ipv6=where is not None and ":" in where[0],
+        digits=any(codec.name.lower() == "telephone-event" for codec in descriptions.codecs(read)),
     )
 
 

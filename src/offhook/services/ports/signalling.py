@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import CallArrived, LegEvent
 from offhook.domain.calls.ids import LegId
@@ -21,8 +22,8 @@ class SignallingRefused(Exception):
 class Signalling(Protocol):
     """Every order returns at once; what comes of it is an event. Each may raise SignallingRefused."""
 
-    def invite(self, leg: LegId, *, uri: str, sdp: str, to: str, domain: str, shown_name: str, shown_number: str) -> None:
-        """Call the telephone or carrier at `uri` as `to`@`domain`, showing the caller as `shown_name` and `shown_number`."""
+    def invite(self, order: InviteLeg) -> None:
+        """Call a telephone or carrier, as the order says."""
 
     def ring(self, leg: LegId) -> None:
         """Tell the caller that it rings (180)."""
@@ -41,6 +42,18 @@ class Signalling(Protocol):
 
     def refuse_reoffer(self, leg: LegId, status: int) -> None:
         """Refuse a LegReoffered with a SIP status; the call goes on."""
+
+    def reoffer(self, leg: LegId, sdp: str) -> None:
+        """Offer other sound in mid-call (re-INVITE); LegReofferAnswered or LegReofferRefused follows."""
+
+    def accept_transfer(self, leg: LegId) -> None:
+        """Agree to try what a TransferAsked asked for (202, RFC 3515)."""
+
+    def refuse_transfer(self, leg: LegId, status: int) -> None:
+        """Refuse a TransferAsked with a SIP status."""
+
+    def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
+        """Tell how far a transfer is (NOTIFY with a sipfrag, RFC 3420)."""
 
     def remembered(self, leg: LegId) -> dict[str, Any] | None:
         """What `farewell` needs to end this leg in another life of the process, as JSON values; None while it has no dialog."""

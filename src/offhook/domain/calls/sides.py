@@ -1,0 +1,23 @@
+"""Who is at the other end of a leg, as far as a call must know."""
+
+from dataclasses import dataclass
+
+from offhook.domain.media import MediaShape
+from offhook.domain.routing import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Who a leg leads to, and how.
+
+    `party` names it for people; `name` and `number` are what others are shown, nothing of it when `private`; `uri` is where its INVITE went
+    (empty: it called us). `orders_as` is in whose name it may have calls made (None: a carrier's side may not).
+    """
+
+    party: str
+    uri: str = ""
+    name: str = ""
+    number: str = ""
+    private: bool = False
+    orders_as: Caller | None = None
+    shape: MediaShape = MediaShape.PLAIN

@@ -1,0 +1,51 @@
+"""From the domain's words to SIP headers: how a caller is shown, and what we offer when we are asked to."""
+
+from urllib.parse import quote
+
+from offhook.domain.calls.commands import Diversion, InviteLeg
+from offhook.sip.writing import Headers
+
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+"""The From of a caller who wants to be nobody (RFC 3323 section 4.1)."""
+
+OUR_OFFER = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0 8 9 101\r\n"
+    "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+    "a=fmtp:101 0-15\r\na=sendrecv\r\n"
+)
+"""What a caller who offers nothing is taken to have offered; port 9 (discard) is where nobody listens."""
+
+
+def shown_as(order: InviteLeg) -> tuple[str, Headers]:
+    """The From of an INVITE and the headers that go with it.
+
+    P-Asserted-Identity goes to whoever is in our trust domain (RFC 3325): telephones, unless the caller wants to be hidden from them, and
+    carriers always, with `Privacy: id` for him who wants to be hidden from whom the carrier connects him to.
+    """
+    who = f"{_quoted(order.shown_name)}<sip:{quote(order.shown_number, safe='+')}@{order.domain}>"
+    asserted = (("P-Asserted-Identity", who),)
+    onward = _sent_on(order.diverted, order.to, order.domain)
+    if not order.private:
+        return who, (*asserted, *onward)
+    return ANONYMOUS, ((*asserted, ("Privacy", "id"), *onward) if order.outside else (("Privacy", "id"),))
+
+
+def _sent_on(diverted: tuple[Diversion, ...], to: str, domain: str) -> Headers:
+    """Who sent the call on: History-Info (RFC 7044), and for those who know only that Diversion (RFC 5806), the last who did first."""
+    if not diverted:
+        return ()
+    where = [*(each.number for each in diverted), to]
+    indexes = ["1" + ".1" * depth for depth in range(len(where))]
+    history = [
+        f"<sip:{quote(number, safe='+')}@{domain}{'?Reason=SIP%3Bcause%3D302' if depth < len(diverted) else ''}>;index={index}"
+        + (f";mp={indexes[depth - 1]}" if depth else "")
+        for depth, (number, index) in enumerate(zip(where, indexes, strict=True))
+    ]
+    diversion = [f"<sip:{quote(each.number, safe='+')}@{domain}>;reason={each.reason};counter=1" for each in reversed(diverted)]
+    return (("History-Info", ", ".join(history)), *(("Diversion", value) for value in diversion))
+
+
+def _quoted(name: str) -> str:
+    # RFC 3261 section 25.1 quoted-string; line ends would begin a header of the name's own choice.
+    plain = "".join(letter for letter in name if letter.isprintable()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{plain}" ' if plain else ""
