@@ -143,6 +143,6 @@ def calls_up(calls: Iterable[Call]) -> dict[Labels, float]:
 
 
 def legs_up(calls: Iterable[Call]) -> dict[Labels, float]:
-    """Legs of calls that are not over, by their state."""
+    """Legs that are not over, by their state."""
     tally = Tally(leg.state for call in calls if call.ending is None for leg in call.legs.values())
-    return {(state.value,): tally[state] for state in LegState}
+    return {(state.value,): tally[state] for state in LegState if state is not LegState.GONE}

@@ -6,12 +6,19 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from offhook.domain.errors import Unavailable
+from offhook import intercom
+from offhook.domain.errors import Conflict, Unavailable
 from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.engines.kamailio.registrations import read_registrations
 from offhook.plan import SystemPlan
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.registrar import RegistrarAbsent
+
+
+class CertificateRefused(Conflict):
+    """The certificate's files cannot be used; what was in use stays in use."""
+
+    code = "certificate.refused"
 
 
 class KamailioOffice:
@@ -45,11 +52,19 @@ class KamailioOffice:
 
     async def certificates(self) -> list[dict[str, Any]]:
         """See the port."""
-        return []
+        return await self._supervisor("certificates")
 
     async def reload_certificates(self) -> list[dict[str, Any]]:
         """See the port."""
-        raise Unavailable("This system has no certificates: telephones are not offered TLS.")
+        return await self._supervisor("reload_certificates")
+
+    async def _supervisor(self, question: str) -> list[dict[str, Any]]:
+        try:
+            return list(await intercom.ask(self._plan.supervisor_desk, question))
+        except intercom.Refused as refused:
+            raise CertificateRefused(str(refused)) from refused
+        except intercom.Silent as silent:
+            raise Unavailable(f"The supervisor, which looks after certificates, does not answer ({silent}).") from silent
 
     async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         try:

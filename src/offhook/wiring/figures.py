@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class SystemFigures:
         self._used: Mapping[int, tuple[float, float]] = {}
         self._counters: Mapping[str, int] = {}
         self._parts: Mapping[Labels, float] = {}
+        self._ends: Mapping[Labels, float] = {}
         gauge = self._figures.gauge
         gauge("offhook_build_info", "The version that runs.", lambda: {(version,): 1}, "version")
         gauge("offhook_part_up", "Whether a part of the system works, as /healthz says.", lambda: self._parts, "part")
@@ -64,6 +66,7 @@ class SystemFigures:
             "process",
         )
         gauge("offhook_disk_free_bytes", "Free where the data folder is.", lambda: shutil.disk_usage(plan.folder).free)
+        gauge("offhook_certificate_expires_seconds", "When TLS certificates end, in seconds since 1970.", lambda: self._ends, "own")
         for name, (metric, words) in _EDGE.items():
             gauge(metric, words, partial(self._counter, name))
 
@@ -87,8 +90,10 @@ class SystemFigures:
     async def _of_supervisor(self) -> None:
         try:
             self._processes = await intercom.ask(self._plan.supervisor_desk, "states", 2.0)
+            certificates = await intercom.ask(self._plan.supervisor_desk, "certificates", 2.0)
         except (intercom.Silent, intercom.Refused):
-            self._processes = []
+            self._processes, certificates = [], []
+        self._ends = {("yes" if each["own"] else "no",): datetime.fromisoformat(each["expires"]).timestamp() for each in certificates}
         self._used = await asyncio.to_thread(_used_by, {each["pid"] for each in self._processes if each["pid"]})
 
     async def _of_health(self) -> None:

@@ -11,7 +11,7 @@ from offhook import intercom
 from offhook.domain.errors import Refusal
 from offhook.domain.organizations import Purpose
 from offhook.engines.kamailio import render
-from offhook.engines.kamailio.client import Edge
+from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.engines.kamailio.settings import EdgeMisconfigured
 from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.daemon import arguments as media_arguments
@@ -104,7 +104,13 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
         for line in certificates.lines():
             _tell(line)
 
-    questions = {"states": states, "certificates": certificates.told, "reload_certificates": certificates.reload}
+    async def reload_certificates() -> list[Any]:
+        try:
+            return await certificates.reload()
+        except (CannotStart, EdgeRefused, RegistrarAbsent) as why:
+            raise intercom.Refused(str(why)) from why
+
+    questions = {"states": states, "certificates": certificates.told, "reload_certificates": reload_certificates}
     desk = await intercom.answer_at(plan.supervisor_desk, questions)
     renewals = asyncio.create_task(certificates.renew(), name="certificates")
     try:

@@ -4,14 +4,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from offhook.doors.cli import shown
-from offhook.doors.cli.server import EXIT_WORDS, Exit, Failed, Server, find_server
+from offhook.doors.cli import edge, shown
+from offhook.doors.cli.asking import Json, Wanted, server_of
+from offhook.doors.cli.server import EXIT_WORDS, Exit, Failed
 
 _PAGE = 500
 _SELFTEST_SECONDS = 600.0
@@ -30,14 +30,9 @@ sandbox = typer.Typer(help="The sandbox's public network.", no_args_is_help=True
 user = typer.Typer(help="The people of the organization.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(user, name="user")
-
-Json = Annotated[bool, typer.Option("--json", help="Print the API's own answer, for programs.")]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    url: str | None
-    token: str | None
+app.command("registrations")(edge.registrations)
+app.add_typer(edge.bans, name="bans")
+app.add_typer(edge.certificates, name="certificates")
 
 
 @app.callback()
@@ -46,12 +41,7 @@ def _root(
     url: Annotated[str | None, typer.Option(envvar="OFFHOOK_URL", help="Where the system is, e.g. http://127.0.0.1:8080.")] = None,
     token: Annotated[str | None, typer.Option(envvar="OFFHOOK_TOKEN", help="An API token.", show_envvar=True)] = None,
 ) -> None:
-    context.obj = _Wanted(url, token)
-
-
-def _server(context: typer.Context) -> Server:
-    wanted: _Wanted = context.find_root().obj
-    return find_server(wanted.url, wanted.token)
+    context.obj = Wanted(url, token)
 
 
 @app.command()
@@ -63,7 +53,7 @@ def calls(
     as_json: Json = False,
 ) -> None:
     """List calls, live and past, newest first."""
-    server = _server(context)
+    server = server_of(context)
     found: list[dict[str, Any]] = []
     cursor, live_known = None, True
     while len(found) < limit:
@@ -91,7 +81,7 @@ def explain(
     """Tell how a call went, and why."""
     if not call.isalnum():
         raise Failed("A call's id has letters and digits only; `offhook calls` lists them.", Exit.NOT_THERE)
-    explained = _server(context).get(f"/calls/{call}")
+    explained = server_of(context).get(f"/calls/{call}")
     if as_json:
         shown.print_json(explained)
     else:
@@ -101,7 +91,7 @@ def explain(
 @app.command()
 def selftest(context: typer.Context, as_json: Json = False) -> None:
     """Place real calls through the running system and tell what worked."""
-    server = _server(context)
+    server = server_of(context)
     with _waiting("Placing calls through the running system"):
         result = server.post("/selftest", seconds=_SELFTEST_SECONDS)
     if as_json:
@@ -123,7 +113,7 @@ def sandbox_call(
 ) -> None:
     """Make a call in from the sandbox's public network and tell what was heard."""
     body = {"from": from_number, "to": to_number, "digits": dtmf, "listen_seconds": listen}
-    server = _server(context)
+    server = server_of(context)
     with _waiting(f"Calling {to_number}"):
         report = server.post("/sandbox/calls", body, seconds=listen + _SETUP_SECONDS)
     if as_json:
@@ -135,7 +125,7 @@ def sandbox_call(
 @app.command()
 def users(context: typer.Context, as_json: Json = False) -> None:
     """List the people of the organization."""
-    answer = _server(context).get("/users")
+    answer = server_of(context).get("/users")
     if as_json:
         shown.print_json(answer)
         return
@@ -154,7 +144,7 @@ def user_add(
     as_json: Json = False,
 ) -> None:
     """Add a person, and show the password of their telephone once."""
-    server = _server(context)
+    server = server_of(context)
     body = {"username": username, "name": name, "extension": extension, "number": number, "language": language}
     added = server.post("/users", body)
     _tell_password(server.post(f"/users/{added['user']['username']}/password"), as_json=as_json)
@@ -165,7 +155,7 @@ def user_password(context: typer.Context, username: str, as_json: Json = False) 
     """Give a person's telephone a new password, and show it once."""
     if not username[:1].isalnum():
         raise Failed(f"There is no user {username}; `offhook users` lists them.", Exit.NOT_THERE)
-    _tell_password(_server(context).post(f"/users/{quote(username, safe='')}/password"), as_json=as_json)
+    _tell_password(server_of(context).post(f"/users/{quote(username, safe='')}/password"), as_json=as_json)
 
 
 def _tell_password(account: dict[str, Any], *, as_json: bool) -> None:
@@ -181,7 +171,7 @@ def _tell_password(account: dict[str, Any], *, as_json: bool) -> None:
 @app.command()
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Tell how the system stands: processes, engines, ports."""
-    answer = _server(context).get("/status")
+    answer = server_of(context).get("/status")
     if as_json:
         shown.print_json(answer)
     else:

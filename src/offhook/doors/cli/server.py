@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from offhook.plan import read_plan
+
 _CLONE = Path(__file__).parents[4]
 _DEFAULT_SECONDS = 15.0
 _API = "/api/v1"
@@ -67,6 +69,10 @@ class Server:
         """The answer to something sent to a path of the API; `seconds` is how long to wait for it."""
         return self._ask("POST", path, json=body, timeout=seconds)
 
+    def delete(self, path: str) -> Any:
+        """The answer to having removed what stands at a path of the API."""
+        return self._ask("DELETE", path)
+
     def _ask(self, method: str, path: str, timeout: float = _DEFAULT_SECONDS, **more: Any) -> Any:
         try:
             # The environment's proxies are for the web; a phone system is asked directly.
@@ -93,10 +99,15 @@ def _read(answer: httpx.Response, url: str) -> Any:
     raise Failed(str(problem.get("detail", f"HTTP {answer.status_code} from {url}")), code, problem)
 
 
-def find_server(url: str | None, token: str | None) -> Server:
-    """The Offhook that `url` and `token` name; what is missing comes from sandbox.json of the system running here. Raises Failed."""
+def find_server(url: str | None, token: str | None, *, provider: bool = False) -> Server:
+    """The Offhook that `url` and `token` name; what is missing comes from the data folder of the system running here. Raises Failed.
+
+    That is the first organization's token of sandbox.json, or with `provider` the one that is good for all of them.
+    """
     if url and token:
         return Server(url, token)
+    if provider:
+        return _as_provider(url, token)
     looked_at = [folder / "sandbox.json" for folder in _data_folders()]
     for path in looked_at:
         try:
@@ -113,6 +124,21 @@ def find_server(url: str | None, token: str | None) -> Server:
     places = " or ".join(str(path) for path in looked_at)
     raise Failed(
         f"Offhook is not running here: there is no {places}. ./run starts it; for another system give --url and --token.", Exit.NOT_REACHED
+    )
+
+
+def _as_provider(url: str | None, token: str | None) -> Server:
+    for folder in _data_folders():
+        try:
+            return Server(url or read_plan(folder / "run" / "plan.json").api_url, token or (folder / "provider.token").read_text().strip())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as fault:
+            raise Failed(f"The data folder {folder} cannot be read ({fault}). Give --url and --token instead.", Exit.NOT_REACHED) from None
+    places = " or ".join(str(folder) for folder in _data_folders())
+    raise Failed(
+        f"No system was started in {places}. This needs the provider's token: set OFFHOOK_DATA_DIR, or give --url and --token.",
+        Exit.NOT_ALLOWED,
     )
 
 

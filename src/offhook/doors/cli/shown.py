@@ -47,7 +47,8 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     console().print(table)
 
 
-def _moment(text: str | None) -> str:
+def moment(text: str | None) -> str:
+    """A moment of the API in the time of this machine."""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""
 
 
@@ -63,7 +64,7 @@ def print_calls(calls: Sequence[dict[str, Any]]) -> None:
     rows = [
         (
             call["call"],
-            _moment(call["started_at"]),
+            moment(call["started_at"]),
             call["caller"],
             call["dialled"],
             call["connected"],
@@ -88,7 +89,7 @@ def print_explanation(explained: dict[str, Any], *, messages: bool) -> None:
     told, record = explained["explanation"], explained["record"]
     out = console()
     out.print(clean(told["headline"]), style="bold")
-    when = f"{_moment(record['started_at'])}, " if record else ""
+    when = f"{moment(record['started_at'])}, " if record else ""
     out.print(f"{when}call {clean(told['call'])}, configuration revision {clean(told['revision'] or 'unknown')}", style="dim")
     _section("Who was recognised", [told["recognised"]])
     _section("Decisions, in order")

@@ -6,12 +6,12 @@ Kamailio writes registrations back every `write_back_seconds`, so the list is th
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from offhook.engines.kamailio.client import PLACE
 
 _LOCK_SECONDS = 1.0
+_EPOCH_JULIAN_DAY = 2440587.5  # db_sqlite writes times as Julian days, UTC
 _QUERY = "SELECT username, domain, contact, received, user_agent, expires FROM location ORDER BY domain, username, last_modified"
 
 
@@ -37,11 +37,11 @@ def read_registrations(path: Path, now: float) -> list[Registered]:
     return [each for each in found if each.expires_at > now]
 
 
-def _registered(user: str, domain: str | None, contact: str, received: str | None, user_agent: str, expires: str) -> Registered:
+def _registered(user: str, domain: str | None, contact: str, received: str | None, user_agent: str, expires: float) -> Registered:
     where = PLACE.match(received or contact)
     address = f"{where['host']}:{where['port'] or 5060}" if where else contact
     return Registered(user, domain or "", address, ((where and where["transport"]) or "udp").lower(), user_agent, _moment(expires))
 
 
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+def _moment(julian_day: float) -> float:
+    return (julian_day - _EPOCH_JULIAN_DAY) * 86400
