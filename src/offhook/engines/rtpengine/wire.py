@@ -1,9 +1,13 @@
-"""Bencode, and the messages of rtpengine's ng protocol in it: a cookie, a space, a dictionary.
+"""The messages of rtpengine's ng protocol: a cookie, a space, a dictionary in bencode or, from rtpengine 10 on, in JSON.
+
+rtpengine answers in the way it was asked. Large replies are asked for in JSON, which the standard library reads eight times faster than
+bencode can be read in Python; all else goes in bencode, which rtpengine itself reads fastest and in which text may be any bytes.
 
 Pure: bytes in, values out. Bytes that cannot be read raise WireWrong, whatever they are; those that merely end too early WireShort, so
 that a stream can wait for the rest. Source: rtpengine's documentation, "The NG Control Protocol".
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +24,7 @@ _LONGEST_NUMBER = 20  # 64 bits have 19 digits and a sign
 _LONGEST_LENGTH = 8
 _DIGITS = frozenset(b"0123456789")
 _I, _L, _D, _E = b"ilde"
+_LARGELY_ANSWERED = frozenset({"delete", "list", "query"})
 
 
 class WireWrong(Exception):
@@ -163,7 +168,9 @@ def write(message: Message) -> bytes:
 
 
 def write_request(cookie: str, command: str, body: Body, extra: Raw | None = None) -> bytes:
-    """A request as it is sent, `extra` at its end."""
+    """A request as it is sent, `extra` at its end; in JSON where the reply is large."""
+    if command in _LARGELY_ANSWERED and extra is None:
+        return f"{cookie} {json.dumps({'command': command, **body})}".encode("ascii")
     whole = encode({"command": command, **body})
     if extra is not None:
         whole = b"%b%be" % (whole[:-1], extra.octets)
@@ -171,11 +178,23 @@ def write_request(cookie: str, command: str, body: Body, extra: Raw | None = Non
 
 
 def read(data: bytes) -> Message:
-    """The one message that a datagram holds. Raises WireWrong."""
+    """The one message that a datagram holds, in bencode or JSON. Raises WireWrong."""
+    cookie, _, body = data.partition(b" ")
+    if body[:1] == b"{" and len(cookie) <= MAX_COOKIE and _COOKIE.fullmatch(cookie):
+        return Message(cookie.decode("ascii"), _json(body))
     message, end = _read(data)
     if end != len(data):
         raise WireWrong(f"{len(data) - end} bytes too many")
     return message
+
+
+def _json(data: bytes) -> Body:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as wrong:
+        raise WireWrong(f"no JSON: {type(wrong).__name__}") from wrong
+    assert isinstance(body, dict)  # it begins with a brace
+    return body
 
 
 def _read(data: bytes) -> tuple[Message, int]:
