@@ -1,6 +1,8 @@
 """Questions to a running Kamailio over its control socket (JSON-RPC 2.0, one Unix datagram each way)."""
 
 import asyncio
+import contextlib
+import ipaddress
 import itertools
 import json
 import re
@@ -109,7 +111,9 @@ class Edge:
         return tuple(_ban(entry["name"], str(entry["value"])) for entry in entries)
 
     async def unban(self, source: str) -> None:
-        """Lift every ban of an IPv4 address, with its count of wrong passwords. No error if there was none."""
+        """Lift every ban of an address, however it is written, with its count of wrong passwords. No error if there was none."""
+        with contextlib.suppress(ValueError):  # what is no address is banned nowhere
+            source = str(ipaddress.ip_address(source))
         keys = [f"{ban.source} {ban.user}" if ban.user else ban.source for ban in await self.bans() if ban.source == source]
         for table, key in (*(("bans", key) for key in keys), *(("guesses", key) for key in (source, *keys))):
             try:
