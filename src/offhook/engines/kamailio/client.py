@@ -3,21 +3,18 @@
 import asyncio
 import contextlib
 import ipaddress
-import itertools
-import json
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from offhook.engines.kamailio.control import ControlLine
 from offhook.engines.kamailio.settings import EdgeSettings
 from offhook.services.ports.registrar import Contact, RegistrarAbsent
 
 ANSWER_SECONDS = 0.5
 TRIES = 2
 QUESTIONS_AT_ONCE = 8  # net.unix.max_dgram_qlen is 10 on many systems; the next one would be refused, not queued
-LONGEST_ANSWER = 1 << 20
 TABLES = ("domains", "credentials", "emergency", "carriers")
 ALIAS = re.compile(r";\s*alias\s*=[^;>]*", re.IGNORECASE)
 ALIAS_TRANSPORTS = {"udp": 1, "tcp": 2, "tls": 3, "ws": 5, "wss": 6}  # nathelper's numbers in ;alias=IP~PORT~PROTO
@@ -61,7 +58,7 @@ class Edge:
     def __init__(self, settings: EdgeSettings) -> None:
         self._path = str(settings.control_socket)
         self._usual_calls = settings.new_calls_per_second
-        self._numbers = itertools.count(1)
+        self._line = ControlLine(self._path)
         self._turn = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
     async def contacts(self, username: str, domain: str) -> tuple[Contact, ...]:
@@ -126,23 +123,16 @@ class Edge:
         async with self._turn:
             for _ in range(TRIES):
                 try:
-                    return await asyncio.wait_for(self._ask_once(method, parameters), ANSWER_SECONDS)
+                    answer = await self._line.ask(method, parameters, ANSWER_SECONDS)
                 except (TimeoutError, OSError) as silence:
                     last = silence
                     if isinstance(silence, OSError) and not isinstance(silence, TimeoutError):
                         await asyncio.sleep(ANSWER_SECONDS / 5)
+                    continue
+                if "error" in answer:
+                    raise EdgeRefused(method, int(answer["error"]["code"]), str(answer["error"]["message"]))
+                return answer["result"]
         raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path} ({last!r}): it is dead, starting or drowning; see its log")
-
-    async def _ask_once(self, method: str, parameters: tuple[str | int, ...]) -> Any:
-        number = next(self._numbers)
-        question = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": number}).encode()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as way:
-            way.bind("")  # Linux gives an abstract name of its own (unix(7), autobind): no file to clean up
-            way.sendto(question, self._path)
-            answer = json.loads(await asyncio.get_running_loop().sock_recv(way, LONGEST_ANSWER))
-        if "error" in answer:
-            raise EdgeRefused(method, int(answer["error"]["code"]), str(answer["error"]["message"]))
-        return answer["result"]
 
 
 def contact_of(entry: Mapping[str, Any]) -> Contact:
