@@ -26,8 +26,8 @@ KIND = "Content-Type: application/sdp"
 TARGETS = (("101", 30), ("104", 20), ("100", 8), ("12", 4), ("+12065559999", 6), ("+12065550190", 3))
 """Ourselves, nobody, the attendant, what is no number, and the carrier's that is unknown and that is busy."""
 WITHIN = (
-    ("INVITE", 20), ("INFO", 14), ("REFER", 14), ("UPDATE", 12), ("PRACK", 10), ("BYE", 8), ("ACK", 8), ("CANCEL", 8), ("OPTIONS", 4), ("NOTIFY", 4),
-    ("SUBSCRIBE", 4), ("MESSAGE", 3),
+    ("INVITE", 20), ("INFO", 14), ("REFER", 14), ("UPDATE", 12), ("PRACK", 10), ("BYE", 8), ("ACK", 8), ("CANCEL", 8), ("OPTIONS", 4),
+    ("NOTIFY", 4), ("SUBSCRIBE", 4), ("MESSAGE", 3),
 )  # fmt: skip
 OUTSIDE = ("REGISTER", "OPTIONS", "SUBSCRIBE", "MESSAGE", "PUBLISH", "REFER", "UPDATE", "PRACK", "NOTIFY", "INFO", "BYE", "FROBNICATE")
 ANSWERS = (

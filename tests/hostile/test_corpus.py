@@ -78,8 +78,9 @@ async def test_the_verdict_of_a_whole_system_and_a_call_that_stands(system: Syst
         for batch in batches():
             async with AsyncExitStack() as stack:
                 peers: dict[str, Peer] = {}
-                for number, case in enumerate(batch, 1):
-                    peers[case.name] = await stack.enter_async_context(peer_at(system, f"{TRUSTED}.{number}", SIP_PORT))
+                for case in batch:
+                    host = f"{TRUSTED}.{CASES.index(case) + 1}"
+                    peers[case.name] = await stack.enter_async_context(peer_at(system, host, SIP_PORT))
                 await asyncio.gather(*(peer.prove() for peer in peers.values()))
                 for case in batch:
                     peers[case.name].send(peers[case.name].signed(case.data))
