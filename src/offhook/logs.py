@@ -10,9 +10,6 @@ import sys
 from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
-
-Format = Literal["text", "json"]
 
 _SUBJECT: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("subject", default=())
 _STAMP = "_offhook_subject"
@@ -82,8 +79,8 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def write_logs(process: str, level: str, form: Format, handler: logging.Handler | None = None) -> None:
-    """Let this process log from `level` up, to the error stream unless another handler is given."""
+def write_logs(process: str, level: str, form: str, handler: logging.Handler | None = None) -> None:
+    """Let this process log from `level` up, to the error stream unless another handler is given. `form`: json, else text."""
     handler = handler or logging.StreamHandler(sys.stderr)
     handler.addFilter(_stamp)
     handler.setFormatter(JsonLines(process) if form == "json" else TextLines(process))

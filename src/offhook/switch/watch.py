@@ -4,6 +4,7 @@ Told at every event and every order, so each method must cost microseconds: no s
 """
 
 import asyncio
+import logging
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
@@ -36,6 +37,8 @@ from offhook.domain.calls.findings import kind_of
 from offhook.domain.calls.ids import CallId, leg_id
 from offhook.domain.calls.leg import LegState
 from offhook.metrics import Figures, Labels
+
+log = logging.getLogger(__name__)
 
 DIRECTIONS = ("in", "out", "inside")
 
@@ -113,6 +116,7 @@ class Watch:
 
     def recorded(self, cdr: Cdr) -> None:
         """A call is over."""
+        log.info("the call ended: %s, %s, answered for %.1f s", cdr.ending.code, cdr.direction, cdr.talked_seconds)
         self._called_back.discard(cdr.call)
         self._calls.add(cdr.ending.code, cdr.direction)
         self._talked.add(cdr.direction, by=cdr.talked_seconds)

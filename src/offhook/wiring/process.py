@@ -16,7 +16,7 @@ from offhook.plan import SystemPlan, read_plan
 def run_process(work: Callable[[SystemPlan], Coroutine[Any, Any, None]]) -> None:
     """Run one process of the system to its end; its only argument is the file of the plan."""
     plan = read_plan(Path(sys.argv[1]))
-    write_logs(work.__name__.removeprefix("run_"), plan.log_level, "json" if plan.log_format == "json" else "text")
+    write_logs(work.__name__.removeprefix("run_"), plan.log_level, plan.log_format)
 
     async def whole() -> None:
         await work(plan)

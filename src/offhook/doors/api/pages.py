@@ -1,6 +1,7 @@
 """The few pages for people: what runs here, what the API offers, and the birth of an organization by invitation. Plain HTML, no scripts."""
 
 import unicodedata
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ router = APIRouter(include_in_schema=False)
 def home(request: Request, house: Inside) -> Response:
     """What runs here, and where to go."""
     return _page(request, "home.html", version=house.version, sip_address=house.sip_address)
+
+
+@router.get("/health")
+async def health(request: Request, house: Inside) -> Response:
+    """How the system fares, at a glance; what is wrong in detail stands at /healthz, for whoever has a token."""
+    report = await house.health.report()
+    state = "ok" if report.healthy else "limited" if report.ready else "failing"
+    seen = datetime.fromtimestamp(report.at, UTC).strftime("%H:%M:%S")
+    return _page(request, "health.html", report=report, state=state, seen=seen)
 
 
 @router.get("/api")
