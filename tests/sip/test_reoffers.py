@@ -1,18 +1,22 @@
 """Hold, resume and every other change of a call that is up: who may offer, and what the other side meets."""
 
+from collections.abc import Callable
+
 import pytest
 
-from offhook.sip.agent import SessionRefuses, SessionState
+from offhook.sip.agent import SessionRefuses
 from offhook.sip.facts import (
     AckReceived,
     ByeAnswered,
     ByeReceived,
+    Output,
     ReofferAnswered,
     ReofferCancelled,
     ReofferReceived,
     ReofferRefused,
 )
-from tests.sip.lines import ANSWER, OFFER, Line, lose, nothing_left, talking
+from tests.sip.lines import ANSWER, OFFER, Line, Person, lose, nothing_left, talking
+from tests.sip.raw import PEER, an_agent, answered, calling, request, response, sent, told
 
 
 def test_hold_and_resume_by_either_side() -> None:
@@ -48,17 +52,71 @@ def test_a_refused_reoffer_leaves_the_call_as_it_was() -> None:
     assert line.anna.told(ReofferAnswered)
 
 
-def test_glare_gives_both_sides_491_and_leaves_the_call_up() -> None:
+def answers_reoffers(line: Line) -> None:
+    """Both sides take every reoffer at once."""
+
+    def taking(person: Person) -> Callable[[ReofferReceived], list[Output]]:
+        return lambda fact: person.agent.accept_reoffer(fact.session, sdp=ANSWER, now=line.now)
+
+    for person in (line.anna, line.ben):
+        person.reactions[ReofferReceived] = taking(person)
+
+
+def test_when_both_offer_at_once_both_offers_are_answered_in_the_end() -> None:
     line = Line()
     session = talking(line)
+    answers_reoffers(line)
     line.anna.does("reoffer", "call", sdp=OFFER)
     line.ben.does("reoffer", session, sdp=ANSWER)
-    line.run(5)
-    assert line.anna.the(ReofferRefused).status == 491
-    assert line.ben.the(ReofferRefused).status == 491
-    assert line.anna.agent.state("call") is SessionState.UP
+    line.run(10)
+    assert line.anna.told(ReofferAnswered) and line.ben.told(ReofferAnswered)
+    assert not line.anna.told(ReofferRefused) and not line.ben.told(ReofferRefused)
+    assert [start.count("491") for start in line.anna.starts() + line.ben.starts()].count(1) == 2
     line.anna.does("bye", "call")
     nothing_left(line)
+
+
+@pytest.mark.parametrize(("dice", "ours", "theirs"), [(0.0, 2.1, 0.0), (0.5, 3.05, 1.0), (0.999, 3.998, 1.998)])
+def test_who_made_the_call_waits_longer_after_glare(dice: float, ours: float, theirs: float) -> None:
+    for caller, pause in ((True, ours), (False, theirs)):
+        agent = an_agent(dice=lambda: dice)
+        if caller:
+            agent.receive(response(calling(agent), 200, body=ANSWER), PEER, 0.1)
+            session = "call"
+        else:
+            session, _ = answered(agent)
+        first = sent(agent.reoffer(session, sdp=OFFER, now=1.0))[0]
+        agent.receive(response(first, 491), PEER, 2.0)
+        assert not [data for data in sent(agent.tick(1.99 + pause)) if data.startswith(b"INVITE")]
+        again = [data for data in sent(agent.tick(2.01 + pause)) if data.startswith(b"INVITE")]
+        assert len(again) == 1 and again[0].endswith(OFFER.encode())
+
+
+def test_a_peer_that_always_glares_is_asked_four_times() -> None:
+    agent = an_agent(dice=lambda: 0.5)
+    session, _ = answered(agent)
+    asked, now, outputs = 0, 1.0, agent.reoffer(session, sdp=OFFER, now=1.0)
+    while data := [each for each in sent(outputs) if each.startswith(b"INVITE")]:
+        asked += 1
+        with pytest.raises(SessionRefuses):
+            agent.reoffer(session, sdp=OFFER, now=now)
+        outputs = agent.receive(response(data[0], 491), PEER, now)
+        if told(outputs, ReofferRefused):
+            break
+        now += 10
+        outputs = agent.tick(now)
+    assert asked == 4
+    assert told(outputs, ReofferRefused) == [ReofferRefused(session, 491)]
+    assert sent(agent.reoffer(session, sdp=OFFER, now=now + 1))
+
+
+def test_a_call_that_ends_while_an_offer_waits_leaves_nothing() -> None:
+    agent = an_agent(dice=lambda: 0.5)
+    session, tag = answered(agent)
+    agent.receive(response(sent(agent.reoffer(session, sdp=OFFER, now=1.0))[0], 491), PEER, 1.1)
+    agent.receive(request("BYE", branch="z9hG4bKb", cseq=2, to_tag=tag), PEER, 1.2)
+    agent.tick(60.0)
+    assert agent.next_due() is None
 
 
 def test_a_reoffer_to_a_peer_that_has_lost_the_call_ends_it() -> None:

@@ -71,6 +71,11 @@ def test_what_is_wrong_is_answered_with_its_status(old: bytes, new: bytes, statu
     assert header(found.answer, "Via") == ["SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bK1;received=192.0.2.9;rport=5070"]
 
 
+def test_the_answer_has_every_header_it_needs_and_no_control_characters() -> None:
+    found = refused(GOOD.replace(b"From: <sip", b'From: "\x1b[2J\nX" <sip'))
+    assert header(found.answer or b"", "From") == ['"[2JX" <sip:peer@192.0.2.9>;tag=theirs']
+
+
 def test_the_answer_to_a_repeated_fault_is_the_same_letter_by_letter() -> None:
     bad = GOOD.replace(b"CSeq: 1 OPTIONS", b"CSeq: 1 INVITE")
     assert refused(bad).answer == refused(bad).answer

@@ -5,6 +5,7 @@ its facts. Time is any clock that only goes forward, in seconds. Headers are (na
 """
 
 from collections.abc import Callable
+from random import random
 
 from sipmessage import Response
 
@@ -12,12 +13,17 @@ from offhook.sip.addresses import Address
 from offhook.sip.called import Called
 from offhook.sip.calling import Calling
 from offhook.sip.core import COOKIE, ClientTransaction, Core, ServerTransaction
+from offhook.sip.extensions import SPOKEN, TIMER
 from offhook.sip.facts import Heard, Output, SessionId
 from offhook.sip.orders_called import CalledOrders
 from offhook.sip.orders_calling import CallingOrders
 from offhook.sip.orders_outside import OutsideOrders
 from offhook.sip.orders_talking import TalkingOrders
 from offhook.sip.orders_transfer import TransferOrders
+from offhook.sip.provisionals import Provisionals
+from offhook.sip.refreshing import Refreshing
+from offhook.sip.reoffers import Reoffers
+from offhook.sip.session_timers import SessionTimers
 from offhook.sip.sessions import SessionRefuses, SessionState
 from offhook.sip.timers import Timers
 from offhook.sip.transactions import OTHER_CLIENT_MOVES, Event
@@ -41,15 +47,24 @@ class Agent(CallingOrders, CalledOrders, TalkingOrders, TransferOrders, OutsideO
         timers: Timers = DEFAULT_TIMERS,
         reliable: bool = False,
         contact_user: str = "",
+        dice: Callable[[], float] = random,
+        session_timers: SessionTimers | None = None,
     ) -> None:
         """tokens gives a new unguessable word at each call, of letters and digits: tags, branches, Call-IDs and session ids are made of it.
 
-        local is what our Via and Contact say; reliable means TCP.
+        local is what our Via and Contact say; reliable means TCP. dice gives a number from 0 to below 1: pauses after glare and first
+        RSeqs are made of it. session_timers: calls are refreshed, and hung up where the peer is dead (RFC 4028); None leaves them alone.
         """
-        self._core = Core(local=local, user_agent=user_agent, tokens=tokens, timers=timers, reliable=reliable, user=contact_user)
+        spoken = [option for option in SPOKEN if option != TIMER or session_timers is not None]
+        self._core = Core(
+            local=local, user_agent=user_agent, tokens=tokens, timers=timers, reliable=reliable, user=contact_user, spoken=spoken
+        )
         self._transfers = Transfers(self._core)
-        self._calling = Calling(self._core, self._transfers)
-        self._called = Called(self._core, self._transfers)
+        self._refreshing = Refreshing(self._core, session_timers, dice)
+        self._reoffers = Reoffers(self._core, self._refreshing, dice)
+        self._provisionals = Provisionals(self._core, self._refreshing, dice)
+        self._calling = Calling(self._core, self._reoffers, self._provisionals, self._refreshing, self._transfers)
+        self._called = Called(self._core, self._reoffers, self._provisionals, self._refreshing, self._transfers)
 
     # -- what comes in
 

@@ -1,9 +1,9 @@
 """The called side: what the requests of a peer mean, and what is answered without asking anybody (RFC 3261 8.2, 12.2.2)."""
 
-from sipmessage import Request
-
-from offhook.sip.core import Core, ServerTransaction, is_sdp, sdp_of
+from offhook.sip.bodies import body_refusal, sdp_of
+from offhook.sip.core import Core, ServerTransaction, request_in
 from offhook.sip.dialogs import as_callee, contact_uri
+from offhook.sip.extensions import options_in
 from offhook.sip.facts import (
     AckAnswered,
     AckReceived,
@@ -12,30 +12,36 @@ from offhook.sip.facts import (
     InfoReceived,
     InviteReceived,
     ReofferCancelled,
-    ReofferReceived,
     RequestReceived,
 )
-from offhook.sip.offers import GLARE, OfferEvent, OfferState
+from offhook.sip.offers import OfferEvent
+from offhook.sip.provisionals import Provisionals
+from offhook.sip.refreshing import Refreshing
+from offhook.sip.reoffers import Reoffers
 from offhook.sip.sessions import Session, SessionEvent, SessionState
 from offhook.sip.transactions import Event
 from offhook.sip.transfers import Transfers
 from offhook.sip.wall import Envelope
-from offhook.sip.writing import ALLOW, SDP, Headers
+from offhook.sip.writing import ALLOW, Headers
 
 # Given out as RequestReceived; whoever drives the agent answers.
 GIVEN_OUT = frozenset(("OPTIONS", "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH"))
-_OURS = frozenset(("INVITE", "BYE", "INFO", "REFER"))
-_COME_AGAIN = (("Retry-After", "1"),)
+_OURS = frozenset(("INVITE", "BYE", "INFO", "UPDATE", "PRACK", "REFER"))
+_DESCRIBED = frozenset(("INVITE", "UPDATE"))
 
 
 class Called:
     """Hears every new request, and every ACK to a 200."""
 
-    def __init__(self, core: Core, transfers: Transfers) -> None:
+    def __init__(self, core: Core, reoffers: Reoffers, provisionals: Provisionals, refreshing: Refreshing, transfers: Transfers) -> None:
         self._core = core
+        self._provisionals = provisionals
+        self._refreshing = refreshing
         core.on_request = self.told
         self._in_dialog = {
-            "INVITE": self._reinvite,
+            "INVITE": reoffers.reinvite_came,
+            "UPDATE": reoffers.update_came,
+            "PRACK": provisionals.prack_came,
             "BYE": self._bye,
             "INFO": self._info,
             "REFER": transfers.refer_came,
@@ -120,11 +126,29 @@ class Called:
 
     def _refuses(self, transaction: ServerTransaction, envelope: Envelope) -> bool:
         """Method, extensions and content, in the order of RFC 3261 8.2."""
-        refusal = _refusal(envelope)
+        refusal = self._refusal(envelope)
         if refusal is not None:
             status, headers = refusal
             self._core.reply(transaction, status, headers=headers)
         return refusal is not None
+
+    def _refusal(self, envelope: Envelope) -> tuple[int, Headers] | None:
+        """Status and headers for a request that no room of ours could take, else None."""
+        method, headers = envelope.method, envelope.message.headers
+        if method not in _OURS and method not in GIVEN_OUT:
+            return 405, (ALLOW,)
+        if headers.get("Require") is not None:
+            unknown = [option for option in options_in(headers, "Require") if option.lower() not in self._core.pen.supported]
+            if unknown:
+                return 420, (("Unsupported", ", ".join(unknown)),)
+        if envelope.message.body:
+            refusal = body_refusal(envelope) if method in _DESCRIBED else None
+            if refusal is not None:
+                return refusal
+            if (headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
+                return 415, (("Accept-Encoding", "identity"),)
+        brief = self._refreshing.refuses(envelope) if method in _DESCRIBED else None
+        return None if brief is None else (422, brief)
 
     def _invite(self, transaction: ServerTransaction, envelope: Envelope) -> None:
         core = self._core
@@ -142,30 +166,15 @@ class Called:
         dialog = as_callee(envelope, core.tokens(), target)
         core.tag(transaction, dialog.local)
         core.attach(session, dialog)
+        self._provisionals.invited(session, envelope)
+        self._refreshing.hears(session, transaction, envelope)
         sdp = sdp_of(envelope)
         session.offer(OfferEvent.ASKED if sdp is None else OfferEvent.OFFER_RECEIVED)
-        core.fact(session, InviteReceived(session.id, _request(envelope), envelope.source, sdp))
-
-    def _reinvite(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
-        core = self._core
-        if session.state is SessionState.CLOSING:
-            core.reply(transaction, 481)
-        elif session.offers is not OfferState.STABLE:
-            status = GLARE[session.offers]
-            core.reply(transaction, status, headers=_COME_AGAIN if status == 500 else ())
-        elif session.unacked is not None or session.state is not SessionState.UP:
-            # Its INVITE is not over for us: the ACK was lost, or overtaken.
-            core.reply(transaction, 500, headers=_COME_AGAIN)
-        else:
-            sdp = sdp_of(envelope)
-            session.offer(OfferEvent.ASKED if sdp is None else OfferEvent.OFFER_RECEIVED)
-            session.reinvite = transaction
-            core.reply(transaction, 100)
-            core.fact(session, ReofferReceived(session.id, _request(envelope), sdp))
+        core.fact(session, InviteReceived(session.id, request_in(envelope), envelope.source, sdp))
 
     def _bye(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
         core = self._core
-        arrived = session.state is SessionState.ARRIVED
+        arrived = session.state in (SessionState.ARRIVED, SessionState.ANSWER_HELD)
         doing = session.move_on(SessionEvent.BYE_CAME)
         if doing is None:
             core.reply(transaction, 481)
@@ -176,11 +185,11 @@ class Called:
             core.reply(session.invite, 487)
         core.do(session, doing)
         if session.state is SessionState.GONE:
-            core.fact(session, ByeReceived(session.id, _request(envelope)))
+            core.fact(session, ByeReceived(session.id, request_in(envelope)))
 
     def _info(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
         self._core.reply(transaction, 200)
-        self._core.fact(session, InfoReceived(session.id, _request(envelope)))
+        self._core.fact(session, InfoReceived(session.id, request_in(envelope)))
 
     def _cancel(self, transaction: ServerTransaction, envelope: Envelope) -> None:
         core = self._core
@@ -204,34 +213,9 @@ class Called:
         if doing is not None:
             core.reply(invite, 487)
             core.do(session, doing)
-            core.fact(session, CancelReceived(session.id, _request(envelope)))
+            core.fact(session, CancelReceived(session.id, request_in(envelope)))
 
     def _give_out(self, transaction: ServerTransaction, envelope: Envelope) -> None:
         transaction.asked = self._core.tokens()
         self._core.pending[transaction.asked] = transaction
-        self._core.out.append(RequestReceived(transaction.asked, _request(envelope), envelope.source))
-
-
-def _refusal(envelope: Envelope) -> tuple[int, Headers] | None:
-    """Status and headers for a request that no room of ours could take, else None."""
-    method, headers = envelope.method, envelope.message.headers
-    if method not in _OURS and method not in GIVEN_OUT:
-        return 405, (ALLOW,)
-    required = headers.getlist("Require")
-    if required:
-        # No extension is spoken yet, so any that is required is too much.
-        return 420, (("Unsupported", ", ".join(required)),)
-    if not envelope.message.body:
-        return None
-    if method == "INVITE" and not is_sdp(headers.get("Content-Type")):
-        return 415, (("Accept", SDP),)
-    if (headers.get("Content-Encoding") or "identity").strip().lower() != "identity":
-        return 415, (("Accept-Encoding", "identity"),)
-    return None
-
-
-def _request(envelope: Envelope) -> Request:
-    """The message, known to be a request: server transactions are opened for nothing else."""
-    message = envelope.message
-    assert isinstance(message, Request)
-    return message
+        self._core.out.append(RequestReceived(transaction.asked, request_in(envelope), envelope.source))

@@ -4,26 +4,30 @@ import re
 
 from sipmessage import Response
 
-from offhook.sip.core import ClientTransaction, Core, Purpose, credentials_of, sdp_of
+from offhook.sip.bodies import sdp_of
+from offhook.sip.core import ClientTransaction, Core, Purpose, credentials_of, response_in
 from offhook.sip.dialogs import DialogEvent, as_caller, contact_uri
+from offhook.sip.extensions import RELIABLE
 from offhook.sip.facts import (
     AnswerReceived,
     ByeAnswered,
     InfoAnswered,
     ProgressReceived,
     RefusalReceived,
-    ReofferAnswered,
-    ReofferRefused,
     ResponseReceived,
     StrayAnswered,
 )
 from offhook.sip.offers import OfferEvent, OfferState
+from offhook.sip.provisionals import Provisionals
 from offhook.sip.reading import parameter, split_name_addr, split_values
 from offhook.sip.reasons import REASONS
-from offhook.sip.sessions import Session, SessionEvent, SessionState
+from offhook.sip.refreshing import Refreshing
+from offhook.sip.reoffers import Reoffers
+from offhook.sip.sessions import Called, Session, SessionEvent, SessionState
 from offhook.sip.transactions import Event
 from offhook.sip.transfers import Transfers
 from offhook.sip.wall import Envelope
+from offhook.sip.writing import SDP, Outline
 
 # A fork answers with as many tags as it has branches; beyond this somebody is playing.
 MOST_STRAYS = 32
@@ -36,12 +40,15 @@ _LOST = frozenset((408, 481))
 class Calling:
     """Hears every response, and every silence, that a transaction of ours lets through."""
 
-    def __init__(self, core: Core, transfers: Transfers) -> None:
+    def __init__(self, core: Core, reoffers: Reoffers, provisionals: Provisionals, refreshing: Refreshing, transfers: Transfers) -> None:
         self._core = core
+        self._provisionals = provisionals
+        self._refreshing = refreshing
         core.on_response = self.told
         self._listeners = {
             Purpose.INVITE: self._invite,
-            Purpose.REINVITE: self._reinvite,
+            Purpose.REOFFER: reoffers.over,
+            Purpose.REFRESH: refreshing.over,
             Purpose.BYE: self._bye,
             Purpose.INFO: self._info,
             Purpose.REFER: transfers.refer_over,
@@ -56,7 +63,7 @@ class Calling:
         if listener is None:
             return
         silence = 503 if event is Event.UNDELIVERABLE else 408
-        status = silence if envelope is None else _response(envelope).code
+        status = silence if envelope is None else response_in(envelope).code
         listener(transaction, status, envelope)
 
     def _invite(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
@@ -78,11 +85,17 @@ class Calling:
             return
         if status > 100 and session.state is SessionState.PROGRESS:
             self._early(session, transaction, envelope)
-            self._core.fact(session, ProgressReceived(session.id, status, _response(envelope), sdp_of(envelope)))
+            if not self._provisionals.heard(session, transaction, envelope):
+                return
+            self._core.fact(session, ProgressReceived(session.id, status, response_in(envelope), sdp_of(envelope)))
         self._core.do(session, doing)
 
     def _early(self, session: Session, transaction: ClientTransaction, envelope: Envelope) -> None:
         if not envelope.to_tag or (session.dialog is not None and session.dialog.key[2] == envelope.to_tag):
+            return
+        known = session.early.get(envelope.to_tag)
+        if known is not None:
+            self._core.attach(session, known.dialog)
             return
         dialog = as_caller(envelope, transaction.outline, _local_tag(session), envelope.message.headers.get("Contact"))
         dialog.follow(DialogEvent.PROVISIONAL)
@@ -91,7 +104,7 @@ class Calling:
     def _answered(self, session: Session, transaction: ClientTransaction, envelope: Envelope) -> None:
         core = self._core
         if envelope.to_tag in transaction.acks:
-            self._answered_again(session, transaction, envelope)
+            core.repeat_ack(session, transaction, envelope.to_tag)
             return
         if len(transaction.acks) >= MOST_STRAYS:
             return
@@ -100,7 +113,8 @@ class Calling:
         first = not transaction.acks
         wanted = core.sessions.get(session.id) is session
         doing = session.move_on(SessionEvent.SUCCESS_CAME) if first and wanted else None
-        sdp = sdp_of(envelope)
+        early = session.early.get(envelope.to_tag)
+        sdp = sdp_of(envelope) or (early.sdp if early else None)
         offered = sdp is not None and session.offers is OfferState.WE_ASKED
         if offered and doing is not None and session.state is SessionState.UP:
             core.withhold_ack(session, transaction, envelope.to_tag)
@@ -111,60 +125,57 @@ class Calling:
             if wanted:
                 core.fact(session, StrayAnswered(session.id))
             return
-        if session.dialog is not None and session.dialog.key == dialog.key:
-            dialog.remote_cseq = session.dialog.remote_cseq
+        before = early.dialog if early else session.dialog
+        if before is not None and before.key == dialog.key:
+            dialog.remote_cseq, dialog.local_cseq = before.remote_cseq, max(dialog.local_cseq, before.local_cseq)
         core.attach(session, dialog)
-        agree(session, sdp)
+        session.agree(sdp)
         if session.state is SessionState.UP:
-            core.fact(session, AnswerReceived(session.id, _response(envelope), sdp))
+            self._refreshing.accepted(session, envelope.message.headers)
+            core.fact(session, AnswerReceived(session.id, response_in(envelope), sdp))
         core.do(session, doing)
 
-    def _answered_again(self, session: Session, transaction: ClientTransaction, envelope: Envelope) -> None:
-        """A repeat of a 2xx gets the ACK that the first one got, unless that still waits for our answer."""
-        core = self._core
-        acked = transaction.acks[envelope.to_tag]
-        if acked is not None:
-            core.say(*acked, transaction.session_id)
-        elif session.dialog is not None and core.sessions.get(session.id) is not session:
-            # Forgotten while it waited: nobody will answer its offer any more.
-            core.acknowledge(transaction, session.dialog, envelope.to_tag, credentials_of(session))
-            core.ask(session.dialog.outline("BYE", core.branch()), session.dialog.to, Purpose.STRAY_BYE, session=session)
-
     def _refused(self, session: Session, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
+        if status == 422 and envelope is not None and self._called_again(session, envelope):
+            return
         challenged = status in (401, 407) and envelope is not None
         if session.move_on(SessionEvent.CHALLENGE_CAME if challenged else SessionEvent.FAILURE_CAME) is None:
             return
         session.offer(OfferEvent.WITHDRAWN)
-        response = _response(envelope) if envelope else None
+        response = response_in(envelope) if envelope else None
         contacts = redirections(response) if response is not None and status < 400 else ()
         reason = response.phrase if response else REASONS[status]
         self._core.drop(session)
         session.dialog = None
         self._core.fact(session, RefusalReceived(session.id, status, reason, response, contacts))
 
-    def _reinvite(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
-        core, session = self._core, transaction.session
-        if session is None or session.dialog is None or status < 200:
-            return
-        if status >= 300:
-            session.offer(OfferEvent.WITHDRAWN)
-            if session.state is SessionState.UP:
-                core.fact(session, ReofferRefused(session.id, status))
-            self._lost_if(session, status)
-            return
-        if envelope is None or envelope.to_tag != session.dialog.key[2]:
-            return
-        if envelope.to_tag in transaction.acks:
-            self._answered_again(session, transaction, envelope)
-            return
-        session.dialog.refresh(envelope.message.headers.get("Contact"))
-        sdp = sdp_of(envelope)
-        if sdp is not None and session.offers is OfferState.WE_ASKED and session.state is SessionState.UP:
-            core.withhold_ack(session, transaction, envelope.to_tag)
-        else:
-            core.acknowledge(transaction, session.dialog, envelope.to_tag, ())
-        if agree(session, sdp) and session.state is SessionState.UP:
-            core.fact(session, ReofferAnswered(session.id, sdp))
+    def _called_again(self, session: Session, envelope: Envelope) -> bool:
+        """After 422, with the session as long as the peer wants it (RFC 4028 7.3)."""
+        called = session.called
+        if called is None or not self._refreshing.raises(session, envelope) or session.move_on(SessionEvent.TOO_BRIEF_CAME) is None:
+            return False
+        session.offer(OfferEvent.WITHDRAWN)
+        self._core.drop(session)
+        session.dialog = None
+        self.invite(session, called)
+        return True
+
+    def invite(self, session: Session, called: Called) -> None:
+        """Send the INVITE, or the next one in its place."""
+        core = self._core
+        session.last_cseq += 1
+        session.early.clear()
+        session.described = called.sdp or ""
+        session.offer(OfferEvent.OFFER_SENT if called.sdp is not None else OfferEvent.WE_ASK)
+        outline = Outline(
+            "INVITE", called.uri, called.from_value, called.to_value, called.call_id, session.last_cseq, core.branch(), called.routes
+        )
+        # To ask for an offer and to take one in a provisional is not for us: so none may come reliably.
+        supported = () if called.sdp is not None else (("Supported", core.pen.supported_without(RELIABLE)),)
+        headers = (*called.headers, *self._refreshing.asks(session), *supported)
+        session.invite = core.ask(
+            outline, called.destination, Purpose.INVITE, session=session, headers=headers, kind=SDP, body=(called.sdp or "").encode()
+        )
 
     def _bye(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
         session = transaction.session
@@ -184,19 +195,12 @@ class Calling:
 
     def _outside(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
         if status >= 200:
-            self._core.out.append(ResponseReceived(transaction.asked, status, _response(envelope) if envelope else None))
+            self._core.out.append(ResponseReceived(transaction.asked, status, response_in(envelope) if envelope else None))
 
     def _lost_if(self, session: Session, status: int) -> None:
         doing = session.move_on(SessionEvent.LOST) if status in _LOST else None
         if doing is not None:
             self._core.do(session, doing)
-
-
-def agree(session: Session, sdp: str | None) -> bool:
-    """A 2xx to an INVITE of ours: an answer to our offer, an offer where we asked for one, or neither. False where nothing was open."""
-    if session.offers is OfferState.WE_ASKED and sdp is not None:
-        return session.offer(OfferEvent.OFFER_RECEIVED)
-    return session.offer(OfferEvent.ANSWER_RECEIVED) or session.offer(OfferEvent.WITHDRAWN)
 
 
 def redirections(response: Response) -> tuple[str, ...]:
@@ -207,13 +211,6 @@ def redirections(response: Response) -> tuple[str, ...]:
         if uri is not None:
             found.append((float(q) if q and _Q.fullmatch(q) else 1.0, uri))
     return tuple(dict.fromkeys(uri for _, uri in sorted(found, key=lambda each: -each[0])))[:MOST_CONTACTS]
-
-
-def _response(envelope: Envelope) -> Response:
-    """The message, known to be a response: transactions of ours are told of nothing else."""
-    message = envelope.message
-    assert isinstance(message, Response)
-    return message
 
 
 def _local_tag(session: Session) -> str:

@@ -1,16 +1,19 @@
 """What both sides of the agent share: its sessions, dialogs, transactions and timers, and the few things all of it does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
+
+from sipmessage import Request, Response
 
 from offhook.sip.addresses import Address
 from offhook.sip.alarms import Alarms
 from offhook.sip.dialogs import Dialog, DialogEvent, DialogKey
-from offhook.sip.facts import AckMissing, Output, Send
+from offhook.sip.facts import AckMissing, ByeAnswered, Output, Send
 from offhook.sip.offers import OfferEvent
 from offhook.sip.reading import split_values
 from offhook.sip.referrals import ReferralEvent
+from offhook.sip.session_timers import Wish
 from offhook.sip.sessions import Session, SessionDo, SessionEvent, SessionState, Unacked
 from offhook.sip.timers import Timers
 from offhook.sip.transactions import (
@@ -37,7 +40,9 @@ class Purpose(StrEnum):
     """Why we sent a request."""
 
     INVITE = "invite"
-    REINVITE = "reinvite"
+    REOFFER = "reoffer"
+    REFRESH = "refresh"
+    PRACK = "prack"
     CANCEL = "cancel"
     BYE = "bye"
     STRAY_BYE = "stray bye"
@@ -50,10 +55,11 @@ class Purpose(StrEnum):
 class ClientTransaction(Transaction):
     """A request of ours. asked is the key of a request outside sessions.
 
-    acks holds, by To tag, the ACK that each 2xx has got; None while it waits for our answer.
+    acks holds, by To tag, the ACK that each 2xx has got; None while it waits for our answer. offer is the description of a reoffer,
+    tries how often it has been made.
     """
 
-    __slots__ = ("acks", "asked", "outline", "purpose", "session")
+    __slots__ = ("acks", "asked", "offer", "outline", "purpose", "session", "tries")
 
     def __init__(self, key: tuple[str, ...], to: Address, outline: Outline, purpose: Purpose, session: Session | None, asked: str) -> None:
         moves = INVITE_CLIENT_MOVES if outline.method == "INVITE" else OTHER_CLIENT_MOVES
@@ -63,6 +69,8 @@ class ClientTransaction(Transaction):
         self.session = session
         self.asked = asked
         self.acks: dict[str, tuple[bytes, Address] | None] = {}
+        self.offer: str | None = None
+        self.tries = 0
 
 
 class ServerTransaction(Transaction):
@@ -71,12 +79,14 @@ class ServerTransaction(Transaction):
     It keeps few of the request's fields and not the message: it lives for 32 s, and a busy switch has thousands.
     """
 
-    __slots__ = ("asked", "contact", "cseq", "echo", "merged", "session", "tagged")
+    __slots__ = ("asked", "contact", "cseq", "echo", "merged", "method", "session", "tagged", "wish")
 
     def __init__(self, key: tuple[str, ...], envelope: Envelope, echo: Echo) -> None:
         super().__init__(INVITE_SERVER_MOVES if envelope.method == "INVITE" else OTHER_SERVER_MOVES, key, echo.to, None)
         self.echo = echo
+        self.method = envelope.method
         self.cseq = envelope.sequence
+        self.wish: Wish | None = None
         self.contact = envelope.message.headers.get("Contact")
         self.tagged = bool(envelope.to_tag)
         self.session: Session | None = None
@@ -87,8 +97,18 @@ class ServerTransaction(Transaction):
 class Core:
     """One agent's memory. now and out belong to the call in progress: begin() sets them, take() gives out back."""
 
-    def __init__(self, *, local: Address, user_agent: str, tokens: Callable[[], str], timers: Timers, reliable: bool, user: str) -> None:
-        self.pen = Pen(local, user_agent, reliable=reliable, contact_user=user)
+    def __init__(
+        self,
+        *,
+        local: Address,
+        user_agent: str,
+        tokens: Callable[[], str],
+        timers: Timers,
+        reliable: bool,
+        user: str,
+        spoken: Sequence[str],
+    ) -> None:
+        self.pen = Pen(local, user_agent, reliable=reliable, contact_user=user, supported=spoken)
         self.local = local
         self.tokens = tokens
         self.timers = timers
@@ -207,8 +227,19 @@ class Core:
         if not isinstance(withheld, ClientTransaction) or session.dialog is None:
             return False
         session.offer(OfferEvent.ANSWER_SENT)
+        session.described = sdp or session.described
         self.acknowledge(withheld, session.dialog, session.dialog.key[2], credentials_of(session), sdp)
         return True
+
+    def repeat_ack(self, session: Session, transaction: ClientTransaction, to_tag: str) -> None:
+        """A repeat of a 2xx gets the ACK that the first one got, unless that still waits for our answer."""
+        acked = transaction.acks[to_tag]
+        if acked is not None:
+            self.say(*acked, transaction.session_id)
+        elif session.dialog is not None and self.sessions.get(session.id) is not session:
+            # Forgotten while it waited: nobody will answer its offer any more.
+            self.acknowledge(transaction, session.dialog, to_tag, credentials_of(session))
+            self.ask(session.dialog.outline("BYE", self.branch()), session.dialog.to, Purpose.STRAY_BYE, session=session)
 
     def await_ack(self, session: Session, transaction: ServerTransaction) -> None:
         """Repeat a 200 until its ACK comes, on every transport, and hang up when it does not (RFC 3261 13.3.1.4)."""
@@ -222,6 +253,10 @@ class Core:
         for order in doing:
             if order is SessionDo.SEND_BYE:
                 self._send_bye(session)
+            elif order is SessionDo.SEND_REFUSAL:
+                if isinstance(session.invite, ServerTransaction):
+                    self.reply(session.invite, 480, headers=session.farewell)
+                self.fact(session, ByeAnswered(session.id, 480))
             else:
                 self._send_cancel(session)
         if session.state is SessionState.GONE:
@@ -229,9 +264,7 @@ class Core:
 
     def drop(self, session: Session) -> None:
         """The session is over: nobody finds its dialog any more."""
-        if session.unacked is not None:
-            session.unacked.rest()
-            session.unacked = None
+        session.rest()
         if session.dialog is not None:
             session.dialog.follow(DialogEvent.BYE)
             self.dialogs.pop(session.dialog.key, None)
@@ -263,9 +296,7 @@ class Core:
             return
         self.refuse_open(session)
         self.release_ack(session, None)
-        if session.unacked is not None:
-            session.unacked.rest()
-            session.unacked = None
+        session.rest()
         self.ask(dialog.outline("BYE", self.branch()), dialog.to, Purpose.BYE, session=session, headers=session.farewell)
 
     def _send_cancel(self, session: Session) -> None:
@@ -303,6 +334,11 @@ class Core:
         elif isinstance(transaction, ServerTransaction):
             self.servers.pop(transaction.key, None)
             self.pending.pop(transaction.asked, None)
+            session = transaction.session
+            if session is not None and session.reinvite is transaction:
+                # An UPDATE that nobody has answered: its sender has given up by now.
+                session.reinvite = None
+                session.offer(OfferEvent.WITHDRAWN)
             if transaction.merged is not None:
                 self.merged.pop(transaction.merged, None)
 
@@ -321,17 +357,18 @@ def credentials_of(session: Session) -> Headers:
     return [header for header in called.headers if header[0].lower() in _CREDENTIALS] if called and called.headers else ()
 
 
-def sdp_of(envelope: Envelope) -> str | None:
-    """The session description a message carries, or None."""
+def request_in(envelope: Envelope) -> Request:
+    """The message, known to be a request: server transactions are opened for nothing else."""
     message = envelope.message
-    if not message.body or not is_sdp(message.headers.get("Content-Type")):
-        return None
-    return message.body.decode("utf-8", "replace")
+    assert isinstance(message, Request)
+    return message
 
 
-def is_sdp(content_type: str | None) -> bool:
-    """Whether a Content-Type value says application/sdp, whatever its parameters."""
-    return content_type is not None and content_type.partition(";")[0].strip().lower() == SDP
+def response_in(envelope: Envelope) -> Response:
+    """The message, known to be a response: transactions of ours are told of nothing else."""
+    message = envelope.message
+    assert isinstance(message, Response)
+    return message
 
 
 def _nobody(transaction: Transaction, event: Event, envelope: Envelope | None) -> None:

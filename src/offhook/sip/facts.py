@@ -108,6 +108,24 @@ class AckMissing:
 
 
 @dataclass(frozen=True, slots=True)
+class PrackMissing:
+    """No PRACK within 64*t1 of a reliable provisional of ours (RFC 3262 3); the INVITE got 504. ByeAnswered(504) follows."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpired:
+    """Nobody refreshed the call in time, or our refresh found nobody (RFC 4028 10): the peer is dead. BYE has been sent.
+
+    ByeAnswered follows, as after every BYE of ours.
+    """
+
+    session: SessionId
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class ByeReceived:
     """The peer hung up and got 200. The session is over."""
 
@@ -128,7 +146,10 @@ class ByeAnswered:
 
 @dataclass(frozen=True, slots=True)
 class ReofferReceived:
-    """A re-INVITE, even one that only repeats what is agreed. sdp is None where the peer wants our offer in the 200."""
+    """A re-INVITE, even one that only repeats what is agreed, or an UPDATE with an offer (before the answer too, RFC 3311).
+
+    sdp is None where the peer wants our offer in the 200.
+    """
 
     session: SessionId
     request: Request
@@ -245,6 +266,8 @@ Output = (
     | AckReceived
     | AckAnswered
     | AckMissing
+    | PrackMissing
+    | SessionExpired
     | ByeReceived
     | ByeAnswered
     | ReofferReceived

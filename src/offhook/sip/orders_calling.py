@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 
 from offhook.sip.addresses import Address
-from offhook.sip.core import Purpose
+from offhook.sip.calling import Calling
 from offhook.sip.facts import Output, SessionId
-from offhook.sip.offers import OfferEvent
 from offhook.sip.orders import Orders
 from offhook.sip.sessions import Called as Order
 from offhook.sip.sessions import Session, SessionEvent, SessionRefuses
-from offhook.sip.writing import SDP, Headers, Outline, one_line
+from offhook.sip.writing import Headers, one_line
 
 
 class CallingOrders(Orders):
     """What the agent does to call somebody."""
+
+    _calling: Calling
 
     def invite(
         self,
@@ -51,7 +52,7 @@ class CallingOrders(Orders):
             call_id=call_id or f"{core.tokens()}@{core.local.host}",
             local_tag=tag,
         )
-        self._send_invite(opened, opened.called)
+        self._calling.invite(opened, opened.called)
         return core.take()
 
     def invite_again(self, session: SessionId, *, headers: Headers, now: float) -> list[Output]:
@@ -68,7 +69,7 @@ class CallingOrders(Orders):
         names = {name.lower() for name, _ in headers}
         kept = tuple(header for header in called.headers if header[0].lower() not in names)
         found.called = called._replace(headers=(*kept, *headers))
-        self._send_invite(found, found.called)
+        self._calling.invite(found, found.called)
         return self._core.take()
 
     def acknowledge(self, session: SessionId, *, sdp: str, now: float) -> list[Output]:
@@ -90,14 +91,3 @@ class CallingOrders(Orders):
         Ends with RefusalReceived (487 mostly), or with ByeAnswered where a 200 came all the same.
         """
         return self._order(session, SessionEvent.CANCEL, now, headers)
-
-    def _send_invite(self, session: Session, called: Order) -> None:
-        core = self._core
-        session.last_cseq += 1
-        session.offer(OfferEvent.OFFER_SENT if called.sdp is not None else OfferEvent.WE_ASK)
-        outline = Outline(
-            "INVITE", called.uri, called.from_value, called.to_value, called.call_id, session.last_cseq, core.branch(), called.routes
-        )
-        session.invite = core.ask(
-            outline, called.destination, Purpose.INVITE, session=session, headers=called.headers, kind=SDP, body=(called.sdp or "").encode()
-        )

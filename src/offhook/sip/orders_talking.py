@@ -2,14 +2,17 @@
 
 from offhook.sip.core import Purpose
 from offhook.sip.facts import Output, SessionId
-from offhook.sip.offers import OfferEvent, OfferState
+from offhook.sip.offers import OfferState
 from offhook.sip.orders import Orders
+from offhook.sip.reoffers import Reoffers
 from offhook.sip.sessions import SessionEvent, SessionRefuses
-from offhook.sip.writing import SDP, Headers
+from offhook.sip.writing import Headers
 
 
 class TalkingOrders(Orders):
     """What the agent does in a call."""
+
+    _reoffers: Reoffers
 
     def bye(self, session: SessionId, *, now: float, headers: Headers = ()) -> list[Output]:
         """Hang up. Before the ACK to our 200 it waits for that (RFC 3261 15). Ends with ByeAnswered."""
@@ -18,33 +21,36 @@ class TalkingOrders(Orders):
     def reoffer(self, session: SessionId, *, sdp: str | None, now: float) -> list[Output]:
         """Offer anew (re-INVITE); refused while an offer of either side is open. Ends with ReofferAnswered or ReofferRefused.
 
-        Without sdp the peer is asked to offer; its ReofferAnswered is answered with acknowledge(). After a ReofferRefused with 491 try
-        again 2.1-4 s later where we called, 0-2 s later where we were called (RFC 3261 14.1).
+        Without sdp the peer is asked to offer; its ReofferAnswered is answered with acknowledge(). After 491 it is tried again up to
+        three times, after the pauses of RFC 3261 14.1.
         """
-        found = self._session(session, SessionEvent.REOFFER)
-        dialog = found.dialog
-        if dialog is None or found.offers is not OfferState.STABLE or found.unacked is not None:
-            raise SessionRefuses(session, SessionEvent.REOFFER, found.state)
-        found.obey(SessionEvent.REOFFER)
+        return self._offer(session, SessionEvent.REOFFER, "INVITE", sdp, now)
+
+    def update(self, session: SessionId, *, sdp: str, now: float) -> list[Output]:
+        """As reoffer(), by UPDATE (RFC 3311): for a peer whose Allow lists it."""
+        return self._offer(session, SessionEvent.UPDATE, "UPDATE", sdp, now)
+
+    def _offer(self, session: SessionId, order: SessionEvent, method: str, sdp: str | None, now: float) -> list[Output]:
+        found = self._session(session, order)
+        free = found.offers is OfferState.STABLE and found.unacked is None and found.retry is None
+        if found.dialog is None or not free:
+            raise SessionRefuses(session, order, found.state)
+        found.obey(order)
         self._core.begin(now)
-        found.offer(OfferEvent.OFFER_SENT if sdp is not None else OfferEvent.WE_ASK)
-        outline = dialog.outline("INVITE", self._core.branch())
-        self._core.ask(outline, dialog.to, Purpose.REINVITE, session=found, kind=SDP, body=(sdp or "").encode())
+        self._reoffers.send(found, method, sdp)
         return self._core.take()
 
     def accept_reoffer(self, session: SessionId, *, sdp: str, now: float) -> list[Output]:
-        """Answer the peer's re-INVITE with 200, repeated until the ACK comes."""
+        """Answer the peer's re-INVITE or UPDATE with 200; that to a re-INVITE is repeated until the ACK comes.
+
+        Where it made no offer sdp is ours, and AckAnswered brings its answer.
+        """
         found, reinvite = self._reinvited(session, SessionEvent.ACCEPT_REOFFER, now)
-        found.reinvite = None
-        found.offer(OfferEvent.ANSWER_SENT)
-        if found.dialog is not None:
-            found.dialog.refresh(reinvite.contact)
-        self._core.reply(reinvite, 200, dialog=True, kind=SDP, body=sdp.encode())
-        self._core.await_ack(found, reinvite)
+        self._reoffers.accept(found, reinvite, sdp)
         return self._core.take()
 
     def refuse_reoffer(self, session: SessionId, *, status: int, now: float) -> list[Output]:
-        """Refuse the peer's re-INVITE with 300-699 (488 mostly); the session goes on as agreed before."""
+        """Refuse the peer's re-INVITE or UPDATE with 300-699 (488 mostly); the session goes on as agreed before."""
         found, _ = self._reinvited(session, SessionEvent.REFUSE_REOFFER, now)
         self._core.refuse_reinvite(found, status)
         return self._core.take()

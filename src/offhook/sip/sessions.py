@@ -1,7 +1,7 @@
 """A session: one call between us and one peer, as a table of orders and happenings."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from offhook.sip.addresses import Address
 from offhook.sip.alarms import Alarm
@@ -26,6 +26,7 @@ class SessionState(StrEnum):
     ANSWERED = "answered"
     BYE_WAITING = "waiting to hang up"
     UP = "up"
+    ANSWER_HELD = "answer held back"
     CLOSING = "closing"
     GONE = "gone"
 
@@ -37,10 +38,12 @@ class SessionEvent(StrEnum):
     INVITE_AGAIN = "invite again"
     RING = "ring"
     ANSWER = "answer"
+    ANSWER_LATER = "answer once the PRACK is here"
     REFUSE = "refuse"
     CANCEL = "cancel"
     BYE = "hang up"
     REOFFER = "reoffer"
+    UPDATE = "update"
     ACCEPT_REOFFER = "accept a reoffer"
     REFUSE_REOFFER = "refuse a reoffer"
     INFO = "send INFO"
@@ -50,7 +53,10 @@ class SessionEvent(StrEnum):
     PROVISIONAL_CAME = "1xx came"
     SUCCESS_CAME = "2xx came"
     CHALLENGE_CAME = "401 or 407 came"
+    TOO_BRIEF_CAME = "422 came"
     FAILURE_CAME = "300-699 came"
+    PRACK_CAME = "PRACK came"
+    PRACK_MISSED = "PRACK missed"
     ACK_CAME = "ACK came"
     ACK_MISSED = "ACK missed"
     CANCEL_CAME = "CANCEL came"
@@ -64,6 +70,7 @@ class SessionDo(StrEnum):
 
     SEND_CANCEL = "send CANCEL"
     SEND_BYE = "send BYE"
+    SEND_REFUSAL = "refuse the INVITE"
 
 
 _S, _E, _BYE, _CANCEL = SessionState, SessionEvent, (SessionDo.SEND_BYE,), (SessionDo.SEND_CANCEL,)
@@ -77,6 +84,8 @@ SESSION_MOVES: Table[SessionState, SessionEvent, SessionDo] = {
         _E.PROVISIONAL_CAME: Move(_S.PROGRESS),
         _E.SUCCESS_CAME: Move(_S.UP),
         _E.CHALLENGE_CAME: Move(_S.CHALLENGED),
+        # Called again at once, with a longer session (RFC 4028 7.3).
+        _E.TOO_BRIEF_CAME: Move(_S.CALLING),
         _E.FAILURE_CAME: Move(_S.GONE),
         # No CANCEL before the peer has shown that it has the INVITE (RFC 3261 9.1).
         _E.CANCEL: Move(_S.CANCEL_WAITING),
@@ -85,8 +94,12 @@ SESSION_MOVES: Table[SessionState, SessionEvent, SessionDo] = {
         _E.PROVISIONAL_CAME: Move(_S.PROGRESS),
         _E.SUCCESS_CAME: Move(_S.UP),
         _E.CHALLENGE_CAME: Move(_S.CHALLENGED),
+        _E.TOO_BRIEF_CAME: Move(_S.CALLING),
         _E.FAILURE_CAME: Move(_S.GONE),
         _E.CANCEL: Move(_S.CANCELLING, _CANCEL),
+        # An UPDATE may come as soon as the first offer has its answer (RFC 3311 5.2).
+        _E.ACCEPT_REOFFER: Move(_S.PROGRESS),
+        _E.REFUSE_REOFFER: Move(_S.PROGRESS),
     },
     _S.CANCEL_WAITING: {
         _E.PROVISIONAL_CAME: Move(_S.CANCELLING, _CANCEL),
@@ -104,9 +117,22 @@ SESSION_MOVES: Table[SessionState, SessionEvent, SessionDo] = {
     _S.ARRIVED: {
         _E.RING: Move(_S.ARRIVED),
         _E.ANSWER: Move(_S.ANSWERED),
+        _E.ANSWER_LATER: Move(_S.ANSWER_HELD),
         _E.REFUSE: Move(_S.GONE),
+        _E.ACCEPT_REOFFER: Move(_S.ARRIVED),
+        _E.REFUSE_REOFFER: Move(_S.ARRIVED),
+        _E.PRACK_MISSED: Move(_S.GONE),
         _E.CANCEL_CAME: Move(_S.GONE),
         # A caller may hang up an early dialog too (RFC 3261 15).
+        _E.BYE_CAME: Move(_S.GONE),
+    },
+    _S.ANSWER_HELD: {
+        # No 2xx before a described provisional is acknowledged (RFC 3262 3); until then the caller may give up.
+        _E.PRACK_CAME: Move(_S.ANSWERED),
+        _E.PRACK_MISSED: Move(_S.GONE),
+        _E.REFUSE: Move(_S.GONE),
+        _E.BYE: Move(_S.GONE, (SessionDo.SEND_REFUSAL,)),
+        _E.CANCEL_CAME: Move(_S.GONE),
         _E.BYE_CAME: Move(_S.GONE),
     },
     _S.ANSWERED: {
@@ -116,6 +142,8 @@ SESSION_MOVES: Table[SessionState, SessionEvent, SessionDo] = {
         _E.BYE: Move(_S.BYE_WAITING),
         _E.BYE_CAME: Move(_S.GONE),
         _E.INFO: Move(_S.ANSWERED),
+        _E.ACCEPT_REOFFER: Move(_S.ANSWERED),
+        _E.REFUSE_REOFFER: Move(_S.ANSWERED),
     },
     _S.BYE_WAITING: {
         _E.ACK_CAME: Move(_S.CLOSING, _BYE),
@@ -126,6 +154,7 @@ SESSION_MOVES: Table[SessionState, SessionEvent, SessionDo] = {
         _E.BYE: Move(_S.CLOSING, _BYE),
         _E.BYE_CAME: Move(_S.GONE),
         _E.REOFFER: Move(_S.UP),
+        _E.UPDATE: Move(_S.UP),
         _E.ACCEPT_REOFFER: Move(_S.UP),
         _E.REFUSE_REOFFER: Move(_S.UP),
         _E.INFO: Move(_S.UP),
@@ -184,23 +213,47 @@ class Unacked:
         self.alarms.clear()
 
 
+class Early:
+    """A fork that rings reliably: its dialog, the last number acknowledged, and the answer it gave to our offer."""
+
+    __slots__ = ("dialog", "rseq", "sdp")
+
+    def __init__(self, dialog: Dialog, rseq: int) -> None:
+        self.dialog = dialog
+        self.rseq = rseq
+        self.sdp: str | None = None
+
+
+class Restful(Protocol):
+    """What has timers of its own in a session."""
+
+    def rest(self) -> None:
+        """Let none of them ring any more."""
+
+
 class Session:
     """One session. invite is its INVITE transaction on our side or the peer's; reinvite a re-INVITE of the peer not yet answered.
 
-    withheld is a transaction of ours whose 200 made an offer: its ACK waits for our answer. referral is the peer's latest REFER,
-    subscription our latest.
+    withheld is a transaction of ours whose 200 made an offer: its ACK waits for our answer. described is the description we agreed to
+    last. retry waits to offer again after 491. referral is the peer's latest REFER, subscription our latest. early holds, by To tag,
+    what reliable provisionals to our INVITE have brought; reliable and refresh belong to offhook.sip.provisionals and refreshing.
     """
 
     __slots__ = (
         "called",
+        "described",
         "dialog",
+        "early",
         "farewell",
         "id",
         "invite",
         "last_cseq",
         "offers",
         "referral",
+        "refresh",
         "reinvite",
+        "reliable",
+        "retry",
         "state",
         "subscription",
         "unacked",
@@ -216,6 +269,11 @@ class Session:
         self.invite: Transaction | None = None
         self.reinvite: Transaction | None = None
         self.unacked: Unacked | None = None
+        self.described = ""
+        self.early: dict[str, Early] = {}
+        self.reliable: Restful | None = None
+        self.refresh: Restful | None = None
+        self.retry: Alarm | None = None
         self.withheld: Transaction | None = None
         self.referral: Referral | None = None
         self.subscription: Subscription | None = None
@@ -244,3 +302,19 @@ class Session:
             return False
         self.offers = state
         return True
+
+    def agree(self, sdp: str | None) -> bool:
+        """A 2xx to an INVITE of ours: an answer to our offer, an offer where we asked for one, or neither. False: nothing was open."""
+        if self.offers is OfferState.WE_ASKED and sdp is not None:
+            return self.offer(OfferEvent.OFFER_RECEIVED)
+        return self.offer(OfferEvent.ANSWER_RECEIVED) or self.offer(OfferEvent.WITHDRAWN)
+
+    def rest(self) -> None:
+        """Let none of its timers ring any more."""
+        for resting in (self.unacked, self.reliable, self.refresh):
+            if resting is not None:
+                resting.rest()
+        self.unacked = None
+        if self.retry is not None:
+            self.retry.cancel()
+            self.retry = None

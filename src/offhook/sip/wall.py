@@ -262,8 +262,9 @@ def _refusal(head: bytes, status: int, reason: str, source: Address) -> bytes | 
     for line in lines[1:]:
         name, _, value = line.partition(":")
         full = _ECHOED.get(name.strip().lower())
-        # One value only of what must be single, and nothing with stray line ends: an answer must be well-formed itself.
-        if full and value.isprintable() and (full == "Via" or not kept[full]):
+        # One value only of what must be single, and no stray line ends: an answer must be well-formed itself, or the edge drops it.
+        value = "".join(letter for letter in value if letter.isprintable())
+        if full and (full == "Via" or not kept[full]):
             kept[full] += split_values(value) if full == "Via" else [value.strip()]
     if not kept["Via"]:
         return None

@@ -30,8 +30,13 @@ _WHY_NOT = {
 }
 
 
-def free_port(host: str, kinds: Sequence[Kind] = ("udp", "tcp"), avoid: Collection[int] = ()) -> int:
-    """A port of `host` that nobody uses now, for all `kinds` at once, and not among `avoid`. Raises PortTaken when there is none."""
+def free_port(host: str, kinds: Sequence[Kind] = ("udp", "tcp"), avoid: Collection[int] = (), preferred: int = 0) -> int:
+    """A port of `host` that nobody uses now, for all `kinds` at once, and not among `avoid`: the `preferred` one if that is so.
+
+    Raises PortTaken when there is none.
+    """
+    if preferred and preferred not in avoid and all(_why_not(host, preferred, kind) is None for kind in kinds):
+        return preferred
     first, *others = kinds
     for _ in range(100):
         with _bound(host, 0, first) as found:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from offhook.domain.calls.cdr import Cdr
@@ -64,7 +65,7 @@ async def clear_up(lost: Sequence[Left], media: Media, records: Records, alive: 
     figures = dict(zip(known, await asyncio.gather(*(_close(call, media, turn) for call in known)), strict=True))
     for call, left in calls.items():
         cdr = record_of(left, figures[call])
-        records.keep(cdr, _trace(cdr))
+        records.keep(cdr, _trace(left, cdr))
     if known:
         log.warning("%d calls of a switch that died were ended, and %d that only the media engine knew", len(calls), len(orphans))
 
@@ -116,18 +117,20 @@ async def _close(call: CallId, media: Media, turn: asyncio.Semaphore) -> MediaFi
             return MediaFigures()
 
 
-def _trace(cdr: Cdr) -> Trace:
+def _trace(left: Left, cdr: Cdr) -> Trace:
+    parties = {leg: str(note.get("remote", "")).partition(";tag=")[0] for leg, note in left.entry.notes.items()}
+    dialogs = [f"The dialog with {parties[leg]} had the Call-ID {note.get('call_id')}." for leg, note in left.entry.notes.items()]
     return {
         "call": cdr.call,
         "organization": cdr.organization,
         "revision": cdr.revision,
         "caller": cdr.caller,
         "dialled": cdr.dialled,
-        "reasons": [],
+        "reasons": [{"code": "switch.lost", "text": text, "outcome": "noted"} for text in dialogs],
         "steps": [],
-        "legs": [],
+        "legs": [{"leg": leg, "party": party} for leg, party in parties.items()],
         "messages": [],
-        "media": [],
+        "media": [asdict(stream) for stream in cdr.figures.streams],
         "findings": list(cdr.findings),
         "state": cdr.ending.code,
     }

@@ -1,6 +1,7 @@
 """The switch process."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import time
@@ -30,6 +31,16 @@ from offhook.wiring.figures import switch_gauges
 from offhook.wiring.process import asked_to_stop, run_process
 
 log = logging.getLogger(__name__)
+
+
+def _spare_the_old() -> None:
+    """Keep the garbage collector away from what stays: going through a configuration of 1,000 users stopped every call for 60 ms.
+
+    Calls make few cycles of objects, so the young are looked through more rarely too: that was a twentieth of the switch's CPU.
+    """
+    gc.set_threshold(5_000, 20, 20)
+    gc.collect(1)
+    gc.freeze()
 
 
 async def run_switch(plan: SystemPlan) -> None:

@@ -1,6 +1,7 @@
 """The whole system in the foreground: prepare the folder, decide the plan, start every process, keep them alive, take them down."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -120,11 +121,25 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
         desk.close()
 
 
+def _former_ports(folder: DataFolder) -> dict[str, int]:
+    """The ports of the last start, by their names in the plan.
+
+    Taken again where they are free: a BYE to what a killed system left goes by the ways that its calls were set up by.
+    """
+    try:
+        former = json.loads((folder.run / "plan.json").read_text())
+        return {name: port for name, port in former.items() if name.endswith("_port") and isinstance(port, int)}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
 def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan:
     taken = {settings.sip_port, settings.sips_port, settings.http_port, *range(block.first, block.last + 1)}
 
-    def free(host: str, *kinds: Any) -> int:
-        port = free_port(host, kinds, avoid=taken)
+    former = _former_ports(folder)
+
+    def free(name: str, host: str, *kinds: Any) -> int:
+        port = free_port(host, kinds, avoid=taken, preferred=former.get(name, 0))
         taken.add(port)
         return port
 
@@ -136,16 +151,16 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         sip_port=settings.sip_port,
         sips_port=settings.sips_port,
         http_port=settings.http_port,
-        edge_carrier_port=free(settings.address, "udp"),
-        edge_inner_port=free(LOOPBACK, "udp"),
+        edge_carrier_port=free("edge_carrier_port", settings.address, "udp"),
+        edge_inner_port=free("edge_inner_port", LOOPBACK, "udp"),
         edge_secret=sha256(b"edge" + folder.secret).hexdigest(),
-        switch_port=free(LOOPBACK, "udp"),
-        ng_port=free(LOOPBACK, "udp"),
-        ng_tcp_port=free(LOOPBACK, "tcp"),
+        switch_port=free("switch_port", LOOPBACK, "udp"),
+        ng_port=free("ng_port", LOOPBACK, "udp"),
+        ng_tcp_port=free("ng_tcp_port", LOOPBACK, "tcp"),
         rtp_first=block.first,
         rtp_last=block.last,
         carrier_host=SANDBOX_HOST,
-        carrier_port=free(SANDBOX_HOST, "udp"),
+        carrier_port=free("carrier_port", SANDBOX_HOST, "udp"),
         sandbox=settings.sandbox,
         drain_seconds=settings.drain_seconds,
         trusted=settings.trusted,

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +30,23 @@ DIRECTORY = Directory(
     credentials={(user, domain): ha1(user, domain, password) for (user, domain), password in PEOPLE.items()},
     emergency={"lumen.test": frozenset({"911", "933"}), "pine.test": frozenset({"112"})},
     carriers=((CARRIER_IP, CARRIER_PORT),),
+)
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has ::1."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+IPV6 = has_ipv6()
+NEEDS_IPV6 = pytest.mark.skipif(not IPV6, reason="this machine has no IPv6")
+ALL_TRANSPORTS = pytest.mark.parametrize(
+    "transport", ["UDP", "TCP", "TLS", *(pytest.param(name, marks=NEEDS_IPV6) for name in ("UDP6", "TCP6", "TLS6"))]
 )
 
 
@@ -97,16 +116,20 @@ class RunningEdge:
         self.process = None
 
     async def phone(self, user: str = "anna", ip: str = "127.0.0.1", transport: str = "UDP", domain: str = "lumen.test") -> Phone:
-        line = await (udp_line(ip) if transport == "UDP" else tcp_line(self.phones, ip))
-        return Phone(line, self.phones, user, domain, PEOPLE.get((user, domain), "no-secret"))
+        ip, address = ("::1", "::1") if transport.endswith("6") else (ip, self.settings.address)
+        at = (address, self.settings.sips_port if transport.startswith("TLS") else self.settings.sip_port)
+        security = ssl.create_default_context(cafile=self.certificates.authority) if transport.startswith("TLS") else None
+        line = await (udp_line(ip) if transport.startswith("UDP") else tcp_line(at, ip, security))
+        return Phone(line, at, user, domain, PEOPLE.get((user, domain), "no-secret"))
 
 
 def settings_in(folder: Path, address6: str | None = None) -> EdgeSettings:
     sip, sips, carrier, inner, switch = free_ports(5)
     return EdgeSettings(
-        address="127.0.0.1", sip_port=sip, sips_port=sips, certificate=folder / "tls" / "server.pem", carrier_port=carrier, inner_port=inner, switch_port=switch, run_folder=folder / "run",
-        database=folder / "edge.sqlite", secret="0123456789abcdef" * 4, children=2, tcp_children=1, shared_memory_mb=64,
-        phone_silence_ms=60_000, guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3, address6=address6,
+        address="127.0.0.1", address6=address6, sip_port=sip, sips_port=sips, carrier_port=carrier, inner_port=inner, switch_port=switch,
+        run_folder=folder / "run", database=folder / "edge.sqlite", certificate=folder / "tls" / "server.pem",
+        secret="0123456789abcdef" * 4, children=2, tcp_children=1, shared_memory_mb=64,
+        phone_silence_ms=60_000, guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3,
     )  # fmt: skip
 
 
@@ -120,7 +143,7 @@ def folder() -> Iterator[Path]:
 async def edge(folder: Path) -> AsyncIterator[RunningEdge]:
     write(settings_in(folder).database, DIRECTORY)
     for _ in range(PORT_TRIES):
-        settings = settings_in(folder)
+        settings = settings_in(folder, "::1" if IPV6 else None)
         running = RunningEdge(settings, Edge(settings))
         try:
             await running.start()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import socket
+import ssl
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -58,6 +59,13 @@ class Line:
     send: Callable[[str, tuple[str, int]], None] = lambda text, to: None
     close: Callable[[], None] = lambda: None
     transport: str = "UDP"
+    cut: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the other side ended the connection."""
+
+    @property
+    def where(self) -> str:
+        ip, port = self.address[:2]
+        return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
     async def hear(self, wanted: Callable[[Message], bool] = lambda message: True, seconds: float = PATIENCE_SECONDS) -> Message:
         """The next message of that kind; others are left out."""
@@ -96,9 +104,9 @@ async def udp_line(ip: str = "127.0.0.1", port: int = 0) -> Line:
     return line
 
 
-async def tcp_line(to: tuple[str, int], ip: str = "127.0.0.1") -> Line:
-    reader, writer = await asyncio.open_connection(*to, local_addr=(ip, 0))
-    line = Line(writer.get_extra_info("sockname"), transport="TCP")
+async def tcp_line(to: tuple[str, int], ip: str = "127.0.0.1", security: ssl.SSLContext | None = None) -> Line:
+    reader, writer = await asyncio.open_connection(*to, local_addr=(ip, 0), ssl=security)
+    line = Line(writer.get_extra_info("sockname")[:2], transport="TLS" if security else "TCP")
 
     async def read() -> None:
         try:
@@ -108,7 +116,7 @@ async def tcp_line(to: tuple[str, int], ip: str = "127.0.0.1") -> Line:
                 body = (await reader.readexactly(int(length[1]))).decode() if length else ""
                 line.inbox.put_nowait(Message(head.lstrip("\r\n") + body, to))
         except (asyncio.IncompleteReadError, OSError):
-            return
+            line.cut.set()
 
     task = asyncio.ensure_future(read())
     line.send = lambda text, _to: writer.write(text.encode())
@@ -152,15 +160,14 @@ class Phone:
 
     @property
     def contact(self) -> str:
-        transport = ";transport=tcp" if self.line.transport == "TCP" else ""
-        return f"<sip:{self.user}@{self.line.address[0]}:{self.line.address[1]}{transport}>"
+        transport = "" if self.line.transport == "UDP" else f";transport={self.line.transport.lower()}"
+        return f"<sip:{self.user}@{self.line.where}{transport}>"
 
     def text(self, method: str, uri: str, *extra: str, call: str, cseq: int = 1, to: str = "", body: str = "", contact: str = "",
              sender: str = "", branch: str = "") -> str:  # fmt: skip
-        ip, port = self.line.address
         return "\r\n".join((
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/{self.line.transport} {ip}:{port};branch=z9hG4bK{branch or token()};rport",
+            f"Via: SIP/2.0/{self.line.transport} {self.line.where};branch=z9hG4bK{branch or token()};rport",
             "Max-Forwards: 70",
             f"From: {sender or f'<sip:{self.user}@{self.domain}>'};tag=from-{call}",
             f"To: {to or f'<{uri}>'}",

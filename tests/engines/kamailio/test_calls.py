@@ -4,11 +4,10 @@ import re
 
 import pytest
 
-from tests.engines.kamailio.conftest import CARRIER_IP, CARRIER_PORT, RunningEdge
+from tests.engines.kamailio.conftest import ALL_TRANSPORTS, CARRIER_IP, CARRIER_PORT, RunningEdge
 from tests.engines.kamailio.talk import Line, Message, Phone, reply, routes, token, udp_line
 
 pytestmark = pytest.mark.engines
-TRANSPORTS = pytest.mark.parametrize("transport", ["UDP", "TCP"])
 
 
 def invites(message: Message) -> bool:
@@ -46,7 +45,7 @@ def within(answer: Message) -> tuple[str, str, list[str]]:
     return target[1], answer.one("To"), [f"Route: {route}" for route in reversed(routes(answer))]
 
 
-@TRANSPORTS
+@ALL_TRANSPORTS
 async def test_a_call_from_a_phone_reaches_the_switch_with_our_identity_alone(edge: RunningEdge, switch: Line, transport: str) -> None:
     anna = await edge.phone(transport=transport)
     await anna.dials(
@@ -55,18 +54,17 @@ async def test_a_call_from_a_phone_reaches_the_switch_with_our_identity_alone(ed
         "P-Preferred-Identity: <sip:boss@lumen.test>", "Route: <sip:127.0.0.77:9;lr>",
     )  # fmt: skip
     invite = await switch.hear(invites)
-    ip, port = anna.line.address
     assert invite.source == edge.inner
     assert invite.uri == "sip:102@lumen.test"
     assert invite.one("P-Asserted-Identity") == "<sip:anna@lumen.test>"
     assert invite.one("X-Offhook-Source") == "phone"
-    assert invite.one("X-Offhook-Address") == f"{transport.lower()}:{ip}:{port}"
+    assert invite.one("X-Offhook-Address") == f"{transport.lower().rstrip('6')}:{anna.line.where}"
     assert "boss" not in invite.text and "X-Offhook-New" not in invite.text and "1.2.3.4" not in invite.text
     assert invite.all("Route") == [] and invite.all("Proxy-Authorization") == []
     assert len(routes(invite)) == 2
 
 
-@TRANSPORTS
+@ALL_TRANSPORTS
 async def test_a_call_from_a_phone_is_answered_and_ended_by_either_side(edge: RunningEdge, switch: Line, transport: str) -> None:
     anna = await edge.phone(transport=transport)
     call, invite, answer = await answered(edge, switch, anna)
@@ -92,7 +90,7 @@ async def test_a_call_from_a_phone_is_answered_and_ended_by_either_side(edge: Ru
     assert (await anna.line.hear(lambda m: m.status == 200)).one("CSeq") == "3 BYE"
 
 
-@TRANSPORTS
+@ALL_TRANSPORTS
 async def test_a_call_from_the_switch_rings_a_phone_and_is_ended_by_it(edge: RunningEdge, switch: Line, transport: str) -> None:
     anna = await edge.phone(transport=transport)
     # An address nobody can reach: a phone behind NAT.
@@ -106,8 +104,8 @@ async def test_a_call_from_the_switch_rings_a_phone_and_is_ended_by_it(edge: Run
     assert (await switch.hear(lambda m: m.status == 180)).status == 180
     anna.send(reply(invite, 200, contact="<sip:anna@10.9.9.9:5999>"))
     answer = await switch.hear(lambda m: m.status == 200)
-    ip, port = anna.line.address
-    proto = {"UDP": 1, "TCP": 2}[transport]
+    ip, _, port = anna.line.where.rpartition(":")
+    proto = {"UDP": 1, "TCP": 2, "TLS": 3}[transport.rstrip("6")]
     assert answer.one("Contact") == f"<sip:anna@10.9.9.9:5999;alias={ip}~{port}~{proto}>"
 
     uri, to, route = within(answer)

@@ -1,21 +1,20 @@
 """Questions to a running Kamailio over its control socket (JSON-RPC 2.0, one Unix datagram each way)."""
 
 import asyncio
-import itertools
-import json
+import contextlib
+import ipaddress
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from offhook.engines.kamailio.control import ControlLine
 from offhook.engines.kamailio.settings import EdgeSettings
 from offhook.services.ports.registrar import Contact, RegistrarAbsent
 
 ANSWER_SECONDS = 0.5
 TRIES = 2
 QUESTIONS_AT_ONCE = 8  # net.unix.max_dgram_qlen is 10 on many systems; the next one would be refused, not queued
-LONGEST_ANSWER = 1 << 20
 TABLES = ("domains", "credentials", "emergency", "carriers")
 ALIAS = re.compile(r";\s*alias\s*=[^;>]*", re.IGNORECASE)
 ALIAS_TRANSPORTS = {"udp": 1, "tcp": 2, "tls": 3, "ws": 5, "wss": 6}  # nathelper's numbers in ;alias=IP~PORT~PROTO
@@ -59,7 +58,7 @@ class Edge:
     def __init__(self, settings: EdgeSettings) -> None:
         self._path = str(settings.control_socket)
         self._usual_calls = settings.new_calls_per_second
-        self._numbers = itertools.count(1)
+        self._line = ControlLine(self._path)
         self._turn = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
     async def contacts(self, username: str, domain: str) -> tuple[Contact, ...]:
@@ -109,7 +108,9 @@ class Edge:
         return tuple(_ban(entry["name"], str(entry["value"])) for entry in entries)
 
     async def unban(self, source: str) -> None:
-        """Lift every ban of an IPv4 address, with its count of wrong passwords. No error if there was none."""
+        """Lift every ban of an address, however it is written, with its count of wrong passwords. No error if there was none."""
+        with contextlib.suppress(ValueError):  # what is no address is banned nowhere
+            source = str(ipaddress.ip_address(source))
         keys = [f"{ban.source} {ban.user}" if ban.user else ban.source for ban in await self.bans() if ban.source == source]
         for table, key in (*(("bans", key) for key in keys), *(("guesses", key) for key in (source, *keys))):
             try:
@@ -122,23 +123,16 @@ class Edge:
         async with self._turn:
             for _ in range(TRIES):
                 try:
-                    return await asyncio.wait_for(self._ask_once(method, parameters), ANSWER_SECONDS)
+                    answer = await self._line.ask(method, parameters, ANSWER_SECONDS)
                 except (TimeoutError, OSError) as silence:
                     last = silence
                     if isinstance(silence, OSError) and not isinstance(silence, TimeoutError):
                         await asyncio.sleep(ANSWER_SECONDS / 5)
+                    continue
+                if "error" in answer:
+                    raise EdgeRefused(method, int(answer["error"]["code"]), str(answer["error"]["message"]))
+                return answer["result"]
         raise RegistrarAbsent(f"Kamailio did not answer {method} at {self._path} ({last!r}): it is dead, starting or drowning; see its log")
-
-    async def _ask_once(self, method: str, parameters: tuple[str | int, ...]) -> Any:
-        number = next(self._numbers)
-        question = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": number}).encode()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as way:
-            way.bind("")  # Linux gives an abstract name of its own (unix(7), autobind): no file to clean up
-            way.sendto(question, self._path)
-            answer = json.loads(await asyncio.get_running_loop().sock_recv(way, LONGEST_ANSWER))
-        if "error" in answer:
-            raise EdgeRefused(method, int(answer["error"]["code"]), str(answer["error"]["message"]))
-        return answer["result"]
 
 
 def contact_of(entry: Mapping[str, Any]) -> Contact:

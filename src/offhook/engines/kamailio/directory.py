@@ -61,7 +61,7 @@ class Directory:
     emergency: Mapping[str, frozenset[str]]
     """Domain -> its emergency numbers as dialled. Every domain stands here, with an empty set if it has none."""
     carriers: tuple[tuple[str, int], ...]
-    """(IPv4 address, UDP port) of every carrier. Calls from such an address are let in without a password, whatever the port."""
+    """(address without brackets, UDP port) of every carrier. Calls from there are let in without a password, whatever the port."""
 
     def rows(self) -> dict[str, dict[str, str]]:
         """Key -> value of each of Kamailio's tables. ValueError if a name or HA1 could never match."""
@@ -75,7 +75,7 @@ class Directory:
             "credentials": {f"{username}@{domain}": ha1 for (username, domain), ha1 in self.credentials.items()},
             "domains": dict.fromkeys(domains, "yes"),
             "emergency": {f"{domain}:{number}": "yes" for domain, numbers in self.emergency.items() for number in numbers},
-            "carriers": {key: "yes" for ip, port in self.carriers for key in (ip, f"{ip}:{port}")},
+            "carriers": {key: "yes" for ip, port in self.carriers for key in (ip, f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")},
         }
 
 

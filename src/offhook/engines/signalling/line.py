@@ -103,6 +103,7 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._legs: dict[SessionId, LegId] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self.strangers = 0
 
     async def open(self) -> None:
@@ -158,11 +159,12 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def _wind(self) -> None:
         due = self._agent.next_due()
+        if due is None or (self._alarm is not None and self._alarm_at <= due):
+            return  # one that rings early only looks and winds itself again: cheaper than to move it with every message
         if self._alarm is not None:
             self._alarm.cancel()
-            self._alarm = None
-        if due is not None:
-            self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._ring_alarm)
+        self._alarm_at = due
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._ring_alarm)
 
     def _ring_alarm(self) -> None:
         self._alarm = None

@@ -1,0 +1,197 @@
+"""`offhook doctor`: the machine, the engines, the network, what is kept, and the running system if there is one."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+import typer
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from rich.text import Text
+
+import offhook
+from offhook import intercom
+from offhook.doors.cli import shown
+from offhook.doors.cli.app import app
+from offhook.doors.cli.asking import Json
+from offhook.plan import SystemPlan, read_plan
+from offhook.probes.doctor.engines import look_at_engines
+from offhook.probes.doctor.findings import Finding, State, exit_code, failure, graded, looked_at, ok, warning
+from offhook.probes.doctor.machine import look_at_machine
+from offhook.probes.doctor.network import Network, Wanted, look_at_network
+from offhook.settings import Settings, SettingsWrong, read
+from offhook.supervisor.certificates import CertificateFolder, now_utc
+from offhook.supervisor.ports import claim_rtp_block
+
+TEMPLATES = Path(offhook.__file__).parents[2] / "deploy" / "kamailio"
+_MIGRATIONS = Path(offhook.__file__).parent / "store" / "migrations"
+_STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "bold red"}
+_SECONDS = 5.0
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look at this machine and tell what to do; exit code 0 all well, 1 something to see to, 2 something that must be seen to."""
+    findings = list(look(dict(os.environ)))
+    if as_json:
+        shown.print_json({"findings": [asdict(each) for each in findings], "exit_code": exit_code(findings)})
+    else:
+        rows = [(each.area, each.name, Text(each.state.value, _STYLES[each.state]), each.detail, each.remedy) for each in findings]
+        shown.print_table(["area", "what", "state", "detail", "what to do"], rows)
+    raise typer.Exit(exit_code(findings))
+
+
+def look(environment: dict[str, str]) -> Iterator[Finding]:
+    """Everything there is to find, with the settings of this environment."""
+    try:
+        settings = read(environment)
+    except SettingsWrong as wrong:
+        for mistake in wrong.mistakes:
+            yield failure("settings", mistake.name, f"{mistake.value!r}", f"It {mistake.right}")
+        settings = Settings()
+    else:
+        yield ok("settings", "settings", "can all be used")
+    plan = _plan(settings.data_dir)
+    states = _states(plan) if plan else None
+    yield from look_at_machine(settings.data_dir)
+    yield from look_at_engines(TEMPLATES)
+    yield from look_at_network(_network(settings, plan if states else None, states or []))
+    kept = (lambda: _folder(settings.data_dir), lambda: _database(settings.data_dir), lambda: _certificate(settings))
+    yield from looked_at("kept", kept)
+    yield from looked_at("running", (lambda: _running(plan, states),))
+
+
+def _plan(folder: Path) -> SystemPlan | None:
+    try:
+        return read_plan(folder / "run" / "plan.json")
+    except (OSError, ValueError):
+        return None
+
+
+def _states(plan: SystemPlan) -> list[dict[str, Any]] | None:
+    """The processes, as the supervisor of a running system tells them; None if none runs."""
+    try:
+        states: list[dict[str, Any]] = asyncio.run(intercom.ask(plan.supervisor_desk, "states", _SECONDS))
+    except (intercom.Silent, intercom.Refused):
+        return None
+    return states
+
+
+def _network(settings: Settings, plan: SystemPlan | None, states: list[dict[str, Any]]) -> Network:
+    told: Settings | SystemPlan = plan or settings
+
+    def rtp() -> str:
+        block = claim_rtp_block(settings.rtp_ports, avoid=(settings.sip_port,))
+        block.release()
+        return f"{block.first}-{block.last}"
+
+    return Network(
+        address=told.address,
+        address6=told.address6,
+        sandbox=told.sandbox,
+        ports=(
+            Wanted("OFFHOOK_SIP_PORT", told.address, told.sip_port, ("udp", "tcp")),
+            Wanted("OFFHOOK_SIPS_PORT", told.address, told.sips_port, ("tcp",)),
+            Wanted("OFFHOOK_HTTP_PORT", told.address, told.http_port, ("tcp",)),
+        ),
+        rtp=rtp,
+        running=frozenset(each["pid"] for each in states if each["pid"]),
+    )
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    if not folder.exists():
+        place = next(each for each in folder.parents if each.exists())
+        state = State.OK if os.access(place, os.W_OK) else State.FAILURE
+        remedy = f"Make {folder} as root and give it to the user who starts the system, or set OFFHOOK_DATA_DIR."
+        yield graded("kept", "data folder", state, f"{folder} will be made at the first start", remedy)
+        return
+    mine = folder.stat().st_uid == os.getuid() or os.getuid() == 0
+    if not mine or not os.access(folder, os.W_OK):
+        who = f"{folder} belongs to user {folder.stat().st_uid}, and you are {os.getuid()}"
+        yield warning("kept", "data folder", who, "Ask again as that user: the rest of what is kept cannot be seen.")
+        return
+    shared = stat.S_IMODE(folder.stat().st_mode) & 0o077
+    yield graded("kept", "data folder", State.WARNING if shared else State.OK, str(folder), f"Passwords lie there: chmod 700 {folder}")
+    key = folder / "secret.key"
+    if key.exists():
+        state = State.OK if key.stat().st_size == 32 else State.FAILURE
+        yield graded("kept", "secret.key", state, f"{key.stat().st_size} bytes", "It is damaged: restore it from a backup, or remove it.")
+
+
+def _database(folder: Path) -> Iterator[Finding]:
+    file = folder / "offhook.sqlite"
+    if not os.access(folder, os.X_OK) or not file.exists():
+        yield ok("kept", "database", "will be made at the first start")
+        return
+    try:
+        with closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=_SECONDS, isolation_level=None)
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")  # the lock that every change needs
+            (held,) = connection.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as why:
+        yield failure(
+            "kept", "database", f"{file} cannot be written ({why})", "See who has it open (fuser), whether the disk is full, and its owner."
+        )
+        return
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    known = {each.revision for each in script.walk_revisions()}
+    if held == script.get_current_head():
+        yield ok("kept", "database", f"can be written, its tables are this release's ({held})")
+    elif held in known:
+        yield ok(
+            "kept",
+            "database",
+            f"tables of an earlier release ({held}); the next start brings them up to date",
+            "Copy the file before that.",
+        )
+    else:
+        yield failure("kept", "database", f"was made by another release ({held})", "Start that release, or a later one.")
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    given = (settings.tls_certificate, settings.tls_key) if settings.tls_certificate and settings.tls_key else None
+    folder = CertificateFolder(settings.data_dir / "tls", (settings.address,), given)
+    if not os.access(settings.data_dir, os.X_OK) or not folder.server.exists():
+        yield ok("kept", "certificate", "will be made at the first start" if given is None else "will be taken up at the first start")
+        return
+    facts = folder.facts()
+    days = facts.days_left(now_utc())
+    state = State.FAILURE if days < 0 else State.WARNING if days < 14 else State.OK
+    remedy = "Start the system: it makes a new one." if facts.own else "Get a new one, then `./offhook certificates reload`."
+    yield graded("kept", "certificate", state, f"{days} days left, for {', '.join(facts.names)}", remedy)
+    if settings.address not in facts.names and facts.own:
+        yield warning("kept", "certificate", f"is not good for {settings.address}", "Start the system again: it makes one that is.")
+
+
+def _running(plan: SystemPlan | None, states: list[dict[str, Any]] | None) -> Iterator[Finding]:
+    if plan is None or states is None:
+        yield ok("running", "system", "does not run", "./run starts it; then ask the doctor again.")
+        return
+    for each in states:
+        detail = f"{each['state']}, process {each['pid']}, {each['restarts']} restarts"
+        state = State.FAILURE if each["state"] != "ready" else State.WARNING if each["restarts"] else State.OK
+        yield graded("running", each["name"], state, detail, f"See the end of {plan.folder / 'logs' / each['name']}.log.")
+    yield from _health(plan)
+    yield ok("running", "calls", "only calls show that calls work", "./offhook selftest places some.")
+
+
+def _health(plan: SystemPlan) -> Iterator[Finding]:
+    token = (plan.folder / "provider.token").read_text().strip()
+    with httpx.Client(trust_env=False, timeout=_SECONDS, headers={"Authorization": f"Bearer {token}"}, base_url=plan.api_url) as client:
+        for name, part in client.get("/healthz").json()["parts"].items():
+            state = State.OK if part["status"] == "ok" else State.FAILURE
+            yield graded("running", f"{name} answers", state, part["detail"], "docs/operate/health.md says what each part needs.")
+        registered = len(client.get("/api/v1/registrations").json()["registrations"])
+    yield ok("running", "registrar", f"{registered} telephones are registered")

@@ -1,0 +1,16 @@
+"""One running system that trusts the addresses 127.0.66.0/24, so that what comes from there is judged and not swallowed as a flood."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.calls.system import System, start_system
+from tests.hostile.peers import TRUSTED
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that is attacked."""
+    running = start_system(tmp_path_factory.mktemp("hostile") / "var", OFFHOOK_TRUSTED=f"{TRUSTED}.0/24")
+    yield running
+    assert running.stop() == 0, running.output.read_text()
