@@ -121,10 +121,11 @@ class Transferring:
             case Refuse(ending):
                 return self._failed(call, ending, event)
             case Attend(attendant):
-                # The system itself answers: nobody has to be waited for.
-                orders = [*self._let_go(call), StopSound(kept.id)]
+                # The system itself answers: nobody has to be waited for. Its voice comes before the sound of the one who asked goes: the
+                # media engine forgets the port of a leg that is joined with nobody.
+                let_go, removed = self._let_go(call)
                 call.within = call.enter(Meet(attendant, kept.id, codec))
-                return [*orders, *call.within.begin(call)]
+                return [*let_go, StopSound(kept.id), *call.within.begin(call), removed]
             case RingUser() | CallOut() as target:
                 self.stage = TransferStage.REACHING
                 self.bridge = Bridge(target, codec, self._failed, self._reached, kept.id)
@@ -138,14 +139,15 @@ class Transferring:
         asks = call.legs[self.asked.leg]
         return [] if asks.gone else [TellTransfer(asks.id, status, words, final)]
 
-    def _let_go(self, call: Call) -> list[Command]:
-        """The transfer has succeeded: he who asked is told so and leaves."""
+    def _let_go(self, call: Call) -> tuple[list[Command], Command]:
+        """The transfer has succeeded: he who asked is told so and leaves, and then his sound."""
         asks = self.asked.leg
         self.stage = TransferStage.OVER
-        return [*self._tell(call, 200, "OK", final=True), EndLeg(asks, TRANSFERRED), RemoveMedia(asks, self._kept(call).id)]
+        return [*self._tell(call, 200, "OK", final=True), EndLeg(asks, TRANSFERRED)], RemoveMedia(asks, self._kept(call).id)
 
     def _reached(self, call: Call, talk: Talk, event: Event) -> list[Command]:
-        return [*self._let_go(call), *talk.resume(call)]
+        let_go, removed = self._let_go(call)
+        return [*let_go, removed, *talk.resume(call)]
 
     def _failed(self, call: Call, ending: Ending, event: Event) -> list[Command]:
         self.stage = TransferStage.OVER
@@ -197,9 +199,9 @@ class Transferring:
         assert self.received is not None
         kept = self._kept(call)
         talk = Talk(kept.id, self.received, self.talk.codec_of(call, kept.id))
-        orders = self._let_go(call)
+        let_go, removed = self._let_go(call)
         call.within = talk
-        return [*orders, StopSound(kept.id), *talk.resume(call)]
+        return [*let_go, removed, StopSound(kept.id), *talk.resume(call)]
 
     def _not_moved(self, call: Call, event: LegReofferRefused | CommandFailed) -> list[Command]:
         if self.received is None or (isinstance(event, CommandFailed) and event.command not in (OfferMedia, ReofferLeg, AnswerMedia)):
