@@ -33,7 +33,7 @@ class EdgeSettings:
     switch_port: int
     """The switch's own UDP port on 127.0.0.1."""
     run_folder: Path
-    """Rendered configuration, pid file and control socket."""
+    """Rendered configuration and control socket."""
     database: Path
     """Kamailio's own SQLite file: what it loads at start, and the registrations it writes back."""
     secret: str
@@ -134,10 +134,6 @@ class EdgeSettings:
     @property
     def control_socket(self) -> Path:
         return self.run_folder / "kamailio.ctl"
-
-    @property
-    def pid_file(self) -> Path:
-        return self.run_folder / "kamailio.pid"
 
 
 def _require(text: str, reader: Callable[[str], object], name: str) -> None:
