@@ -15,6 +15,7 @@ RUN_PACKAGES=(
   python3-venv
   kamailio kamailio-sqlite-modules kamailio-tls-modules kamailio-json-modules kamailio-utils-modules kamailio-extra-modules
   rtpengine-daemon
+  redis-server # keeps rtpengine's calls when it dies
   asterisk-moh-opsound-wav # music on hold
 )
 TEST_PACKAGES=(sip-tester baresip-core sipsak sipvicious shellcheck)
@@ -24,6 +25,7 @@ UNITS=(
   kamailio:kamailio
   rtpengine-daemon:rtpengine-daemon
   rtpengine:rtpengine-daemon
+  redis-server:redis-server
 )
 
 say() { printf '%s\n' "$*" >&2; }

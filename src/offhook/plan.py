@@ -24,6 +24,9 @@ class SystemPlan:
     switch_port: int
     ng_port: int
     ng_tcp_port: int
+    media_memory_port: int
+    """Where rtpengine's calls are kept; 0: nowhere."""
+    media_memory_secret: str
     rtp_first: int
     rtp_last: int
     carrier_host: str

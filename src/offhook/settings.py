@@ -155,6 +155,9 @@ class Settings:
     )
     """Sound, UDP; four ports for a call of two. None: the first free block of 2,000 from 20000 up, so that two systems fit."""
 
+    media_memory: bool = field(default=True, metadata=_read_by(_one_of(yes=True, no=False), "yes or no"))
+    """Whether calls outlive rtpengine: a redis-server keeps them, in memory alone. It costs each call some 0.5 CPU ms."""
+
     sandbox: bool = field(default=True, metadata=_read_by(_one_of(yes=True, no=False), "yes or no"))
     """Two made-up organizations and a public network on this machine, to try everything at once; "no" starts empty."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from offhook.plan import SystemPlan, read_plan
-from offhook.wiring.engines import edge_settings, media_settings
+from offhook.wiring.engines import edge_settings, media_memory, media_settings
 from offhook.wiring.probe import stage_of
 from offhook.wiring.summary import summary_lines
 
@@ -26,6 +26,8 @@ PLAN = SystemPlan(
     switch_port=5072,
     ng_port=2223,
     ng_tcp_port=2224,
+    media_memory_port=2225,
+    media_memory_secret="forgetful",
     rtp_first=30000,
     rtp_last=30100,
     carrier_host="127.0.2.1",
@@ -61,7 +63,12 @@ def test_every_engine_is_told_its_own_ports() -> None:
     assert (edge.sip_port, edge.carrier_port, edge.inner_port, edge.switch_port) == (5060, 5070, 5071, 5072)
     assert (edge.sips_port, edge.address6, edge.ping, edge.new_calls_per_second) == (5061, "::1", "all", 200)
     assert edge.database == PLAN.edge_database and edge.run_folder == PLAN.run_folder
-    assert media == type(media)("127.0.0.1", 2223, 2224, 30000, 30100)
+    assert media == type(media)(
+        "127.0.0.1", 2223, 2224, 30000, 30100, address6=PLAN.address6, configuration=PLAN.run_folder / "rtpengine.conf"
+    )
+    memory = media_memory(PLAN)
+    assert memory and (memory.port, memory.password) == (2225, "forgetful")
+    assert media_memory(replace(PLAN, media_memory_port=0)) is None
 
 
 def test_without_a_sandbox_nobody_calls_in() -> None:

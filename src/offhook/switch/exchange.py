@@ -110,6 +110,10 @@ class Exchange:
             running.inbox.put_nowait(event)
         return running is not None
 
+    def tell(self, call: CallId, event: Event) -> None:
+        """Tell one call, if it lives."""
+        self._tell(call, event)
+
     def tell_all(self, event: Event) -> None:
         """Tell every call that lives, as far as it is concerned."""
         for running in self._running.values():

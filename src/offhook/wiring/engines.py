@@ -6,6 +6,7 @@ from typing import cast
 from offhook.engines.kamailio import directory as edge_directory
 from offhook.engines.kamailio.settings import EdgeSettings, Ping
 from offhook.engines.rtpengine.daemon import RtpEngineSettings
+from offhook.engines.rtpengine.memory import Memory
 from offhook.plan import SystemPlan
 from offhook.services.snapshot import EdgeFacts
 
@@ -34,7 +35,21 @@ def edge_settings(plan: SystemPlan) -> EdgeSettings:
 
 def media_settings(plan: SystemPlan) -> RtpEngineSettings:
     """What rtpengine is told."""
-    return RtpEngineSettings(plan.address, plan.ng_port, plan.ng_tcp_port, plan.rtp_first, plan.rtp_last)
+    memory = media_memory(plan)
+    return RtpEngineSettings(
+        plan.address,
+        plan.ng_port,
+        plan.ng_tcp_port,
+        plan.rtp_first,
+        plan.rtp_last,
+        address6=plan.address6,
+        configuration=memory.engine_file if memory else None,
+    )
+
+
+def media_memory(plan: SystemPlan) -> Memory | None:
+    """What keeps rtpengine's calls when it dies, None where it is switched off."""
+    return Memory(plan.run_folder, plan.media_memory_port, plan.media_memory_secret) if plan.media_memory_port else None
 
 
 def write_edge_directory(path: Path, facts: EdgeFacts) -> None:

@@ -16,6 +16,8 @@ from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.engines.kamailio.settings import EdgeMisconfigured
 from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.daemon import arguments as media_arguments
+from offhook.engines.rtpengine.memory import arguments as memory_arguments
+from offhook.engines.rtpengine.memory import write_configuration as write_memory_configuration
 from offhook.plan import SystemPlan
 from offhook.services.organizations import invite, list_organizations
 from offhook.services.ports.media import MediaAbsent
@@ -33,7 +35,7 @@ from offhook.supervisor.ports import RtpBlock, check_free, claim_rtp_block, free
 from offhook.supervisor.refusals import CannotStart
 from offhook.supervisor.supervisor import Supervisor
 from offhook.wiring.certificates import Certificates
-from offhook.wiring.engines import LOOPBACK, edge_settings, media_settings, write_edge_directory
+from offhook.wiring.engines import LOOPBACK, edge_settings, media_memory, media_settings, write_edge_directory
 from offhook.wiring.summary import summary_lines
 
 SANDBOX_HOST = "127.0.2.1"
@@ -90,6 +92,8 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
     certificates = Certificates(settings, plan, store, _tell)
     await certificates.bring_up_to_date()
     render.write_configuration(edge_settings(plan))
+    if memory := media_memory(plan):
+        write_memory_configuration(memory)
     supervisor = Supervisor(_children(plan, folder), _tell, hold=(folder.lock, *block.descriptors))
 
     async def states() -> list[Any]:
@@ -157,6 +161,8 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         switch_port=free("switch_port", LOOPBACK, "udp"),
         ng_port=free("ng_port", LOOPBACK, "udp"),
         ng_tcp_port=free("ng_tcp_port", LOOPBACK, "tcp"),
+        media_memory_port=free("media_memory_port", LOOPBACK, "tcp") if settings.media_memory else 0,
+        media_memory_secret=sha256(b"media memory" + folder.secret).hexdigest(),
         rtp_first=block.first,
         rtp_last=block.last,
         carrier_host=SANDBOX_HOST,
@@ -200,17 +206,23 @@ def _children(plan: SystemPlan, folder: DataFolder) -> list[Child]:
     def engine(name: str, command: list[str], ready: Callable[[], Awaitable[bool]], package: str) -> Child:
         return Child(name=name, arguments=tuple(command), log=folder.logs / f"{name}.log", ready=ready, package=package, ready_seconds=15)
 
-    async def web_ready() -> bool:
-        _, writer = await asyncio.open_connection(plan.address, plan.http_port)
-        writer.close()
-        return True
+    def listens(host: str, port: int) -> Callable[[], Awaitable[bool]]:
+        async def ready() -> bool:
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return True
+
+        return ready
+
+    memory = media_memory(plan)
 
     # Stopped in reverse order: the switch drains its calls first, while the engines still carry them and the pages still tell of them.
     return [
+        *([engine("redis", memory_arguments(memory), listens(LOOPBACK, memory.port), "redis-server")] if memory else []),
         engine("rtpengine", media_arguments(media_settings(plan)), media_ready, "rtpengine-daemon"),
         engine("kamailio", render.arguments(edge_settings(plan)), edge_ready, "kamailio"),
         *([ours("carrier", _answers_at(plan.carrier_desk, "ready"), 3.0)] if plan.sandbox else []),
-        ours("web", web_ready, 5.0),
+        ours("web", listens(plan.address, plan.http_port), 5.0),
         ours("switch", _answers_at(plan.switch_desk, "calls"), plan.drain_seconds + 5.0),
     ]
 

@@ -247,15 +247,6 @@ SYSTEM_FULL = Ending(
     "The system carried as many calls as it may.",
     "Raise OFFHOOK_MAX_CALLS if the machine has room (see the load figures), or add a machine. Emergency calls are never refused for this.",
 )
-MEDIA_LOST = Ending(
-    "media.lost",
-    500,
-    "Server Internal Error",
-    41,
-    Fault.OURS,
-    "The media engine died, and the call's sound with it.",
-    "The log of rtpengine says why it died. With redis-server installed calls outlive it.",
-)
 
 ANSWERED_ELSEWHERE = Ending("leg.answered_elsewhere", 200, "Call completed elsewhere", 26, Fault.NOBODY, "Another telephone took the call.")
 

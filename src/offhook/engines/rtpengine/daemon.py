@@ -1,6 +1,7 @@
 """How rtpengine is started: as a child in the foreground, root or not, told everything on the command line."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 BINARY = "rtpengine"
 
@@ -20,6 +21,10 @@ class RtpEngineSettings:
     port_min: int
     port_max: int
     advertised: str | None = None
+    address6: str | None = None
+    """The same in IPv6; None: none, and an IPv6 telephone is answered with IPv4."""
+    configuration: Path | None = None
+    """A file with what is secret (memory.py)."""
     control_address: str = "127.0.0.1"
     threads: int = 2
     media_threads: int = 1
@@ -31,13 +36,14 @@ def arguments(settings: RtpEngineSettings) -> list[str]:
     interface = f"{settings.address}!{settings.advertised}" if settings.advertised else settings.address
     return [
         BINARY,
-        "--config-file=none",  # Debian's /etc/rtpengine/rtpengine.conf would be read, and open its ports
+        f"--config-file={settings.configuration or 'none'}",  # Debian's /etc/rtpengine/rtpengine.conf would be read, and open its ports
         "--foreground",  # a child of the supervisor, which must see it end
         "--log-stderr",  # no syslog needed; the supervisor keeps the lines
         "--no-log-timestamps",  # the supervisor writes its own
         f"--log-level={settings.log_level}",  # 5: notices; 6 tells every SDP, 7 every packet
         "--table=-1",  # no kernel module: runs without root and in containers
         f"--interface={interface}",
+        *([f"--interface={settings.address6}"] if settings.address6 else []),
         f"--listen-ng={settings.control_address}:{settings.ng_port}",
         f"--listen-tcp-ng={settings.control_address}:{settings.ng_tcp_port}",
         "--dtmf-log-ng-tcp",  # digits are pushed to whoever holds a TCP ng connection

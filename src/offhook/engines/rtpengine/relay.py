@@ -1,6 +1,8 @@
 """rtpengine as the media engine of calls: one ng call-id a call, one tag a leg."""
 
+import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +145,31 @@ class RtpEngine:
         """What the engine holds; see Media.calls. Of more than MOST_LISTED some are left out."""
         listed = (await self.client.ask("list", {"limit": MOST_LISTED})).get("calls", ())
         return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
+
+    def carried(self) -> frozenset[CallId]:
+        """The calls whose sound was set up and not closed since."""
+        return frozenset(call for call, known in self._calls.items() if known.pairs)
+
+    async def times_asked(self) -> int:
+        """How often this very engine was asked this before: grows with each time, and begins anew with another engine."""
+        told = (await self.client.ask("statistics", {})).get("statistics")
+        control = told.get("controlstatistics") if isinstance(told, Mapping) else None
+        times = control.get("totalstatscount") if isinstance(control, Mapping) else None
+        if not isinstance(times, int):
+            raise MediaRefused("rtpengine does not tell how often it was asked: it is no version this was made for.")
+        return times
+
+    async def refused(self, seconds: float) -> None:
+        """Return as soon as the machine says that no engine listens, after `seconds` at the latest."""
+        self.client.refused.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.client.refused.wait()
+
+    async def forget_strangers(self) -> None:
+        """Free what the engine remembers of calls that ended while it or its memory was away."""
+        for call in await self.calls() - self._calls.keys():
+            await self._order("delete", CallId(call), {})
 
     async def figures(self, call: CallId) -> MediaFigures:
         """The figures up to now; empty when the engine does not know the call."""

@@ -24,7 +24,7 @@ _LONGEST_NUMBER = 20  # 64 bits have 19 digits and a sign
 _LONGEST_LENGTH = 8
 _DIGITS = frozenset(b"0123456789")
 _I, _L, _D, _E = b"ilde"
-_LARGELY_ANSWERED = frozenset({"delete", "list", "query"})
+_LARGELY_ANSWERED = frozenset({"delete", "list", "query", "statistics"})
 
 
 class WireWrong(Exception):
