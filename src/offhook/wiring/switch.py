@@ -5,12 +5,14 @@ import gc
 import logging
 import secrets
 import time
+from collections.abc import Iterator
 
 from offhook.domain.calls.ids import call_id
 from offhook.engines.kamailio.client import Edge
 from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.digits import DigitLine
 from offhook.engines.rtpengine.relay import RtpEngine
+from offhook.engines.rtpengine.watch import MediaWatch
 from offhook.engines.signalling.line import EdgeLine
 from offhook.engines.speech.prompts import Prompts
 from offhook.metrics import Figures
@@ -23,6 +25,7 @@ from offhook.switch.desk import open_desk
 from offhook.switch.exchange import Exchange
 from offhook.switch.executor import Executor
 from offhook.switch.journal import Journal
+from offhook.switch.media_deaths import MediaDeaths
 from offhook.switch.recovery import clear_up, say_goodbye
 from offhook.switch.watch import Watch
 from offhook.wiring.configuration import Configuration
@@ -31,6 +34,14 @@ from offhook.wiring.figures import switch_gauges
 from offhook.wiring.process import asked_to_stop, run_process
 
 log = logging.getLogger(__name__)
+
+
+def _tokens() -> Iterator[str]:
+    """Unguessable words of 64 bits, for ever. The kernel is asked for many at once: a question each was a twentieth of the CPU of a call."""
+    while True:
+        block = secrets.token_hex(8 * 256)
+        for start in range(0, len(block), 16):
+            yield block[start : start + 16]
 
 
 def _spare_the_old() -> None:
@@ -62,13 +73,15 @@ async def run_switch(plan: SystemPlan) -> None:
         deliver=exchange.deliver,
         observe=exchange.observe,
         new_call=lambda: call_id(time.time_ns() // 1_000_000, secrets.randbits(30)),
-        tokens=lambda: secrets.token_hex(8),
+        tokens=_tokens().__next__,
     )
     media = RtpEngine(ng)
     wired.append(Executor(line, media, edge, prompts, prompts, lambda: held.snapshot))
     digits = DigitLine(LOOPBACK, plan.ng_tcp_port, exchange.heard)
     tasks = [asyncio.create_task(digits.listen(), name="digits"), asyncio.create_task(held.look_again(), name="changes")]
     tasks.append(asyncio.create_task(watch.watch_loop(), name="lag of the loop"))
+    deaths = MediaDeaths(exchange, media)
+    tasks.append(asyncio.create_task(MediaWatch(media, deaths.restarted, deaths.absent).look(), name="life of rtpengine"))
     await line.open()
     say_goodbye(journal.left, line)
     tasks.append(asyncio.create_task(clear_up(journal.left, media, records, exchange.alive), name="recovery"))
