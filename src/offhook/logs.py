@@ -7,18 +7,25 @@ need not say which call it is.
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 
-_SUBJECT: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("subject", default=())
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_SUBJECT: ContextVar[Mapping[str, str]] = ContextVar("subject", default=_NOTHING)
 _STAMP = "_offhook_subject"
 
 
 def about(**subject: object) -> None:
     """From now on the lines of this task are about this; what is None is no longer named. Known names: call, leg, organization."""
-    held = dict(_SUBJECT.get()) | {name: str(value) for name, value in subject.items() if value is not None}
-    _SUBJECT.set(tuple((name, value) for name, value in held.items() if subject.get(name, value) is not None))
+    held = {**_SUBJECT.get()}
+    for name, value in subject.items():
+        if value is None:
+            held.pop(name, None)
+        else:
+            held[name] = str(value)
+    _SUBJECT.set(held)
 
 
 def _stamp(record: logging.LogRecord) -> bool:
@@ -27,8 +34,8 @@ def _stamp(record: logging.LogRecord) -> bool:
     return True
 
 
-def _subject(record: logging.LogRecord) -> Iterable[tuple[str, str]]:
-    return getattr(record, _STAMP, ())
+def _subject(record: logging.LogRecord) -> Mapping[str, str]:
+    return getattr(record, _STAMP, _NOTHING)
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -50,7 +57,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         message = record.getMessage()
-        subject = "".join(f" {name}={value}" for name, value in _subject(record) if f"{name}={value}" not in message)
+        subject = "".join(f" {name}={value}" for name, value in _subject(record).items() if f"{name}={value}" not in message)
         line = f"{_moment(record)} {record.levelname} {self._process} {record.name}{_visible(subject)}: {_visible(message)}"
         if record.exc_info:
             line += "".join(f"\n    {_visible(each)}" for each in self.formatException(record.exc_info).splitlines())

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def _tokens() -> Iterator[str]:
-    """Unguessable words of 64 bits, for ever. The kernel is asked for many at once: a question each was a twentieth of the CPU of a call."""
+    """Unguessable words of 64 bits, for ever. The kernel is asked for many at once: one question each cost a call 5 % of its CPU."""
     while True:
         block = secrets.token_hex(8 * 256)
         for start in range(0, len(block), 16):
