@@ -83,7 +83,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)  # ASCII alone: some readers take U+2028 for the end of a line
 
 
 def write_logs(process: str, level: str, form: str, handler: logging.Handler | None = None) -> None:

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from offhook.domain.errors import Unauthenticated
 from offhook.doors.api.access import Inside, bearer, must_be_provider
@@ -57,7 +58,7 @@ def _metric(family: Family) -> Metric:
     name, words, labels = family["name"], family["words"], family["labels"]
     if family["kind"] == "histogram":
         spread = HistogramMetricFamily(name, words, labels=labels)
-        bounds = [*(f"{bound:g}" for bound in family["bounds"]), "+Inf"]
+        bounds = [*(floatToGoString(bound) for bound in family["bounds"]), "+Inf"]
         for values, counts, total in family["rows"]:
             spread.add_metric(values, list(zip(bounds, accumulate(counts), strict=True)), total)
         return spread
