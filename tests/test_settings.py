@@ -26,12 +26,18 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         {
             "OFFHOOK_DATA_DIR": str(tmp_path),
             "OFFHOOK_ADDRESS": "192.0.2.7",
+            "OFFHOOK_ADDRESS6": "[2001:DB8::7]",
             "OFFHOOK_SIP_PORT": "5070",
+            "OFFHOOK_SIPS_PORT": "5443",
+            "OFFHOOK_TLS_CERTIFICATE": "/tls/full.pem",
+            "OFFHOOK_TLS_KEY": "/tls/key.pem",
+            "OFFHOOK_PING_PHONES": "ALL",
+            "OFFHOOK_NEW_CALLS_PER_SECOND": "250",
             "OFFHOOK_HTTP_PORT": "8081",
             "OFFHOOK_RTP_PORTS": "30000-30999",
             "OFFHOOK_SANDBOX": "no",
             "OFFHOOK_DRAIN_SECONDS": "0",
-            "OFFHOOK_TRUSTED": "192.0.2.1, 10.0.0.0/8",
+            "OFFHOOK_TRUSTED": "192.0.2.1, 10.0.0.0/8, fd00::/8",
             "OFFHOOK_LOG_LEVEL": "DEBUG",
             "OFFHOOK_LOG_FORMAT": "JSON",
             "OFFHOOK_METRICS_FROM": "192.0.2.9, 2001:db8::/32",
@@ -40,12 +46,18 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings == Settings(
         data_dir=tmp_path,
         address="192.0.2.7",
+        address6="2001:db8::7",
         sip_port=5070,
+        sips_port=5443,
+        tls_certificate=Path("/tls/full.pem"),
+        tls_key=Path("/tls/key.pem"),
+        ping_phones="all",
+        new_calls_per_second=250,
         http_port=8081,
         rtp_ports=PortRange(30000, 30999),
         sandbox=False,
         drain_seconds=0,
-        trusted=("192.0.2.1/32", "10.0.0.0/8"),
+        trusted=("192.0.2.1/32", "10.0.0.0/8", "fd00::/8"),
         log_level="debug",
         log_format="json",
         metrics_from=("192.0.2.9/32", "2001:db8::/32"),
@@ -84,6 +96,13 @@ def test_all_mistakes_are_told_at_once() -> None:
         ("OFFHOOK_ADDRESS", "0.0.0.0"),
         ("OFFHOOK_ADDRESS", "224.0.0.1"),
         ("OFFHOOK_ADDRESS", "::1"),
+        ("OFFHOOK_ADDRESS6", "127.0.0.1"),
+        ("OFFHOOK_ADDRESS6", "::"),
+        ("OFFHOOK_ADDRESS6", "fe80::1"),
+        ("OFFHOOK_ADDRESS6", "fd00::1%eth0"),
+        ("OFFHOOK_SIPS_PORT", "tls"),
+        ("OFFHOOK_PING_PHONES", "sometimes"),
+        ("OFFHOOK_NEW_CALLS_PER_SECOND", "0"),
         ("OFFHOOK_DRAIN_SECONDS", "forever"),
         ("OFFHOOK_TRUSTED", "10.0.0.1/8"),
         ("OFFHOOK_LOG_LEVEL", "loud"),
@@ -107,3 +126,23 @@ def test_what_the_command_line_reads_is_no_mistake() -> None:
 def test_ports_that_clash_with_each_other_are_mistakes() -> None:
     assert "OFFHOOK_SIP_PORT too" in mistakes_of(OFFHOOK_SIP_PORT="8080")[0]
     assert "within OFFHOOK_RTP_PORTS" in mistakes_of(OFFHOOK_RTP_PORTS="5000-5999")[0]
+    assert "OFFHOOK_SIP_PORT or OFFHOOK_HTTP_PORT too" in mistakes_of(OFFHOOK_SIPS_PORT="5060")[0]
+
+
+def test_the_port_for_tls_is_beside_that_of_sip() -> None:
+    assert (Settings().sips_port, read({"OFFHOOK_SIP_PORT": "5070"}).sips_port, read({"OFFHOOK_SIP_PORT": "65535"}).sips_port) == (
+        5061,
+        5071,
+        65534,
+    )
+
+
+@pytest.mark.parametrize("one, other", [("OFFHOOK_TLS_CERTIFICATE", "OFFHOOK_TLS_KEY"), ("OFFHOOK_TLS_KEY", "OFFHOOK_TLS_CERTIFICATE")])
+def test_certificate_and_key_are_given_together(one: str, other: str) -> None:
+    (told,) = mistakes_of(**{one: "/tls/file.pem"})
+    assert told.startswith(other) and one in told
+
+
+def test_an_address_for_ipv6_that_others_reach_is_off_loopback() -> None:
+    assert Settings(address6="::1").is_on_loopback
+    assert not Settings(address6="2001:db8::7").is_on_loopback

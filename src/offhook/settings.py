@@ -193,7 +193,8 @@ class Settings:
     """Who reads /metrics without the provider's token. The figures name nobody, but tell how busy and how well the system is."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sips_port", self.sips_port or self.sip_port + 1)
+        beside = self.sip_port + 1 if self.sip_port < _HIGHEST_PORT else self.sip_port - 1
+        object.__setattr__(self, "sips_port", self.sips_port or beside)
 
     @property
     def is_on_loopback(self) -> bool:

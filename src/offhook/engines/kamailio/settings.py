@@ -68,7 +68,7 @@ class EdgeSettings:
     contacts_per_user: int = 10
     shortest_registration_seconds: int = 60
     longest_registration_seconds: int = 3600
-    write_back_seconds: int = 1
+    write_back_seconds: int = 3
     """At most this much of the registrations is lost when Kamailio is killed."""
     ping: Ping = "nat"
     """Which telephones over UDP are asked by OPTIONS whether they are there: behind NAT, all, none."""
