@@ -164,9 +164,15 @@ def codecs(sdp: Sdp) -> tuple[Codec, ...]:
     audio = sdp.audio
     if audio is None:
         return ()
-    names = _attributes(audio.lines, "a=rtpmap:")
-    parameters = _attributes(audio.lines, "a=fmtp:")
-    found = (_codec(number, names, parameters) for text in dict.fromkeys(audio.formats) if (number := _number(text, 127)) is not None)
+    return _codecs(audio.formats, tuple(line for line in audio.lines if line.startswith(("a=rtpmap:", "a=fmtp:"))))
+
+
+@lru_cache(1024)
+def _codecs(formats: tuple[str, ...], lines: tuple[str, ...]) -> tuple[Codec, ...]:
+    # Telephones of one make say the same in every call.
+    names = _attributes(lines, "a=rtpmap:")
+    parameters = _attributes(lines, "a=fmtp:")
+    found = (_codec(number, names, parameters) for text in dict.fromkeys(formats) if (number := _number(text, 127)) is not None)
     return tuple(codec for codec in found if codec)
 
 
