@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from offhook import logs
 from offhook.domain.calls.call import Call
@@ -37,6 +38,7 @@ from offhook.domain.calls.findings import kind_of
 from offhook.domain.calls.ids import CallId, leg_id
 from offhook.domain.calls.leg import LegState
 from offhook.metrics import Figures, Labels
+from offhook.services.ports.records import Records, Trace
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,9 @@ class Watch:
         self._mos = spread("offhook_stream_mos", "Mean opinion score of a stream, as telephones reported it.", MOS)
         self._jitter = spread("offhook_stream_jitter_seconds", "Jitter of a stream, as telephones reported it.", JITTER_SECONDS)
         self._loss = spread("offhook_stream_loss_ratio", "Lost packets of a stream, as telephones reported it.", LOSS)
-        self._streams = add("offhook_streams_total", "Streams of answered calls that are over; whether a telephone reported on them.", "reported")
+        self._streams = add(
+            "offhook_streams_total", "Streams of answered calls that are over; whether a telephone reported on them.", "reported"
+        )
         self._findings = add("offhook_findings_total", "What was found wrong with the sound of calls.", "finding")
 
     def begins(self, call: Call) -> None:
@@ -138,6 +142,19 @@ class Watch:
             due = loop.time() + LOOP_SECONDS
             await asyncio.sleep(LOOP_SECONDS)
             self._loop.observe(max(0.0, loop.time() - due))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """services.ports.records.Records for calls that no task of ours served, such as those of a switch that died: they count too."""
+
+    records: Records
+    watch: Watch
+
+    def keep(self, cdr: Cdr, trace: Trace) -> None:
+        """See the port."""
+        self.watch.recorded(cdr)
+        self.records.keep(cdr, trace)
 
 
 def calls_up(calls: Iterable[Call]) -> dict[Labels, float]:

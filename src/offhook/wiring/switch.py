@@ -27,7 +27,7 @@ from offhook.switch.executor import Executor
 from offhook.switch.journal import Journal
 from offhook.switch.media_deaths import MediaDeaths
 from offhook.switch.recovery import clear_up, say_goodbye
-from offhook.switch.watch import Watch
+from offhook.switch.watch import Counted, Watch
 from offhook.wiring.configuration import Configuration
 from offhook.wiring.engines import LOOPBACK, edge_settings
 from offhook.wiring.figures import switch_gauges
@@ -84,7 +84,7 @@ async def run_switch(plan: SystemPlan) -> None:
     tasks.append(asyncio.create_task(MediaWatch(media, deaths.restarted, deaths.absent).look(), name="life of rtpengine"))
     await line.open()
     say_goodbye(journal.left, line)
-    tasks.append(asyncio.create_task(clear_up(journal.left, media, records, exchange.alive), name="recovery"))
+    tasks.append(asyncio.create_task(clear_up(journal.left, media, Counted(records, watch), exchange.alive), name="recovery"))
     desk = await open_desk(plan.switch_desk, exchange, held.refresh, watch.figures, lambda: records.lost)
     warmed = asyncio.create_task(_speak_ahead(prompts, held.snapshot), name="prompts")
     await asked_to_stop()

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from logging.handlers import RotatingFileHandler
 from typing import Any
 
 from offhook import intercom
@@ -18,6 +20,7 @@ from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.daemon import arguments as media_arguments
 from offhook.engines.rtpengine.memory import arguments as memory_arguments
 from offhook.engines.rtpengine.memory import write_configuration as write_memory_configuration
+from offhook.logs import write_logs
 from offhook.plan import SystemPlan
 from offhook.services.organizations import invite, list_organizations
 from offhook.services.ports.media import MediaAbsent
@@ -31,12 +34,15 @@ from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
 from offhook.supervisor.children import Child
 from offhook.supervisor.datafolder import DataFolder, prepare, write_json_atomically
+from offhook.supervisor.logfile import LIMIT_BYTES
 from offhook.supervisor.ports import RtpBlock, check_free, claim_rtp_block, free_port
 from offhook.supervisor.refusals import CannotStart
 from offhook.supervisor.supervisor import Supervisor
 from offhook.wiring.certificates import Certificates
 from offhook.wiring.engines import LOOPBACK, edge_settings, media_memory, media_settings, write_edge_directory
 from offhook.wiring.summary import summary_lines
+
+log = logging.getLogger(__name__)
 
 SANDBOX_HOST = "127.0.2.1"
 """The sandbox's public network has an address of its own, as a real carrier has; all of 127.0.0.0/8 is this machine's."""
@@ -58,6 +64,8 @@ def run() -> int:
 
 async def _run(settings: Settings) -> None:
     folder = prepare(settings.data_dir)
+    kept = RotatingFileHandler(folder.logs / "supervisor.log", maxBytes=LIMIT_BYTES, backupCount=1)
+    write_logs("supervisor", settings.log_level, settings.log_format, kept)
     try:
         check_free(settings.address, settings.sip_port, ("udp", "tcp"), "OFFHOOK_SIP_PORT")
         check_free(settings.address, settings.sips_port, ("tcp",), "OFFHOOK_SIPS_PORT")
@@ -71,6 +79,7 @@ async def _run(settings: Settings) -> None:
         finally:
             block.release()
     finally:
+        kept.close()
         folder.release()
 
 
@@ -89,12 +98,12 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
     (folder.path / "provider.token").write_text(provider_token(store, folder.secret) + "\n")
     write_json_atomically(plan.file, plan.values())
     write_edge_directory(plan.edge_database, load(store, plan.off_loopback).edge)
-    certificates = Certificates(settings, plan, store, _tell)
+    certificates = Certificates(settings, plan, store, _note)
     await certificates.bring_up_to_date()
     render.write_configuration(edge_settings(plan))
     if memory := media_memory(plan):
         write_memory_configuration(memory)
-    supervisor = Supervisor(_children(plan, folder), _tell, hold=(folder.lock, *block.descriptors))
+    supervisor = Supervisor(_children(plan, folder), _note, hold=(folder.lock, *block.descriptors))
 
     async def states() -> list[Any]:
         return list(supervisor.states())
@@ -260,6 +269,12 @@ def _sandbox_file(plan: SystemPlan, seeded: SandboxSummary) -> dict[str, Any]:
         edge_port=plan.edge_carrier_port,
         api_url=plan.api_url,
     )
+
+
+def _note(line: str) -> None:
+    """Tell it, and keep it. What `ready` tells is not kept: links and passwords are among it."""
+    log.info(line)
+    _tell(line)
 
 
 def _tell(line: str) -> None:

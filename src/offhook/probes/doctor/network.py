@@ -75,7 +75,7 @@ def _port(wanted: Wanted, kind: str, running: frozenset[int]) -> Finding:
     name = f"{kind.upper()} {wanted.port}"
     taken = _taken(wanted.host, wanted.port, kind)
     holders = _holders(wanted.port, kind) if taken else {}
-    told = ", ".join(f"{program} ({pid})" for pid, program in sorted(holders.items())) or "a program of another user"
+    told = ", ".join(f"{program} ({_processes(pids)})" for program, pids in holders.items()) or "a program of another user"
     if running:
         if not taken:
             return failure(AREA, name, f"nobody listens at {wanted.host}, though the system runs", "Look into its log, or start it again.")
@@ -100,8 +100,12 @@ def _taken(host: str, port: int, kind: str) -> bool:
     return False
 
 
-def _holders(port: int, kind: str) -> dict[int, str]:
-    """Process ids and names of who has a port open; only root sees other users'."""
+def _processes(pids: list[int]) -> str:
+    return f"process {pids[0]}" if len(pids) == 1 else f"process {min(pids)} and {len(pids) - 1} more"
+
+
+def _holders(port: int, kind: str) -> dict[str, list[int]]:
+    """Who has a port open, processes by program; only root sees other users'."""
     inodes = set()
     for table in _TABLES[kind]:
         path = Path("/proc/net") / table
@@ -109,11 +113,11 @@ def _holders(port: int, kind: str) -> dict[int, str]:
             fields = line.split()
             if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == _LISTENS[kind]:
                 inodes.add(f"socket:[{fields[9]}]")
-    found: dict[int, str] = {}
+    found: dict[str, list[int]] = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(str(descriptor.readlink()) in inodes for descriptor in (process / "fd").iterdir()):
-                found[int(process.name)] = (process / "comm").read_text().strip()
+                found.setdefault((process / "comm").read_text().strip(), []).append(int(process.name))
         except OSError:
             continue
     return found
