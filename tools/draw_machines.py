@@ -13,6 +13,8 @@ from typing import Any
 from offhook.domain.calls.call import CALL_MOVES, Stage
 from offhook.domain.calls.in_attendant import ATTENDANT_MOVES, AttendantStage
 from offhook.domain.calls.in_bridge import BRIDGE_MOVES, BridgeStage
+from offhook.domain.calls.in_talk import TALK_MOVES
+from offhook.domain.calls.in_transfer import TRANSFER_MOVES, TransferStage
 from offhook.domain.calls.leg import LEG_MOVES, LegState
 from offhook.sip.tables import MACHINES
 
@@ -74,6 +76,18 @@ def pages() -> dict[str, str]:
             "From `src/offhook/domain/calls/in_bridge.py`.",
             BridgeStage.FINDING.value,
             arrows_of(BRIDGE_MOVES, "over"),
+        ),
+        "talk.md": drawing(
+            "A call in which two talk",
+            "From `src/offhook/domain/calls/in_talk.py`.",
+            Stage.SERVED.value,
+            arrows_of(TALK_MOVES, "call ended"),
+        ),
+        "transfer.md": drawing(
+            "A call that is transferred",
+            "From `src/offhook/domain/calls/in_transfer.py`; while it rings, the bridge's table rules too.",
+            TransferStage.ROUTING.value,
+            arrows_of(TRANSFER_MOVES, "call ended"),
         ),
         "attendant.md": drawing(
             "A call with an attendant",

@@ -36,6 +36,10 @@ class SystemPlan:
     trusted: tuple[str, ...]
     ping_phones: str
     new_calls_per_second: int
+    most_calls: int
+    session_seconds: int
+    follows_redirects: bool
+    offers_srtp: bool
     log_level: str
     log_format: str
     metrics_from: tuple[str, ...]

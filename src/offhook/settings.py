@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _PREFIX = "OFFHOOK_"
+_SHORTEST_SESSION = 90  # RFC 4028 section 4
 _OF_THE_COMMAND_LINE = ("OFFHOOK_URL", "OFFHOOK_TOKEN")  # which system it speaks to; no business of a system that starts
 _PROJECT = Path(__file__).resolve().parents[2]
 _HIGHEST_PORT = 65535
@@ -111,6 +112,12 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _session(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and (text == "0" or _SHORTEST_SESSION <= int(text) <= 86_400)):
+        raise _Unreadable
+    return int(text)
+
+
 def _read_by(parse: Callable[[str], Any], right: str) -> dict[str, Any]:
     return {"parse": parse, "right": right}
 
@@ -176,6 +183,18 @@ class Settings:
 
     new_calls_per_second: int = field(default=400, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
     """More new calls are refused with 503 at once, emergency calls apart. Above what two cores carry (300), so that it only ends a rush."""
+
+    most_calls: int = field(default=2000, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
+    """More calls at once are refused with 503 and Retry-After, emergency calls apart."""
+
+    session_seconds: int = field(default=1800, metadata=_read_by(_session, f"0 (never) or whole seconds from {_SHORTEST_SESSION} to 86400"))
+    """How long a call may stand without a telephone showing that it still knows of it (RFC 4028); half of it is how often it is asked."""
+
+    redirects: str = field(default="follow", metadata=_read_by(_one_of(follow="follow", refuse="refuse"), "follow or refuse"))
+    """Whether a telephone may send its callers on (302), at its owner's expense and with his rights, or only refuses them by that."""
+
+    srtp: str = field(default="offered", metadata=_read_by(_one_of(offered="offered", off="off"), "offered or off"))
+    """Whether telephones that signal over TLS are called with encrypted sound, and without it if they cannot."""
 
     log_level: str = field(
         default="info",

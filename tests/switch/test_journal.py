@@ -16,6 +16,7 @@ from offhook.domain.calls.entering import enter
 from offhook.domain.calls.events import Moment
 from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.calls.leg import Leg, LegState
+from offhook.domain.calls.sides import Side
 from offhook.switch import journal as journals
 from offhook.switch.journal import Journal, Left, read_journal
 from tests.switch.office import ANSWER, Office, eventually
@@ -34,7 +35,7 @@ def an_answered_call(number: int) -> Call:
     """A call of two legs that talk."""
     call = Call(CallId(f"call{number:05}"), enter, started=Moment(1e9, 100.0), answered=Moment(1e9 + 5, 105.0), connected="ben")
     for leg in (leg_id(call.id, 0), leg_id(call.id, 1)):
-        call.legs[leg] = Leg(leg, leg, LegState.UP)
+        call.legs[leg] = Leg(leg, Side(leg), LegState.UP)
     return call
 
 

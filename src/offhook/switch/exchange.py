@@ -13,9 +13,11 @@ from offhook.domain.calls.commands import (
     Command,
     EndLeg,
     GiveLeg,
+    Play,
     RecordCall,
     RefuseYield,
     StartTimer,
+    StopSound,
     StopTimer,
     TurnYield,
 )
@@ -68,6 +70,7 @@ class _Running:
     timers: Timers
     story: Story = field(default_factory=Story)
     figures: MediaFigures = field(default_factory=MediaFigures)
+    playing: dict[LegId, asyncio.Task[None]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
 
@@ -239,13 +242,31 @@ class Exchange:
             case AskYield() | GiveLeg() | TurnYield() | RefuseYield():
                 running.story.happened(now().wall, command)
                 await self._between(running.call, command)
+            case Play(leg):
+                # A sound may have to be made first, which takes seconds: a call must hear its telephones meanwhile.
+                self._hush(running, leg)
+                running.playing[leg] = asyncio.get_running_loop().create_task(self._carry_out(running, command), name=f"sound {leg}")
             case _:
-                running.story.happened(now().wall, command)
-                began = time.monotonic()
-                answer = await self._executor().run(running.call.id, command)
-                self._watch.obeyed(running.call, command, began, answer)
-                if answer is not None:
-                    running.inbox.put_nowait(answer)
+                if isinstance(command, StopSound):
+                    self._hush(running, command.leg)
+                elif isinstance(command, CloseMedia):
+                    for leg in tuple(running.playing):
+                        self._hush(running, leg)
+                await self._carry_out(running, command)
+
+    def _hush(self, running: _Running, leg: LegId) -> None:
+        """Forget a sound that is still being made; what plays already is stopped by whoever wants it stopped."""
+        making = running.playing.pop(leg, None)
+        if making is not None:
+            making.cancel()
+
+    async def _carry_out(self, running: _Running, command: Command) -> None:
+        running.story.happened(now().wall, command)
+        began = time.monotonic()
+        answer = await self._executor().run(running.call.id, command)
+        self._watch.obeyed(running.call, command, began, answer)
+        if answer is not None:
+            running.inbox.put_nowait(answer)
 
     async def _between(self, call: Call, command: AskYield | GiveLeg | TurnYield | RefuseYield) -> None:
         """What one call has to say to another."""

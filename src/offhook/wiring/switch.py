@@ -19,6 +19,7 @@ from offhook.metrics import Figures
 from offhook.plan import SystemPlan
 from offhook.services.snapshot import Snapshot
 from offhook.sip.addresses import Address
+from offhook.sip.session_timers import SessionTimers
 from offhook.store.engine import open_engine
 from offhook.store.records import RecordsWriter
 from offhook.switch.desk import open_desk
@@ -65,7 +66,7 @@ async def run_switch(plan: SystemPlan) -> None:
     journal = Journal(plan.folder / "calls.journal", lambda leg: line.remembered(leg))
     records = RecordsWriter(engine, spool=plan.folder / "records.spool", on_kept=journal.settled)
     watch = Watch(Figures())
-    exchange = Exchange(lambda: wired[0], records, watch, journal=journal)
+    exchange = Exchange(lambda: wired[0], records, watch, journal=journal, most_calls=plan.most_calls)
     switch_gauges(watch.figures, exchange, records)
     line = EdgeLine(
         local=Address(LOOPBACK, plan.switch_port),
@@ -74,9 +75,11 @@ async def run_switch(plan: SystemPlan) -> None:
         observe=exchange.observe,
         new_call=lambda: call_id(time.time_ns() // 1_000_000, secrets.randbits(30)),
         tokens=_tokens().__next__,
+        follows_redirects=plan.follows_redirects,
+        session_timers=SessionTimers(plan.session_seconds) if plan.session_seconds else None,
     )
     media = RtpEngine(ng)
-    wired.append(Executor(line, media, edge, prompts, prompts, lambda: held.snapshot))
+    wired.append(Executor(line, media, edge, prompts, prompts, lambda: held.snapshot, plan.offers_srtp))
     digits = DigitLine(LOOPBACK, plan.ng_tcp_port, exchange.heard)
     tasks = [asyncio.create_task(digits.listen(), name="digits"), asyncio.create_task(held.look_again(), name="changes")]
     tasks.append(asyncio.create_task(watch.watch_loop(), name="lag of the loop"))
@@ -100,7 +103,14 @@ async def run_switch(plan: SystemPlan) -> None:
 
 
 async def _speak_ahead(prompts: Prompts, snapshot: Snapshot) -> None:
-    """Make the greetings before the first caller waits for them."""
+    """Make what is heard before the first caller waits for it: music, ringing tones and greetings."""
+    for codec in ("PCMU", "PCMA"):
+        try:
+            await prompts.music(codec)
+            for country in sorted({organization.country for organization in snapshot.organizations.values()}):
+                await prompts.ringback(country, codec)
+        except Exception as why:
+            log.warning("music and ringing tones cannot be made: %s", why)
     for organization in snapshot.organizations.values():
         for attendant in organization.attendants.values():
             try:

@@ -57,9 +57,11 @@ from offhook.sip.facts import (
     ReofferRefused,
     RequestReceived,
     Send,
+    SessionExpired,
     SessionId,
 )
 from offhook.sip.notes import DialogNote
+from offhook.sip.session_timers import SessionTimers
 from offhook.sip.writing import ALLOW, Headers
 
 log = logging.getLogger(__name__)
@@ -93,11 +95,12 @@ class EdgeLine(asyncio.DatagramProtocol):
         new_call: Callable[[], CallId],
         tokens: Callable[[], str],
         follows_redirects: bool = True,
+        session_timers: SessionTimers | None = None,
     ) -> None:
         """`follows_redirects`: where a telephone sends its callers (3xx) is told; else it has only refused."""
         self._follows_redirects = follows_redirects
         self._edge, self._local, self._deliver, self._observe, self._new_call = edge, local, deliver, observe, new_call
-        self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch")
+        self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch", session_timers=session_timers)
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
         self._dialogues: dict[LegId, _Dialogue] = {}
         self._legs: dict[SessionId, LegId] = {}
@@ -220,6 +223,10 @@ class EdgeLine(asyncio.DatagramProtocol):
                 if not dialogue.ending:
                     # The agent hung up by itself, because the other side no longer knew of the call (RFC 3261 section 12.2.1.2).
                     self._deliver(LegLost(now, leg, "it no longer knew of the call"))
+            case SessionExpired(words=words):
+                # The agent says BYE; the leg is over when that is answered.
+                dialogue.ending = True
+                self._deliver(LegLost(now, leg, words))
             case ReofferReceived(sdp=None):
                 self._deliver(LegReofferAsked(now, leg))
             case ReofferReceived(sdp=str(sdp)):
