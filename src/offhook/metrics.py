@@ -40,11 +40,14 @@ class Histogram:
         self.bounds = bounds
         self._rows: dict[Labels, tuple[list[int], list[float]]] = {}
 
+    def prepare(self, *labels: str) -> tuple[list[int], list[float]]:
+        """Tell these label values from now on, though nothing was sorted in yet."""
+        row = self._rows[labels] = ([0] * (len(self.bounds) + 1), [0.0])
+        return row
+
     def observe(self, value: float, *labels: str) -> None:
         """Sort a value in. Its bucket is the first whose bound it does not exceed."""
-        row = self._rows.get(labels)
-        if row is None:
-            row = self._rows[labels] = ([0] * (len(self.bounds) + 1), [0.0])
+        row = self._rows.get(labels) or self.prepare(*labels)
         row[0][bisect_left(self.bounds, value)] += 1
         row[1][0] += value
 
@@ -77,12 +80,16 @@ class Figures:
         if not name.endswith("_total"):
             raise ValueError(f"{name}: what only grows is named ..._total")
         counter = Counter()
+        if not labels:  # from zero: a rate cannot see the first of what was not there before
+            counter.add(by=0)
         self._add(name, words, labels, counter)
         return counter
 
     def histogram(self, name: str, words: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
         """A histogram with these upper bounds, ascending."""
         histogram = Histogram(bounds)
+        if not labels:
+            histogram.prepare()
         self._add(name, words, labels, histogram)
         return histogram
 

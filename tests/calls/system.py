@@ -54,10 +54,24 @@ class System:
         """What sandbox.json says of one organization."""
         return next(each for each in (self.sandbox, *self.sandbox["others"]) if each["sip"]["domain"] == domain)
 
-    def phone(self, username: str, domain: str = "lumen.test", *, policy: Policy = RINGS, transport: str = "udp", **details: Any) -> Phone:
-        """A telephone of a user of the sandbox, not yet registered."""
+    def phone(
+        self,
+        username: str,
+        domain: str = "lumen.test",
+        *,
+        policy: Policy = RINGS,
+        transport: str = "udp",
+        ipv6: bool = False,
+        **details: Any,
+    ) -> Phone:
+        """A telephone of a user of the sandbox, not yet registered. Over TLS it trusts the system's own authority alone."""
         user = next(each for each in self.organization(domain)["sip"]["users"] if each["username"] == username)
-        account = Account(username, domain, self.edge._replace(transport=transport), details.pop("password", user["password"]))
+        edge = Address("::1" if ipv6 else self.edge.host, self.plan.sips_port if transport == "tls" else self.edge.port, transport)
+        account = Account(username, domain, edge, details.pop("password", user["password"]))
+        if transport == "tls":
+            details.setdefault("authority", self.plan.tls_folder / "authority.pem")
+        if ipv6:
+            details.setdefault("host", "::1")
         return Phone(username, account=account, policy=policy, transport=transport, **details)
 
     def api(self, method: str, path: str, domain: str = "lumen.test", **details: Any) -> httpx.Response:

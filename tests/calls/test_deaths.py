@@ -150,7 +150,7 @@ def _processes_of(system: System, groups: tuple[int, ...]) -> list[str]:
 async def test_nothing_is_left_of_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     system = start_system(tmp_path / "var")
     groups = tuple(system.pids().values())
-    assert len(groups) == 5
+    assert len(groups) == 6
     for name in ("kamailio", "switch", "web", "carrier"):
         assert any(name in words for words in _processes_of(system, ())), name
     async with registered(system.phone("anna"), system.phone("ben")) as (anna, ben):

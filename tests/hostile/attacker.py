@@ -47,20 +47,25 @@ BEAT_SECONDS = 0.02
 
 @dataclass(slots=True)
 class Dialog:
-    """What is known of a dialog of ours; as_called: the others called."""
+    """A dialog of ours: the answer that made it, which a later request must agree with letter by letter, mutated as it may be."""
 
-    call: str
-    uri: str
-    to: str
-    routes: list[str]
+    answer: bytes
     cseq: int = 1
-    up: bool = False
+
+    @property
+    def call(self) -> str:
+        return first(self.answer, "Call-ID")
 
 
 def values(data: bytes, name: str) -> list[str]:
     """The values of a header."""
     text = data.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
     return re.findall(rf"(?mi)^{name} *: *(.*?)\r?$", text)
+
+
+def first(data: bytes, name: str) -> str:
+    """The first value of a header, "" without one."""
+    return next(iter(values(data, name)), "")
 
 
 class Attacker(Peer):
@@ -72,6 +77,7 @@ class Attacker(Peer):
         self.mutator = Mutator(self.random)
         self.corpus = [case.data for case in cases("sip")]
         self.dialogs: dict[str, Dialog] = {}
+        self.known: dict[str, Dialog] = {}
         self.sent = self.count = 0
         self.decent = False
 
@@ -112,9 +118,9 @@ class Attacker(Peer):
     def _further(self, dialog: Dialog) -> bytes:
         methods, weights = zip(*WITHIN, strict=True)
         method = self.random.choices(methods, weights)[0]
-        more, body = list(dialog.routes), ""
+        more, body = list[str](), ""
         if method in ("INVITE", "UPDATE"):
-            more, body = [*more, KIND], SDP
+            more, body = [KIND], SDP
         elif method == "INFO":
             more, body = (
                 [*more, "Content-Type: application/dtmf-relay"],
@@ -133,12 +139,22 @@ class Attacker(Peer):
             dialog.cseq += 1
         if method == "BYE":
             self.dialogs.pop(dialog.call, None)
-        of = "INVITE" if method == "CANCEL" else ""
-        return plain(method, dialog.uri, self, dialog.call, *more, cseq=dialog.cseq, to=dialog.to, body=body, of=of)
+        return self._within(dialog, method, *more, body=body)
+
+    def _within(self, dialog: Dialog, method: str, *more: str, body: str = "") -> bytes:
+        uri, to, routes = within(dialog.answer)
+        branch = f"z9hG4bK{self.random.getrandbits(60)}"
+        if method == "CANCEL":
+            branch = first(dialog.answer, "Via").partition("branch=")[2].partition(";")[0]
+        host, port = self.address
+        lines = [f"{method} {uri} SIP/2.0", f"Via: SIP/2.0/UDP {host}:{port};rport;branch={branch}", "Max-Forwards: 70"]
+        lines += [f"From: {first(dialog.answer, 'From')}", f"To: {to}", f"Call-ID: {dialog.call}", f"CSeq: {dialog.cseq} {method}"]
+        lines += [f"Contact: <sip:anna@{host}:{port}>", *routes, *more, f"Content-Length: {len(body)}"]
+        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
     def _bye(self, dialog: Dialog) -> bytes:
         dialog.cseq += 1
-        return plain("BYE", dialog.uri, self, dialog.call, *dialog.routes, cseq=dialog.cseq, to=dialog.to)
+        return self._within(dialog, "BYE")
 
     # -- what it hears
 
@@ -154,24 +170,28 @@ class Attacker(Peer):
             self._asked(data)
 
     def _answered(self, data: bytes) -> None:
-        status, cseq = int(data[8:11]), (values(data, "CSeq") or ["0 X"])[0]
+        status, cseq = int(data[8:11]), first(data, "CSeq") or "0 X"
         for name, kind in (("WWW-Authenticate", "REGISTER"), ("Proxy-Authenticate", "INVITE")):
             if told := values(data, name):
                 self.challenge[kind] = told[0]
         if not cseq.endswith(" INVITE") or status < 180:
             return
-        call = (values(data, "Call-ID") or [""])[0].removesuffix(f"-{self.address[0]}")
-        uri, to, routes = within(data)
-        number = int(cseq.split()[0]) if cseq.split()[0].isdigit() else 1
-        if status >= 200 and (self.decent or self.random.random() < 0.8):
-            known = routes if status < 300 else []
-            self.send(plain("ACK", uri or f"sip:104@{self.domain}", self, call, *known, cseq=number, to=to, of="" if known else "INVITE"))
-        if status < 300 and uri and to:
-            known_dialog = self.dialogs.setdefault(call, Dialog(call, uri, to, routes, number))
-            known_dialog.cseq = max(known_dialog.cseq, number)
-            known_dialog.up |= status >= 200
-        elif status >= 300:
-            self.dialogs.pop(call, None)
+        dialog = Dialog(data, int(cseq.split()[0]) if cseq.split()[0].isdigit() else 1)
+        if status >= 300:
+            self.dialogs.pop(dialog.call, None)
+            self.send(self._refusal_heard(data))
+            return
+        known = self.dialogs.setdefault(dialog.call, dialog)
+        known.cseq = max(known.cseq, dialog.cseq)
+        if status >= 200:
+            self.known.setdefault(dialog.call, dialog)
+            if self.decent or self.random.random() < 0.8:
+                self.send(self._within(dialog, "ACK"))
+
+    def _refusal_heard(self, data: bytes) -> bytes:
+        lines = [f"ACK sip:104@{self.domain} SIP/2.0", *(f"{name}: {first(data, name)}" for name in ("Via", "From", "To", "Call-ID"))]
+        lines += [f"CSeq: {first(data, 'CSeq').partition(' ')[0]} ACK", "Max-Forwards: 70", "Content-Length: 0"]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def _asked(self, data: bytes) -> None:
         """A request of the switch: the telephone's side of a call, badly played."""
@@ -243,8 +263,11 @@ class Attacker(Peer):
     async def leave(self) -> None:
         """Hang up all that is known, and take the registration back."""
         self.decent = True
-        for dialog in list(self.dialogs.values()):
+        for number, dialog in enumerate([*self.dialogs.values(), *self.known.values()]):
+            dialog.cseq += 1000
             self.send(self._bye(dialog))
+            if number % 10 == 0:
+                await asyncio.sleep(BEAT_SECONDS)
         self.dialogs.clear()
         await self.register(0)
 

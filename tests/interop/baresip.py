@@ -58,7 +58,7 @@ class Baresip(Softphone):
             f";answermode=manual;regint=600;audio_codecs=PCMU,PCMA{secure}\n"
         )
         (self.folder / "contacts").touch()
-        await self.run(_PROGRAM, "-f", str(self.folder), "-v")
+        await self.run(_PROGRAM, "-f", str(self.folder), "-v", "-s")
 
     async def registered(self) -> None:
         await self.prints("200 OK", "that it is registered")

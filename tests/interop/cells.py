@@ -1,8 +1,7 @@
 """The rows of the interop table: what a softphone and our two telephones do together, and what must be heard and seen of it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from offhook.phones.calls import PhoneCall
@@ -256,10 +255,11 @@ CELLS: Mapping[str, Cell] = {
 }
 
 
-def line_of(system: System, transport: str, authority: Path | None) -> Line:
-    """Ben's account, over a transport."""
+def line_of(system: System, transport: str) -> Line:
+    """Ben's account, over a transport; with TLS the client is told which authority to trust."""
     user = next(each for each in system.sandbox["sip"]["users"] if each["username"] == "ben")
-    edge = system.edge._replace(transport=transport)
-    if transport == "tls":
-        edge = edge._replace(port=int(system.sandbox["sip"]["tls_port"]))
-    return Line("ben", user["password"], str(system.sandbox["sip"]["domain"]), edge, authority)
+    plan, edge = system.plan, system.edge._replace(transport=transport)
+    line = Line("ben", user["password"], str(system.sandbox["sip"]["domain"]), edge)
+    if transport != "tls":
+        return line
+    return replace(line, edge=edge._replace(port=plan.sips_port), authority=plan.tls_folder / "authority.pem")

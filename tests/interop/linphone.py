@@ -17,6 +17,7 @@ class Linphone(Softphone):
 
     name: ClassVar[str] = "linphone"
     lacks: ClassVar[Mapping[str, str]] = {}
+    _calls = 0
 
     @classmethod
     def version(cls) -> str:
@@ -30,11 +31,18 @@ class Linphone(Softphone):
         (self.folder / ".local" / "share" / "linphone").mkdir(parents=True)  # without it linphonec never registers, and says nothing
         (self.folder / "linphonerc").write_text(self._configuration())
         await self.run(_PROGRAM, "-c", "linphonerc", "-S", "-d", "6", "-l", "linphone.log", environment={"HOME": str(self.folder)})
-        for line in ("soundcard use files", f"play {self.folder}/says.wav", f"record {self.folder}/heard.wav"):
+        for line in ("soundcard use files", f"play {self.folder}/says.wav"):
             await self.types(line)
+
+    async def _records(self) -> None:
+        """A file for each call: the second into the same file is not always written."""
+        self._calls += 1
+        await self.types(f"record {self.folder}/heard-{self._calls}.wav")
 
     def _configuration(self) -> str:
         line, wish, transport = self.line, self.wish, self.line.edge.transport
+        # Its TLS looks for a name in the certificate, never for an address.
+        outbound = line.outbound.replace(line.edge.host, "localhost") if transport == "tls" else line.outbound
         port, media = free_pair(), free_pair()
         ports = {"udp": -2, "tcp": -2, "tls": -2} | {transport: port}  # -2: a random one, 0: not at all
         sip = [f"sip_{'tls_' if kind == 'tls' else 'tcp_' if kind == 'tcp' else ''}port={number}" for kind, number in ports.items()]
@@ -47,7 +55,7 @@ class Linphone(Softphone):
             sip += ["session_expires_refresher_value=1"]
         if wish.reliable:
             sip += ["100rel_support_level=2"]
-        proxy = [f"reg_proxy=<{line.outbound}>", f"reg_route=<{line.outbound};lr>", "reg_expires=600"]
+        proxy = [f"reg_proxy=<{outbound}>", f"reg_route=<{outbound};lr>", "reg_expires=600"]
         proxy += [f"reg_identity=sip:{line.username}@{line.domain}", "reg_sendregister=1", "publish=0", "quality_reporting_enabled=0"]
         account = [f"username={line.username}", f"passwd={line.password}", f"realm={line.domain}", f"domain={line.domain}", "algorithm=MD5"]
         parts = {"sip": sip, "proxy_0": proxy, "auth_info_0": account, "rtp": [f"audio_rtp_port={media}", "video_rtp_port=-1"]}
@@ -65,10 +73,12 @@ class Linphone(Softphone):
         await self.prints(r"to \[LinphoneRegistrationOk\]", "that it is registered")
 
     async def dials(self, number: str) -> None:
+        await self._records()
         await self.types(f"call sip:{number}@{self.line.domain}")
 
     async def answers(self) -> None:
         await self.prints("CallIncomingReceived", "a call that comes")
+        await self._records()
         await self.types("answer")
 
     async def hangs_up(self) -> None:

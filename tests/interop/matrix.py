@@ -45,8 +45,7 @@ class Outcome:
 
 async def play(system: System, kind: type[Client], cell: Cell, folder: Path) -> None:
     """Play one cell; returns if it passed. Raises what went wrong."""
-    authority = system.folder / "certificates" / "authority.pem" if cell.transport == "tls" else None
-    client = kind(folder, line_of(system, cell.transport, authority), cell.wish)
+    client = kind(folder, line_of(system, cell.transport), cell.wish)
     async with AsyncExitStack() as stack:
         anna, chloe = await stack.enter_async_context(registered(system.phone("anna"), system.phone("chloe")))
         stack.push_async_callback(client.stop)
@@ -66,8 +65,18 @@ async def outcome(system: System, kind: type[Client], cell: Cell, folder: Path) 
             await play(system, kind, cell, folder)
     except Exception as reason:
         (folder / "failed.txt").write_text(traceback.format_exc())
+        (folder / "calls.txt").write_text(await asyncio.to_thread(_calls, system))
         return Outcome(FAIL, f"{type(reason).__name__}: {reason}".splitlines()[0][:200], round(time.monotonic() - began, 1))
     return Outcome(PASS, kind.remarks.get(cell.name, ""), round(time.monotonic() - began, 1))
+
+
+def _calls(system: System) -> str:
+    """The messages of the last three calls, for whoever looks into a failure."""
+    found = ""
+    for call in system.api("GET", "/calls?limit=3").json()["calls"]:
+        told = system.api("GET", f"/calls/{call['call']}").json()["explanation"]
+        found += f"---- {told['state']}\n\n" + "\n".join(message["text"] for message in told["messages"])
+    return found
 
 
 def missing() -> list[str]:

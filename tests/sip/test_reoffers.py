@@ -157,3 +157,14 @@ def test_a_cancelled_reoffer_is_told_and_cannot_be_accepted_any_more() -> None:
     assert line.anna.the(ReofferRefused).status == 487
     with pytest.raises(SessionRefuses):
         line.ben.does("accept_reoffer", session, sdp=ANSWER)
+
+
+def test_a_reoffer_that_only_ever_gets_100_is_given_up() -> None:
+    agent = an_agent()
+    session, _ = answered(agent)
+    reinvite = sent(agent.reoffer(session, sdp=OFFER, now=1.0))[0]
+    agent.receive(response(reinvite, 100, to_tag=""), PEER, 1.1)
+    agent.receive(response(reinvite, 100, to_tag=""), PEER, 20.0)
+    outputs = agent.tick(33.2)
+    assert told(outputs, ReofferRefused) == [ReofferRefused(session, 408)]
+    assert [data.split()[0] for data in sent(outputs)] == [b"BYE"]

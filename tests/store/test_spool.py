@@ -2,6 +2,7 @@
 
 import logging
 import random
+import resource
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -154,6 +155,19 @@ def test_a_spool_that_is_full_keeps_nothing_of_what_it_refused_and_memory_takes_
     assert small.oldest(5)[0] == [{"a": "x" * 1000}]
     small.taken(small.oldest(5)[1])
     assert not spool.exists()
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size, kept_rows in ((0, []), (100, [{"a": "x"}])):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+        try:
+            if size:
+                small.add([{"a": "x"}])
+            with pytest.raises(SpoolFull):
+                small.add([{"b": "y" * 1000}])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        assert (small.oldest(5)[0] if small.waits else []) == kept_rows
+        assert spool.exists() == bool(size)
+    spool.unlink()
     spool.mkdir()  # no file can be made of it
     desk = sit_down()
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as locker:

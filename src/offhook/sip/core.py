@@ -216,6 +216,11 @@ class Core:
         transaction.acks[to_tag] = data, dialog.to
         self.say(data, dialog.to, transaction.session_id)
 
+    def expect_soon(self, transaction: ClientTransaction) -> None:
+        """A re-INVITE that got a 1xx is not waited for longer than one that got nothing: nobody has to come to this telephone."""
+        if not transaction.alarms:
+            self.walker.give_up_later(transaction)
+
     def withhold_ack(self, session: Session, transaction: ClientTransaction, to_tag: str) -> None:
         """The 2xx made an offer: its ACK waits until release_ack() brings our answer."""
         transaction.acks[to_tag] = None

@@ -142,7 +142,10 @@ class Refreshing:
     def over(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
         """The answer to a refresh of ours, or its silence."""
         session = transaction.session
-        if session is None or status < 200:
+        if session is None:
+            return
+        if status < 200:
+            self._core.expect_soon(transaction)
             return
         invite = transaction.outline.method == "INVITE"
         if status < 300:

@@ -105,9 +105,11 @@ class Reoffers:
     def over(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
         """The answer to a re-INVITE or UPDATE of ours, or its silence."""
         session = transaction.session
-        if session is None or session.dialog is None or status < 200:
+        if session is None or session.dialog is None:
             return
-        if status >= 300:
+        if status < 200:
+            self._core.expect_soon(transaction)
+        elif status >= 300:
             self._refused(session, transaction, status)
         elif envelope is not None and envelope.to_tag == session.dialog.key[2]:
             if envelope.to_tag in transaction.acks:

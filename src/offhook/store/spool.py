@@ -62,7 +62,10 @@ class Spool:
                 raise OSError(f"only {written} of {len(data)} octets could be written")
             os.fsync(descriptor)
         except OSError as why:
-            os.ftruncate(descriptor, size)
+            if size:
+                os.ftruncate(descriptor, size)
+            else:
+                self._file.unlink(missing_ok=True)
             raise SpoolFull(f"{self._file} cannot be written ({why.strerror or why})") from why
 
     def oldest(self, count: int) -> tuple[list[Row], int]:

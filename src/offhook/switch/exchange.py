@@ -45,7 +45,7 @@ from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Records, Trace
 from offhook.switch.executor import Executor, now
 from offhook.switch.journal import Journal
-from offhook.switch.timers import Timers
+from offhook.switch.timers import Timers, on_the_beat
 from offhook.switch.trace import Story
 from offhook.switch.watch import Watch
 
@@ -183,7 +183,7 @@ class Exchange:
                 await self._step(running, await running.inbox.get())
                 if self._journal is not None:
                     self._journal.follow(call)
-            await asyncio.sleep(LINGER_SECONDS)
+            await asyncio.sleep(on_the_beat(LINGER_SECONDS))
         except Exception:
             # A mistake in one call's machine is that call's end and nobody else's.
             log.exception("call=%s: the machine of the call failed", call.id)
@@ -191,7 +191,7 @@ class Exchange:
         finally:
             running.timers.stop_all()
             self._record(running)
-            await asyncio.sleep(WRITTEN_SECONDS)
+            await asyncio.sleep(on_the_beat(WRITTEN_SECONDS))
             del self._running[call.id]
             for leg in call.legs:
                 if self._given.get(leg) == call.id:

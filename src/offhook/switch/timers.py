@@ -1,9 +1,22 @@
 """The timers of one call."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 
 from offhook.domain.calls.events import Timer
+
+BEAT_SECONDS = 0.1
+
+
+def on_the_beat(seconds: float) -> float:
+    """So many seconds and at most BEAT_SECONDS more, so that all that is in no hurry wakes at one moment.
+
+    A process that has slept for 3 ms runs at a quarter of its speed, its code gone from the caches: what costs is each waking up.
+    """
+    now = time.monotonic()
+    return math.ceil((now + seconds) / BEAT_SECONDS) * BEAT_SECONDS - now
 
 
 class Timers:
@@ -16,6 +29,8 @@ class Timers:
     def start(self, timer: Timer, seconds: float) -> None:
         """Fire after so many seconds."""
         self.stop(timer)
+        if timer is Timer.WATCH:
+            seconds = on_the_beat(seconds)
         self._running[timer] = asyncio.get_running_loop().call_later(seconds, self._ran_out, timer)
 
     def stop(self, timer: Timer) -> None:

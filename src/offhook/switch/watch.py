@@ -86,9 +86,7 @@ class Watch:
         self._mos = spread("offhook_stream_mos", "Mean opinion score of a stream, as telephones reported it.", MOS)
         self._jitter = spread("offhook_stream_jitter_seconds", "Jitter of a stream, as telephones reported it.", JITTER_SECONDS)
         self._loss = spread("offhook_stream_loss_ratio", "Lost packets of a stream, as telephones reported it.", LOSS)
-        self._streams = add(
-            "offhook_streams_total", "Streams of answered calls that are over; whether a telephone reported on them.", "reported"
-        )
+        self._streams = add("offhook_streams_total", "Streams of answered calls; whether a telephone reported on them.", "reported")
         self._findings = add("offhook_findings_total", "What was found wrong with the sound of calls.", "finding")
 
     def begins(self, call: Call) -> None:

@@ -22,8 +22,8 @@ from offhook.domain.calls.commands import (
     StopSound,
     Unsilence,
 )
-from offhook.domain.calls.endings import ANSWERED_ELSEWHERE
-from offhook.domain.calls.events import FiguresRead, LegLost, StopAsked, Timer, Trouble
+from offhook.domain.calls.endings import ANSWERED_ELSEWHERE, NO_COMMON_CODEC
+from offhook.domain.calls.events import FiguresRead, LegAnswered, LegLost, StopAsked, Timer, Trouble
 from offhook.domain.calls.leg import LegState
 from offhook.domain.media import Description, Direction, MediaFigures, StreamFigures
 from tests.domain.calls.scene import CALLER, FIRST, SECOND, THIRD, Scene
@@ -104,6 +104,26 @@ def test_busy_on_one_telephone_lets_the_other_ring_on_but_a_decline_speaks_for_t
     scene.devices(2)
     assert {order.leg for order in scene.refuses(FIRST, 603) if isinstance(order, EndLeg)} == {CALLER, SECOND}
     assert scene.closes() == "callee.declined"
+
+
+def test_a_telephone_that_answers_without_sound_is_hung_up_and_another_may_still_answer() -> None:
+    for first_only in (True, False):
+        scene = Scene()
+        scene.arrives("102")
+        scene.devices(1 if first_only else 2)
+        mute = Description("", (), Direction.BOTH, "")
+        orders = scene.tell(lambda at, mute=mute: LegAnswered(at, FIRST, mute))  # type: ignore[misc]
+        assert EndLeg(FIRST, NO_COMMON_CODEC) in orders and not scene.ordered(AnswerMedia)
+        if first_only:
+            assert EndLeg(CALLER, NO_COMMON_CODEC) in orders
+        else:
+            scene.answers(SECOND)
+            assert scene.ordered(AnswerMedia)
+
+
+def test_an_offer_without_sound_is_refused_in_mid_call() -> None:
+    scene = Scene().talking()
+    assert scene.reoffers(FIRST, Description("", (), Direction.BOTH, "")) == [RefuseReoffer(FIRST, 488)]
 
 
 def test_nobody_answers_in_time() -> None:

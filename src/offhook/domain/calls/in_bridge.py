@@ -41,6 +41,7 @@ from offhook.domain.calls.endings import (
     HUNG_UP_BY_CALLEE,
     MEDIA_ABSENT,
     MEDIA_REFUSED,
+    NO_COMMON_CODEC,
     REGISTRAR_ABSENT,
     TRANSFERRED,
     Ending,
@@ -185,8 +186,8 @@ class Bridge:
         alive = self._alive(call)
         return [] if alive else self.fail(call, CALLEE_NOT_REGISTERED, event)
 
-    def _alive(self, call: Call) -> bool:
-        return bool(self.looked_for or self.sent_on_by) or any(not call.legs[leg].gone for leg in self.called)
+    def _alive(self, call: Call, but: LegId | None = None) -> bool:
+        return bool(self.looked_for or self.sent_on_by) or any(not call.legs[leg].gone for leg in self.called if leg != but)
 
     def _not_found(self, call: Call, event: CommandFailed) -> list[Command]:
         # What else can fail here (stopping the attendant's voice) says nothing of the telephones.
@@ -227,7 +228,7 @@ class Bridge:
 
     def _progressed(self, call: Call, event: LegProgressed) -> list[Command]:
         # Early sound of one of several telephones would shut out the others'; and a caller who was answered already hears our ringback.
-        if len(self.called) > 1 or self.codec is not None or self.bypassed:
+        if len(self.called) > 1 or self.codec is not None or self.bypassed or not event.description.codecs:
             return self._ringing(call, event)
         self.early = True
         return [AnswerMedia(event.leg, call.caller_leg.id, event.description, shape=call.caller_leg.side.shape)]
@@ -236,6 +237,11 @@ class Bridge:
         return [ProgressLeg(call.caller_leg.id, event.sdp)] if self.early else []
 
     def _answered(self, call: Call, event: LegAnswered) -> list[Command]:
+        if not event.description.codecs and not self.bypassed:
+            # A telephone that answers without sound is hung up like one that refuses; others may still answer.
+            orders = self._drop(call, [event.leg], NO_COMMON_CODEC)
+            self.refusals.append(NO_COMMON_CODEC.sip_status)
+            return [*orders, *self._maybe_failed(call, event, at_once=not self._alive(call, event.leg))]
         self.stage, self.winner = BridgeStage.JOINING, event.leg
         leg, near = call.legs[event.leg], self._near(call)
         leg.description, call.connected = event.description, leg.party
@@ -371,7 +377,7 @@ BRIDGE_MOVES: Mapping[BridgeStage, Mapping[type, Move]] = MappingProxyType(
             LegRinging: Move(Bridge._ringing, (_S.RINGING,)),
             LegProgressed: Move(Bridge._progressed, (_S.RINGING,)),
             MediaAnswered: Move(Bridge._early_joined, (_S.RINGING,)),
-            LegAnswered: Move(Bridge._answered, (_S.JOINING, _S.OVER)),
+            LegAnswered: Move(Bridge._answered, (_S.RINGING, _S.JOINING, _S.OVER)),
             LegRefused: Move(Bridge._refused, (_S.RINGING, _S.OVER)),
             Routed: Move(Bridge._sent_on, (_S.RINGING, _S.OVER)),
             TimerFired: Move(Bridge._timed, (_S.OVER,)),

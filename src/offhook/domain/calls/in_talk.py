@@ -128,7 +128,7 @@ class Talk:
         return call.end(CALLER_LOST if event.leg == self.near else CALLEE_LOST, event.at)
 
     def _reoffered(self, call: Call, event: LegReoffered) -> list[Command]:
-        if self.changing is not None or self.bypassed:
+        if self.changing is not None or self.bypassed or not event.description.codecs:
             return [RefuseReoffer(event.leg, 491 if self.changing else 488)]
         return self._change(call, _Change(event.leg, event.description, asked=True))
 

@@ -51,6 +51,7 @@ def _is_strong(line: str) -> bool:
     if found is None or "UNENCRYPTED" in (wishes := (found["wishes"] or "").upper()) or "UNAUTHENTICATED" in wishes:
         return False
     try:
-        return len(binascii.a2b_base64(found["key"])) == STRONG.get(found["cipher"].upper())
+        key = found["key"].rstrip("=")  # some leave the padding out
+        return len(binascii.a2b_base64(key + "=" * (-len(key) % 4))) == STRONG.get(found["cipher"].upper())
     except binascii.Error:
         return False

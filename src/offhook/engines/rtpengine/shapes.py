@@ -40,6 +40,7 @@ def answering(shape: MediaShape, injects: bool) -> Raw:
 
 
 def _written(body: Body, shape: MediaShape, injects: bool) -> Raw:
-    keys = [f"no-{cipher}" for cipher in _KNOWN if cipher not in _OFFERED] if shape.secure else ["off"]
+    # Padded (RFC 4568 section 6.1 is unclear): baresip reads the 59 characters of a GCM key without "=" wrongly, and decrypts nothing.
+    keys = ["pad", *(f"no-{cipher}" for cipher in _KNOWN if cipher not in _OFFERED)] if shape.secure else ["off"]
     flags = [*_FLAGS, *(["inject-DTMF"] if injects else [])]
     return raw({**body, **_ALWAYS, "flags": flags, "SDES": keys, "address-family": "IP6" if shape.ipv6 else "IP4"})

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -67,6 +68,9 @@ from offhook.sip.writing import ALLOW, Headers
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+ALARM_SECONDS = 0.05
+"""How late SIP's timers may ring; the shortest is T1, half a second (RFC 3261 section 17.1.1.1)."""
+
 FAREWELL_SECONDS = 1.0
 """How long the last messages of a leg that is over (the 200 to its BYE, the ACK to a refusal) are still told as its own."""
 
@@ -107,6 +111,7 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
+        self._farewells: deque[tuple[float, SessionId]] = deque()
         self.strangers = 0
 
     async def open(self) -> None:
@@ -162,16 +167,22 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def _wind(self) -> None:
         due = self._agent.next_due()
+        if self._farewells and (due is None or self._farewells[0][0] < due):
+            due = self._farewells[0][0]
         if due is None or (self._alarm is not None and self._alarm_at <= due):
             return  # one that rings early only looks and winds itself again: cheaper than to move it with every message
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = due
-        self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - time.monotonic()), self._ring_alarm)
+        # Not too often: most of SIP's timers only clear away what is over, and each waking up costs more than what is done in it.
+        self._alarm = asyncio.get_running_loop().call_later(max(ALARM_SECONDS, due - time.monotonic()), self._ring_alarm)
 
     def _ring_alarm(self) -> None:
         self._alarm = None
-        self._act(self._agent.tick(time.monotonic()))
+        now = time.monotonic()
+        while self._farewells and self._farewells[0][0] <= now:
+            self._legs.pop(self._farewells.popleft()[1], None)
+        self._act(self._agent.tick(now))
 
     def _note(self, session: SessionId | None, direction: str, data: bytes) -> None:
         leg = self._legs.get(session) if session is not None else None
@@ -263,7 +274,8 @@ class EdgeLine(asyncio.DatagramProtocol):
         dialogue = self._dialogues.pop(leg, None)
         if dialogue is not None:
             self._agent.forget(dialogue.session)
-            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._legs.pop, dialogue.session, None)
+            self._farewells.append((time.monotonic() + FAREWELL_SECONDS, dialogue.session))
+            self._wind()
 
     def _order(self, leg: LegId, order: Callable[..., list[Output]], **details: Any) -> None:
         dialogue = self._dialogues.get(leg)
