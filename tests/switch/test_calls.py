@@ -277,6 +277,17 @@ async def test_draining_lets_calls_finish_refuses_new_ones_and_ends_the_rest(off
     assert office.exchange.calls() == []
 
 
+async def test_an_emergency_call_that_comes_too_late_even_for_one_is_told_so(office: Office) -> None:
+    await office.talking("103")
+    draining = asyncio.create_task(office.exchange.drain(0.05))
+    await eventually(lambda: office.signalling.given("end"), "the end of the drain")
+    late = office.dials("911")
+    cdr, _ = await office.ended(late)
+    assert (cdr.ending.code, cdr.ending.sip_status) == ("system.stopped", 503)
+    await draining
+    assert office.exchange.calls() == []
+
+
 @pytest.mark.parametrize("dialled", ["", "9" * 5000, "102\r\nEvil: 1", "sip:102", "%31", "\u0661\u0660\u0662", "*#"])
 async def test_whatever_is_dialled_ends_in_a_refusal_with_a_name(office: Office, dialled: str) -> None:
     call = office.dials(dialled)

@@ -25,6 +25,7 @@ from offhook.phones.rtp import (
     unpack,
 )
 from offhook.phones.sources import Silence, Source
+from offhook.phones.srtp import NotAuthentic, Sealing
 from offhook.phones.tones import key_tones
 
 _CATCH_UP_FRAMES = 10  # after a longer stall frames are left out, as a sound card would
@@ -72,6 +73,10 @@ class MediaPort:
         self.host, self.port = host, 0
         self.ear = Ear(self._loop.time, keep_seconds)
         self.source: Source = Silence()
+        self.sealing: Sealing | None = None
+        """What seals and opens packets, None for plain sound."""
+        self.unauthentic = 0
+        """How many packets came that were not sealed as agreed."""
         self._agreement: Agreement | None = None
         self._sound: asyncio.DatagramTransport | None = None
         self._reports: asyncio.DatagramTransport | None = None
@@ -99,9 +104,9 @@ class MediaPort:
         port._reports, _ = await port._loop.create_datagram_endpoint(lambda: _Wire(port._report_came), sock=reports)
         return port
 
-    def connect(self, agreement: Agreement) -> None:
-        """Send and hear as agreed from now on; may be called again when it changes."""
-        self._agreement = agreement
+    def connect(self, agreement: Agreement, sealing: Sealing | None = None) -> None:
+        """Send and hear as agreed from now on, by SRTP if there is a `sealing`; may be called again when it changes."""
+        self._agreement, self.sealing = agreement, sealing
         if self._frame_timer is None and self._sound is not None:
             self._due = self._loop.time()
             self._frame_timer = self._loop.call_at(self._due, self._turn)
@@ -214,17 +219,20 @@ class MediaPort:
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._packets += 1
         self._octets += len(payload)
-        self._sound.sendto(packet.pack(), self._agreement.remote)
+        data = packet.pack()
+        self._sound.sendto(self.sealing.seal(data) if self.sealing else data, self._agreement.remote)
 
     def _sound_came(self, data: bytes, source: tuple[str, int]) -> None:
         try:
-            packet = unpack(data)
+            packet = unpack(self.sealing.open(data) if self.sealing else data)
             if not self._reception.note(packet, self._loop.time()):
                 return
             self._heard_from = source[:2]
             self._hear(packet)
         except RtpMalformed:
             return
+        except NotAuthentic:
+            self.unauthentic += 1
 
     def _hear(self, packet: RtpPacket) -> None:
         agreed = self._agreement
@@ -256,10 +264,16 @@ class MediaPort:
             report = rtcp.Report(self._ssrc, blocks, rtcp.ntp_time(now), self._timestamp, self._packets, self._octets)
         else:
             report = rtcp.Report(self._ssrc, blocks)
-        self._reports.sendto(rtcp.pack_report(report, _NAME, bye), self._agreement.remote_rtcp)
+        packed = rtcp.pack_report(report, _NAME, bye)
+        self._reports.sendto(self.sealing.seal_report(packed) if self.sealing else packed, self._agreement.remote_rtcp)
 
     def _report_came(self, data: bytes, source: tuple[str, int]) -> None:
         now = time.time()
+        try:
+            data = self.sealing.open_report(data) if self.sealing else data
+        except NotAuthentic:
+            self.unauthentic += 1
+            return
         for report in rtcp.unpack_reports(data):
             if not isinstance(report, rtcp.Report):
                 continue

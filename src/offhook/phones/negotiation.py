@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from offhook.phones import offers
 from offhook.phones.media import MediaPort
 from offhook.phones.offers import NothingShared
+from offhook.phones.srtp import Key, Sealing, Secrecy, is_secure, keys_in, new_key, secured
 from offhook.sip import sdp
 from offhook.sip.sdp import BadSdp, Direction
 
@@ -13,34 +14,64 @@ from offhook.sip.sdp import BadSdp, Direction
 class Negotiation:
     """What was described last by each side. `flow` is what this telephone wants: SENDONLY while it holds the call."""
 
-    def __init__(self, media: MediaPort, codecs: Sequence[str]) -> None:
+    def __init__(self, media: MediaPort, codecs: Sequence[str], secrecy: Secrecy | None = None) -> None:
         self.media, self.codecs = media, codecs
         self.flow = Direction.SENDRECV
         self.theirs: sdp.Sdp | None = None
         self._id, self._version = secrets.randbits(31), 0
+        self._secrecy = secrecy
+        self._ours = new_key() if secrecy else None
+        """Our key while the call's sound is secure, or may become so."""
 
     def offer(self) -> str:
         """A new offer of ours."""
         self._version += 1
         described = offers.offer(self.media.host, self.media.port, self.codecs, session_id=self._id, version=self._version, flow=self.flow)
-        return str(described)
+        return str(secured(described, self._ours) if self._ours else described)
 
     def answer(self, theirs: str) -> str:
         """The answer to their offer; sound follows it at once. Raises NothingShared."""
         parsed = _parsed(theirs)
+        key = self._key_of(parsed)
+        if key is None:
+            self._ours = None  # plain sound it is, in all we offer in this call
+        elif self._ours is None or (self._ours.tag, self._ours.cipher) != (key.tag, key.cipher):
+            self._ours = new_key(key.tag, key.cipher)
         described = offers.answer(
             parsed, self.media.host, self.media.port, self.codecs, session_id=self._id, version=self._version + 1, flow=self.flow
         )
-        self._follow(parsed)
+        self._follow(parsed, key)
         self._version += 1
-        return str(described)
+        return str(secured(described, self._ours) if self._ours else described)
 
     def answered(self, theirs: str) -> None:
         """Their answer to our offer; sound follows it at once. Raises NothingShared."""
-        self._follow(_parsed(theirs))
+        parsed = _parsed(theirs)
+        if is_secure(parsed) is not (self._ours is not None):
+            raise NothingShared("the answer is not as secure as what was offered (RFC 3264 section 6)")
+        self._follow(parsed, self._key_of(parsed))
 
-    def _follow(self, theirs: sdp.Sdp) -> None:
-        self.media.connect(offers.agreement(theirs, self.codecs, self.flow))
+    def _key_of(self, theirs: sdp.Sdp) -> Key | None:
+        """The key by which they seal, None for plain sound. Raises NothingShared."""
+        if not is_secure(theirs):
+            if self._secrecy is Secrecy.REQUIRED:
+                raise NothingShared("they speak plain sound, we only secure sound")
+            return None
+        if self._secrecy is None:
+            raise NothingShared("they speak secure sound, we only plain sound")
+        key = next(keys_in(theirs), None)
+        if key is None:
+            raise NothingShared("they name no key that we can speak with")
+        return key
+
+    def _follow(self, theirs: sdp.Sdp, key: Key | None) -> None:
+        agreed = offers.agreement(theirs, self.codecs, self.flow)
+        sealing = self.media.sealing
+        if key is None or self._ours is None:
+            sealing = None
+        elif sealing is None or sealing.keys != (self._ours, key):  # with the same keys the count of packets goes on
+            sealing = Sealing(self._ours, key)
+        self.media.connect(agreed, sealing)
         self.theirs = theirs
 
     @property

@@ -94,7 +94,7 @@ class Exchange:
         self._given: dict[LegId, CallId] = {}
         self._empty = asyncio.Event()
         self._empty.set()
-        self.refuses_new = False
+        self.refuses_new = self._ends_all = False
 
     def deliver(self, event: CallArrived | LegEvent) -> None:
         """Take a fact from the signalling. A fact of no call is an echo of one that is over."""
@@ -157,6 +157,8 @@ class Exchange:
         """Take no new calls, give those that go on so many seconds, then end them and wait for their records."""
         self.refuses_new = True
         await self._quiet(seconds)
+        # From here on nobody could be hung up properly any more, so an emergency call is turned away too: 503 sends it elsewhere at once.
+        self._ends_all = True
         for running in self._running.values():
             running.inbox.put_nowait(StopAsked(now()))
         await self._quiet(LINGER_SECONDS + 2)
@@ -225,7 +227,7 @@ class Exchange:
         """The decision, or a refusal in its place where there is no room: before any port is opened, and never for help."""
         ending: Ending | None = SYSTEM_STOPPED if self.refuses_new else SYSTEM_FULL if len(self._running) > self._most_calls else None
         plan = event.decision.plan
-        if ending is None or isinstance(plan, Refuse) or (isinstance(plan, CallOut) and plan.emergency):
+        if ending is None or isinstance(plan, Refuse) or (isinstance(plan, CallOut) and plan.emergency and not self._ends_all):
             return event
         why = Reason(ending.code, f"{len(self._running)} calls are carried: {ending.explanation}", Outcome.CHOSEN)
         reasons = (*(replace(reason, outcome=Outcome.LOST) for reason in event.decision.reasons), why)
