@@ -29,8 +29,9 @@ def test_a_new_life_hangs_up_what_the_old_one_set_up(caller: bool) -> None:
     session = talking(line)
     dead, other, name = (line.anna, line.ben, "call") if caller else (line.ben, line.anna, session)
     note = through_json(dead.agent.remembered(name))
-    dead.does("info", name, content_type="a/b", body=b"5")
-    line.run(1)
+    for _ in range(20):
+        dead.does("info", name, content_type="a/b", body=b"5")
+        line.run(1)
     another_life(dead)
     dead.takes(dead.agent.bye_for(note, [("Reason", "Q.850;cause=41")], line.now))
     line.run(5)

@@ -189,9 +189,15 @@ def test_after_422_we_call_again_with_what_the_peer_wants() -> None:
     assert header(again, "CSeq") == ["2 INVITE"]
     assert header(again, "Call-ID") == header(first, "Call-ID") and header(again, "From") == header(first, "From")
     assert header(again, "Session-Expires") == ["3600"] and header(again, "Min-SE") == ["3600"]
-    # A peer that never has enough is refused in the end.
+    # A peer that is told what it wants and refuses it, or always wants more, has refused the call.
     outputs = agent.receive(response(again, 422, more=("Min-SE: 3600",)), PEER, 0.2)
     assert told(outputs, RefusalReceived)
+    agent = timed()
+    data, asked = calling(agent), 1
+    while methods(outputs := agent.receive(response(data, 422, more=(f"Min-SE: {3600 + asked}",)), PEER, 0.3)) != [b"ACK"]:
+        data, asked = sent(outputs)[1], asked + 1
+        assert asked < 10
+    assert asked == 3
     agent = timed()
     outputs = agent.receive(response(calling(agent), 422), PEER, 0.1)
     assert told(outputs, RefusalReceived)

@@ -1,8 +1,7 @@
 """One call of a telephone, from its own side: what a person can do with it, what they see, and what they hear."""
 
 import asyncio
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from offhook.phones.happenings import PATIENCE, CallRefuses, CallState, Ended, HeardCall, Line, Who, domain_in
@@ -15,7 +14,6 @@ from offhook.sip.sdp import Direction
 __all__ = ["PATIENCE", "CallRefuses", "CallState", "Ended", "Line", "PhoneCall", "Who"]
 
 TRANSFER_PATIENCE = 30.0
-_REOFFER_TRIES = 4
 
 
 class PhoneCall(HeardCall):
@@ -72,6 +70,14 @@ class PhoneCall(HeardCall):
         self._order(lambda now: self._line.agent.refuse(self._session, status=status, reason=reason, now=now))
         self._end(Ended(status, reason, Who.US))
 
+    def redirects(self, contacts: Sequence[str], status: int = 302) -> None:
+        """Send the caller elsewhere: to these sip: URIs, the first one first."""
+        # RFC 3261 section 20.10: q orders them; a caller that knows nothing of it takes them as they come.
+        values = [f"<{uri}>;q={1 - place / 10:.1f}" for place, uri in enumerate(contacts)]
+        headers = (("Contact", ", ".join(values)),)
+        self._order(lambda now: self._line.agent.refuse(self._session, status=status, headers=headers, now=now))
+        self._end(Ended(status, "redirected", Who.US))
+
     async def hangs_up(self, patience: float = PATIENCE) -> Ended:
         """End the call, whatever its state; done when the other side has confirmed it. Nothing happens to a call that is over."""
         if self.state is CallState.RINGING:
@@ -93,6 +99,10 @@ class PhoneCall(HeardCall):
     async def asks_for_offer(self, patience: float = PATIENCE) -> None:
         """Send a re-INVITE without a description; the other side offers, and we answer in the ACK. Raises CallRefuses if it is refused."""
         await self._reoffer(self._talk.flow, patience, offerless=True)
+
+    async def updates(self, patience: float = PATIENCE) -> None:
+        """Describe our side anew by UPDATE (RFC 3311). Raises CallRefuses if it is refused."""
+        await self._reoffer(self._talk.flow, patience, update=True)
 
     async def transfers(self, to: str, patience: float = TRANSFER_PATIENCE) -> int:
         """Blind transfer (REFER) to a number, a name or a whole sip: URI; the status it ended with: 200 where the other call came about.
@@ -129,31 +139,27 @@ class PhoneCall(HeardCall):
             raise CallRefuses(f"the call ended before the transfer was told of. {self.story()}")
         return told.result()
 
-    async def _reoffer(self, flow: Direction, patience: float, offerless: bool = False) -> None:
+    async def _reoffer(self, flow: Direction, patience: float, *, offerless: bool = False, update: bool = False) -> None:
+        """Glare is settled by the agent: the answer is a last word."""
         before = self._talk.flow
-        for _ in range(_REOFFER_TRIES):
-            self._talk.flow = flow
-            self._asked_for_offer = offerless
-            self._reoffered = asyncio.get_running_loop().create_future()
-            # Not before the ACK to our own 200 is here (RFC 3261 section 14.1): the other side may have changed the call a moment ago.
-            await self.until(self._offers_anew, "our turn to offer", patience)
-            await self.until(lambda: self._reoffered is None or self._reoffered.done(), "the answer to our re-INVITE", patience)
-            status = self._reoffered.result()
-            if status == 200:
-                return
+        self._talk.flow = flow
+        self._asked_for_offer = offerless
+        self._reoffered = answered = asyncio.get_running_loop().create_future()
+        # Not before the ACK to our own 200 is here (RFC 3261 section 14.1): the other side may have changed the call a moment ago.
+        await self.until(lambda: self._offers_anew(update=update), "our turn to offer", patience)
+        await self.until(answered.done, "the answer to our offer", patience)
+        if answered.result() != 200:
             self._talk.flow = before
-            if status != 491 or self.state is not CallState.UP:
-                break
-            # Both offered at once: RFC 3261 section 14.1 names these pauses.
-            await asyncio.sleep(random.uniform(2.1, 4) if self.outgoing else random.uniform(0, 2))
-        raise CallRefuses(f"our re-INVITE was refused with {status}. {self.story()}")
+            raise CallRefuses(f"our offer was refused with {answered.result()}. {self.story()}")
 
-    def _offers_anew(self) -> bool:
-        """Send a re-INVITE if it may be sent now. Raises CallRefuses when it never may."""
-        agent = self._line.agent
-        offer = None if self._asked_for_offer else self._talk.offer()
+    def _offers_anew(self, *, update: bool) -> bool:
+        """Send a re-INVITE or UPDATE if it may be sent now. Raises CallRefuses when it never may."""
+        agent, now = self._line.agent, self._line.now()
         try:
-            outputs = agent.reoffer(self._session, sdp=offer, now=self._line.now())
+            if update:
+                outputs = agent.update(self._session, sdp=self._talk.offer(), now=now)
+            else:
+                outputs = agent.reoffer(self._session, sdp=None if self._asked_for_offer else self._talk.offer(), now=now)
         except SessionRefuses as reason:
             if agent.state(self._session) is not SessionState.UP or self.state is not CallState.UP:
                 raise CallRefuses(f"{reason}. {self.story()}") from reason

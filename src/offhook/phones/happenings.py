@@ -97,6 +97,7 @@ class HeardCall:
         self.progress: list[int] = []
         self.answer: Response | None = None
         self.refusal: Response | None = None
+        self.contacts: tuple[str, ...] = ()
         self.digits_by_info = ""
         self.began = line.now()
         self.rang_at: float | None = None
@@ -219,7 +220,7 @@ class HeardCall:
         return True
 
     def _was_refused(self, fact: facts.RefusalReceived) -> None:
-        self.refusal = fact.response
+        self.refusal, self.contacts = fact.response, fact.contacts
         if fact.status in (401, 407) and self._ending_as is None and self._attempts < 2:
             self._attempts += 1
             header = self._line.challenged(fact, self.uri)
@@ -246,6 +247,12 @@ class HeardCall:
 
     def _unconfirmed(self, fact: facts.AckMissing) -> None:
         self._end(Ended(408, "our answer was never acknowledged", Who.NOBODY))
+
+    def _expired(self, fact: facts.SessionExpired) -> None:
+        self._ending_as = self._ending_as or Ended(408, fact.words, Who.NOBODY)
+
+    def _unheard(self, fact: facts.PrackMissing) -> None:
+        self._ending_as = self._ending_as or Ended(504, "our ringing was never acknowledged", Who.NOBODY)
 
     def _was_hung_up(self, fact: facts.ByeReceived) -> None:
         self._end(Ended(200, fact.request.headers.get("Reason") or "hung up", Who.THEM))
@@ -316,6 +323,8 @@ _HEEDS: dict[type, Callable[[HeardCall, Any], None]] = {
     facts.ReferAnswered: HeardCall._refer_answered,
     facts.NotifyReceived: HeardCall._was_notified,
     facts.AckMissing: HeardCall._unconfirmed,
+    facts.SessionExpired: HeardCall._expired,
+    facts.PrackMissing: HeardCall._unheard,
     facts.ByeReceived: HeardCall._was_hung_up,
     facts.ByeAnswered: HeardCall._hung_up,
     facts.ReofferReceived: HeardCall._was_reoffered,

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sipmessage import Response
 
@@ -17,12 +17,14 @@ from offhook.phones.negotiation import Negotiation
 from offhook.phones.offers import ALL_CODECS
 from offhook.phones.registration import Account, Registration
 from offhook.phones.sources import Silence, Source
+from offhook.phones.srtp import Secrecy
 from offhook.phones.trace import Trace
 from offhook.phones.waiting import News, NotInTime
 from offhook.phones.wires import Wire, open_wire
 from offhook.sip import digest, facts
 from offhook.sip.addresses import Address, bracketed
 from offhook.sip.agent import Agent
+from offhook.sip.session_timers import SessionTimers
 from offhook.sip.timers import Timers
 
 _MOST_CALLS_REMEMBERED = 20  # each keeps up to two minutes of sound, 2 MB
@@ -33,11 +35,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a telephone does by itself with a call that comes; build one with `rings`, `answers_after`, `busy`, `declines` or `ignores`."""
+    """What a telephone does by itself with a call that comes; `answers_after` and `answers_with_redirect` build one."""
 
     rings: bool = True
     answers_after: float | None = None
     refuses_with: int | None = None
+    redirects_to: tuple[str, ...] = ()
 
 
 RINGS = Policy()
@@ -49,6 +52,11 @@ IGNORES = Policy(rings=False)
 def answers_after(seconds: float) -> Policy:
     """Ring, and answer after so many seconds."""
     return Policy(answers_after=seconds)
+
+
+def answers_with_redirect(status: int, contacts: Sequence[str]) -> Policy:
+    """Send every caller elsewhere with this 3xx: to these sip: URIs, the first one first."""
+    return Policy(refuses_with=status, redirects_to=tuple(contacts))
 
 
 class Phone:
@@ -65,25 +73,30 @@ class Phone:
         authority: Path | None = None,
         codecs: Sequence[str] = ALL_CODECS,
         policy: Policy = RINGS,
+        srtp: Literal["offered", "required"] | None = None,
         says: Callable[[], Source] = Silence,
         report_every: float = 5.0,
         keep_seconds: float = 120.0,
         user_agent: str = "Offhook phone",
         timers: Timers | None = None,
+        session_timers: SessionTimers | None = None,
     ) -> None:
         """`host` is numeric; `transport`: "udp", "tcp", "tls", else that of the account's edge; RTCP goes every `report_every` seconds.
 
         `authority` is the file of whom TLS trusts, in PEM; nobody's certificate is checked without it.
 
-        `codecs`: of "PCMU", "PCMA", "telephone-event", best first. `says` makes what is said in each call from its beginning:
-        `says=lambda: Tone(440)` gives a telephone a voice of its own.
+        `codecs`: of "PCMU", "PCMA", "telephone-event", best first. `srtp`: whether sound is secure, see `srtp.Secrecy`. `says` makes what
+        is said in each call from its beginning: `says=lambda: Tone(440)` gives a telephone a voice of its own.
         """
         self.name, self.account, self.codecs, self.policy = name, account, tuple(codecs), policy
         self._bind = (host, port, transport or (account.edge.transport if account else "udp"))
         self._authority = authority
         self._says = says
+        self._secrecy = Secrecy(srtp) if srtp else None
         self._report_every, self._keep_seconds = report_every, keep_seconds
         self._user_agent, self._timers = user_agent, timers or Timers()
+        self._session_timers = session_timers
+        self.ignores: set[str] = set()
         self.trace = Trace()
         self.calls: list[PhoneCall] = []
         self.on_call: Callable[[PhoneCall], Awaitable[None]] | None = None
@@ -117,6 +130,7 @@ class Phone:
             timers=self._timers,
             reliable=transport != "udp",
             contact_user=self.account.username if self.account else "",
+            session_timers=self._session_timers,
         )
         if self.account is not None:
             self.registration = Registration(self, self.account)
@@ -146,6 +160,10 @@ class Phone:
             call.media.close()
         if wire is not None:
             await wire.close()
+
+    def goes_deaf(self, *methods: str) -> None:
+        """From now on hear none of these requests, as a telephone that has hung: `goes_deaf("BYE")`. One that is dead has vanished."""
+        self.ignores.update(methods)
 
     @property
     def address(self) -> Address:
@@ -196,10 +214,12 @@ class Phone:
         caller: str | None = None,
         headers: Sequence[tuple[str, str]] = (),
         offerless: bool = False,
+        requires_100rel: bool = False,
     ) -> PhoneCall:
         """Call a number, a name or a whole sip: URI; done when the INVITE is sent. `await (await anna.dials("102")).answered()`.
 
-        `via` is where the INVITE goes (the account's edge), `caller` the From (the account's); `offerless` leaves the offer to the others.
+        `via` is where the INVITE goes (the account's edge), `caller` the From (the account's); `offerless` leaves the offer to the
+        others and answers it in the ACK; `requires_100rel` has every provisional response acknowledged (RFC 3262).
         """
         to = via or (self.account.edge if self.account else _address_in(target))
         domain = self.account.domain if self.account else to.host
@@ -216,7 +236,7 @@ class Phone:
             to_header=f"<{uri}>",
             destination=to,
             sdp=None if offerless else negotiation.offer(),
-            headers=headers,
+            headers=(*headers, ("Require", "100rel")) if requires_100rel else headers,
             call_id=call_id,
             now=self.now(),
         )
@@ -231,7 +251,7 @@ class Phone:
     async def _negotiation(self) -> Negotiation:
         media = await MediaPort.open(self._bind[0], report_every=self._report_every, keep_seconds=self._keep_seconds)
         media.source = self._says()
-        return Negotiation(media, self.codecs)
+        return Negotiation(media, self.codecs, self._secrecy)
 
     def _remember(self, session: str, call: PhoneCall) -> None:
         self._sessions[session] = call
@@ -286,7 +306,7 @@ class Phone:
         self.do(self.agent.tick(self.now()))
 
     def _received(self, data: bytes, source: Address) -> None:
-        if self._wire is not None:
+        if self._wire is not None and data.partition(b" ")[0].decode("latin-1") not in self.ignores:
             self.do(self.agent.receive(data, source, self.now()))
 
     def _lost(self, peer: Address) -> None:
@@ -319,6 +339,9 @@ class Phone:
             await self._follow(self.policy, call)
 
     async def _follow(self, policy: Policy, call: PhoneCall) -> None:
+        if policy.redirects_to:
+            call.redirects(policy.redirects_to, policy.refuses_with or 302)
+            return
         if policy.refuses_with is not None:
             call.declines(policy.refuses_with)
             return
