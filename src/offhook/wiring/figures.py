@@ -73,7 +73,11 @@ class SystemFigures:
     async def told(self) -> list[dict[str, Any]]:
         """Every family; those of a process that does not answer are missing, and its offhook_part_up is 0."""
         told, *_ = await asyncio.gather(self._of_switch(), self._of_edge(), self._of_supervisor(), self._of_health())
-        return [*await asyncio.to_thread(self._figures.told), *told]
+        return [*await asyncio.to_thread(self.families), *told]
+
+    def families(self) -> list[dict[str, Any]]:
+        """All but the switch's, as they were gathered last."""
+        return self._figures.told()
 
     async def _of_switch(self) -> list[dict[str, Any]]:
         try:
