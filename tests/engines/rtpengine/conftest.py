@@ -36,11 +36,12 @@ def free_port(kind: socket.SocketKind) -> int:
 class Daemon:
     """One rtpengine that tests may kill and start again."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, address6: str | None = None) -> None:
         # An address of its own, for two engines would share RTP ports on one without noticing.
         address = f"127.{random.randint(64, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
         ports = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
-        self.settings = RtpEngineSettings(address, *ports, port_min=20000, port_max=20999)
+        first = 20000 if address6 is None else 2 * random.randrange(15000, 29000)  # ::1 is everybody's
+        self.settings = RtpEngineSettings(address, *ports, port_min=first, port_max=first + 999, address6=address6)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
