@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +21,11 @@ import uvicorn
 
 from offhook.doors.cli.app import cli
 from offhook.doors.cli.server import EXIT_WORDS, Exit
+from offhook.services.ports.edge import Banned, Registration
+from offhook.services.tokens import provider_token
+from tests.doors.conftest import KEY
 from tests.doors.rooms import World
+from tests.wiring.test_plan import PLAN
 
 SRC = Path(__file__).parents[2] / "src"
 PATIENCE = 30.0
@@ -274,3 +279,49 @@ def test_the_command_line_loads_no_server() -> None:
     done = subprocess.run(command, env=environment(None), capture_output=True, text=True, check=True)
     assert "offhook.doors.cli.app" in done.stdout
     assert not {"fastapi", "sqlalchemy", "uvicorn", "numpy"} & set(done.stdout.split())
+
+
+@pytest.fixture
+def provided(running: Path, world: World, url: str) -> Path:
+    """The same folder with what the provider's commands look for in it."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    (running / "run").mkdir()
+    (running / "run" / "plan.json").write_text(json.dumps(replace(PLAN, address=host, http_port=int(port)).values()))
+    (running / "provider.token").write_text(provider_token(world.database, KEY) + "\n")
+    return running
+
+
+def test_bans_are_listed_and_lifted_as_the_provider(world: World, provided: Path) -> None:
+    world.edge.banned = [Banned("192.0.2.7", None, "flood"), Banned("192.0.2.8", "ben@lumen.test", "guessing")]
+    listed = offhook("bans", "list", data=provided)
+    assert "192.0.2.7" in listed.stdout and "ben@lumen.test" in listed.stdout
+    assert [ban["address"] for ban in answered("bans", "lift", "192.0.2.7", data=provided)["bans"]] == ["192.0.2.8"]
+    assert offhook("bans", "lift", "192.0.2.7", data=provided).returncode == Exit.NOT_THERE
+    assert offhook("bans", "lift", "somewhere", data=provided).returncode == Exit.WRONG_COMMAND
+    assert [ban.address for ban in world.edge.banned] == ["192.0.2.8"]
+
+
+def test_bans_are_refused_to_an_organization(world: World, provided: Path) -> None:
+    refused = offhook("--token", world.lumen.token or "", "bans", "list", data=provided)
+    assert refused.returncode == Exit.NOT_ALLOWED and "provider" in refused.stderr
+
+
+def test_registrations_of_all_are_the_providers_and_ones_own_an_organizations(world: World, provided: Path) -> None:
+    world.edge.registered = [
+        Registration("anna", world.lumen.profile.domain, "127.0.0.1:5062", "udp", "Doc\x1b[2J phone", 1_700_000_000.0),
+        Registration("paul", world.pine.profile.domain, "127.0.0.1:5063", "tls", "Other", 1_700_000_000.0),
+    ]
+    listed = offhook("registrations", data=provided).stdout
+    assert "anna@lumen.test" in listed and "paul@pine.test" in listed and "2023-11-14 22:13:20" in listed and "\x1b" not in listed
+    own = json.loads(offhook("--token", world.lumen.token or "", "registrations", "--json", data=provided).stdout)
+    assert [each["user"] for each in own["registrations"]] == ["anna"]
+
+
+def test_certificates_are_shown_and_reloaded(world: World, provided: Path) -> None:
+    assert "offhook.test" in offhook("certificates", "show", data=provided).stdout
+    assert answered("certificates", "reload", data=provided)["certificates"][0]["reloads"] == world.edge.reloaded == 1
+
+
+def test_without_a_system_the_providers_commands_say_what_is_missing(tmp_path: Path) -> None:
+    refused = offhook("bans", "list", data=tmp_path)
+    assert refused.returncode == Exit.NOT_ALLOWED and "provider's token" in refused.stderr
