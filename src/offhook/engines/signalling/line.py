@@ -190,6 +190,11 @@ class EdgeLine(asyncio.DatagramProtocol):
             self._observe(leg, time.time(), direction, data)
 
     def _admit(self, fact: InviteReceived) -> None:
+        if fact.request.headers.get("Replaces"):
+            # Calls change hands by REFER here (decision 0026); a call that was to take over another must not ring somebody instead.
+            log.info("An INVITE with Replaces (%s) was refused", fact.request.headers.get("Call-ID"))
+            self._act(self._agent.refuse(fact.session, status=481, now=time.monotonic()))
+            return
         leg = leg_id(self._new_call(), 0)
         self._dialogues[leg] = _Dialogue(leg, fact.session, incoming=True)
         self._legs[fact.session] = leg
