@@ -5,7 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
@@ -73,6 +73,9 @@ ALARM_SECONDS = 0.05
 
 FAREWELL_SECONDS = 1.0
 """How long the last messages of a leg that is over (the 200 to its BYE, the ACK to a refusal) are still told as its own."""
+
+
+_NOTED = tuple(each.name for each in fields(DialogNote))
 
 
 @dataclass(slots=True)
@@ -347,9 +350,10 @@ class EdgeLine(asyncio.DatagramProtocol):
         if dialogue is None:
             return None
         try:
-            return asdict(self._agent.remembered(dialogue.session))
+            note = self._agent.remembered(dialogue.session)
         except SessionRefuses:
             return None
+        return {name: getattr(note, name) for name in _NOTED}
 
     def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
         """See the port. Raises TypeError for a note that another version of this program wrote."""
