@@ -13,52 +13,29 @@ from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import (
     CallArrived,
-    DigitPressed,
-    LegAnswered,
     LegCancelled,
-    LegConfirmed,
-    LegHungUp,
-    LegLost,
-    LegProgressed,
     LegRefused,
-    LegReofferAnswered,
-    LegReofferAsked,
-    LegReofferCancelled,
-    LegReoffered,
-    LegReofferRefused,
-    LegRinging,
     Moment,
-    OfferAnswered,
     TransferAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
-from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, digit_of, targets_in, user_of
+from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, user_of
 from offhook.engines.signalling.showing import OUR_OFFER, shown_as
+from offhook.engines.signalling.telling import HUNG_UP_BY_THE_AGENT, OVER, TELLS
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent, SessionRefuses
 from offhook.sip.facts import (
-    AckAnswered,
-    AckMissing,
-    AckReceived,
     AnswerReceived,
     ByeAnswered,
     ByeReceived,
-    CancelReceived,
     Heard,
-    InfoReceived,
     InviteReceived,
     Output,
-    ProgressReceived,
     ReferReceived,
     RefusalReceived,
-    ReofferAnswered,
-    ReofferCancelled,
-    ReofferReceived,
-    ReofferRefused,
     RequestReceived,
     Send,
-    SessionExpired,
     SessionId,
 )
 from offhook.sip.notes import DialogNote
@@ -210,58 +187,26 @@ class EdgeLine(asyncio.DatagramProtocol):
         dialogue = self._dialogues.get(leg) if leg is not None else None
         if leg is None or dialogue is None:
             return
-        now = _now()
-        match fact:
-            case ProgressReceived(sdp=None):
-                self._deliver(LegRinging(now, leg))
-            case ProgressReceived(sdp=str(sdp)):
-                self._deliver(LegProgressed(now, leg, description_of(sdp)))
-            case AnswerReceived(sdp=sdp):
-                dialogue.answered = True
-                self._deliver(LegAnswered(now, leg, description_of(sdp)))
-            case RefusalReceived(status=status, reason=reason, contacts=contacts):
-                self._over(leg)
-                self._deliver(LegRefused(now, leg, status, reason, targets_in(contacts) if self._follows_redirects else ()))
-            case AckReceived():
-                self._deliver(LegConfirmed(now, leg))
-            case AckAnswered(sdp=sdp):
-                self._deliver(OfferAnswered(now, leg, description_of(sdp)))
-            case CancelReceived():
-                self._over(leg)
-                self._deliver(LegCancelled(now, leg))
-            case ByeReceived():
-                self._over(leg)
-                # A caller may end an unanswered call with BYE as well as with CANCEL (RFC 3261 section 15).
-                self._deliver(LegHungUp(now, leg) if dialogue.answered else LegCancelled(now, leg))
-            case AckMissing():
-                # The agent says BYE; the leg is over when that is answered.
-                dialogue.ending = True
-                self._deliver(LegLost(now, leg, "our answer was never acknowledged (no ACK)"))
-            case ByeAnswered():
-                self._over(leg)
-                if not dialogue.ending:
-                    # The agent hung up by itself, because the other side no longer knew of the call (RFC 3261 section 12.2.1.2).
-                    self._deliver(LegLost(now, leg, "it no longer knew of the call"))
-            case SessionExpired(words=words):
-                # The agent says BYE; the leg is over when that is answered.
-                dialogue.ending = True
-                self._deliver(LegLost(now, leg, words))
-            case ReofferReceived(sdp=None):
-                self._deliver(LegReofferAsked(now, leg))
-            case ReofferReceived(sdp=str(sdp)):
-                self._deliver(LegReoffered(now, leg, description_of(sdp)))
-            case ReofferCancelled():
-                self._deliver(LegReofferCancelled(now, leg))
-            case ReofferAnswered(sdp=sdp):
-                self._deliver(LegReofferAnswered(now, leg, description_of(sdp)))
-            case ReofferRefused(status=status):
-                self._deliver(LegReofferRefused(now, leg, status))
-            case ReferReceived():
-                self._transfer_asked(leg, fact)
-            case InfoReceived(request=request):
-                digit = digit_of(request)
-                if digit is not None:
-                    self._deliver(DigitPressed(now, leg, digit, by_info=True))
+        kind = type(fact)
+        if kind is ReferReceived:
+            self._transfer_asked(leg, fact)
+            return
+        event = TELLS[kind](_now(), leg, fact) if kind in TELLS else None
+        if kind in OVER:
+            self._over(leg)
+        if kind is AnswerReceived:
+            dialogue.answered = True
+        elif kind is ByeReceived and not dialogue.answered:
+            # A caller may end an unanswered call with BYE as well as with CANCEL (RFC 3261 section 15).
+            event = LegCancelled(_now(), leg)
+        elif kind is ByeAnswered and dialogue.ending:
+            return
+        elif kind is RefusalReceived and not self._follows_redirects:
+            event = LegRefused(_now(), leg, fact.status, fact.reason)
+        elif kind in HUNG_UP_BY_THE_AGENT:
+            dialogue.ending = True
+        if event is not None:
+            self._deliver(event)
 
     def _transfer_asked(self, leg: LegId, fact: ReferReceived) -> None:
         replaced: LegId | None = None
