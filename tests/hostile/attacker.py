@@ -176,7 +176,7 @@ class Attacker(Peer):
                 self.challenge[kind] = told[0]
         if not cseq.endswith(" INVITE") or status < 180:
             return
-        dialog = Dialog(data, int(cseq.split()[0]) if cseq.split()[0].isdigit() else 1)
+        dialog = Dialog(data, int(cseq.split()[0]) if cseq.split()[0].isdecimal() and cseq.isascii() else 1)
         if status >= 300:
             self.dialogs.pop(dialog.call, None)
             self.send(self._refusal_heard(data))
@@ -201,6 +201,8 @@ class Attacker(Peer):
         if method != "INVITE":
             if self.decent or self.random.random() < 0.8:
                 self.send(self._answer(data, "200 OK"))
+            if method == "CANCEL":
+                self.send(self._answer(data.replace(b" CANCEL\r\n", b" INVITE\r\n"), "487 Request Terminated"))
             return
         if self.decent:
             self.send(self._answer(data, "486 Busy Here"))

@@ -12,6 +12,7 @@ from offhook.domain.media import MediaFigures, StreamFigures
 from offhook.engines.rtpengine.tags import in_order, is_leg
 from offhook.engines.rtpengine.wire import Body, Value
 
+_GREATEST = 1 << 63  # what is greater no counter can be, and no float hold
 _MOS_SCALE = 10  # 44 is a MOS of 4.4
 _MICROSECONDS = 1000  # round trips come in microseconds
 
@@ -75,7 +76,7 @@ def _dicts(value: Value | None) -> Iterator[Body]:
 
 def _whole(body: Body, key: str) -> int | None:
     value = body.get(key)
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and abs(value) < _GREATEST else None
 
 
 def _fraction(body: Body, key: str) -> float | None:

@@ -1,0 +1,131 @@
+"""The watch over an rtpengine that is killed, with and without a memory beside it."""
+
+import asyncio
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from offhook.domain.calls.ids import CallId, leg_id
+from offhook.domain.media import MediaShape
+from offhook.engines.rtpengine.client import NgClient
+from offhook.engines.rtpengine.memory import Memory, arguments, write_configuration
+from offhook.engines.rtpengine.relay import RtpEngine
+from offhook.engines.rtpengine.watch import MediaWatch
+from tests.engines.rtpengine.calls import new_call
+from tests.engines.rtpengine.conftest import Daemon, eventually, free_port
+from tests.engines.rtpengine.parties import Party
+
+pytestmark = pytest.mark.engines
+
+
+class News:
+    """What the watch told."""
+
+    def __init__(self) -> None:
+        self.restarts = self.absences = 0
+
+    async def restarted(self) -> None:
+        self.restarts += 1
+
+    async def absent(self) -> None:
+        self.absences += 1
+
+
+@asynccontextmanager
+async def watched(engine: RtpEngine) -> AsyncIterator[News]:
+    news = News()
+    task = asyncio.create_task(MediaWatch(engine, news.restarted, news.absent).look())
+    try:
+        before = await engine.times_asked()
+        while await engine.times_asked() <= before + 1:  # somebody else asked meanwhile: it looks
+            before = await engine.times_asked()
+            await asyncio.sleep(0.05)
+        yield news
+    finally:
+        task.cancel()
+
+
+async def connected(engine: RtpEngine, anna: Party, ben: Party) -> CallId:
+    call = new_call()
+    ben.speaks_to(await engine.offer(call, leg_id(call, 0), leg_id(call, 1), anna.sdp(), MediaShape.PLAIN))
+    anna.speaks_to(await engine.answer(call, leg_id(call, 0), leg_id(call, 1), ben.sdp(), MediaShape.PLAIN))
+    await eventually(lambda: anna.hears() == {ben.hertz} and ben.hears() == {anna.hertz})
+    return call
+
+
+@pytest.fixture
+def remembering(tmp_path: Path) -> Iterator[Daemon]:
+    """An engine with a memory."""
+    memory = Memory(tmp_path, free_port(socket.SOCK_STREAM), "0123456789abcdef")
+    write_configuration(memory)
+    redis = subprocess.Popen(arguments(memory), stdout=subprocess.DEVNULL)
+    engine = Daemon(tmp_path / "log")
+    engine.settings = replace(engine.settings, configuration=memory.engine_file)
+    engine.start()
+    yield engine
+    engine.kill()
+    redis.kill()
+    redis.wait()
+
+
+async def test_a_quick_death_is_told_once_and_the_calls_are_gone(daemon: Daemon, engine: RtpEngine, party: Callable[..., Party]) -> None:
+    async with watched(engine) as news:
+        call = await connected(engine, party(), party())
+        assert await engine.knows(call)
+        for times in (1, 2):
+            daemon.kill()
+            daemon.start()
+            await eventually(lambda want=times: news.restarts == want, "the restart is told")  # type: ignore[misc]
+            assert not await engine.knows(call)
+        await asyncio.sleep(0.7)  # longer than it looks again: nothing more may be told
+        assert (news.restarts, news.absences) == (2, 0)
+        await engine.close(call)
+
+
+async def test_an_engine_that_stays_away_is_told_and_found_again(daemon: Daemon, engine: RtpEngine) -> None:
+    async with watched(engine) as news:
+        daemon.kill()
+        await eventually(lambda: news.absences == 1, "the absence is told")
+        assert news.restarts == 0
+        daemon.start()
+        await eventually(lambda: news.restarts == 1, "the restart is told")
+        assert news.absences == 1
+
+
+async def test_calls_are_remembered_with_their_ports_and_strangers_forgotten(remembering: Daemon, party: Callable[..., Party]) -> None:
+    client = await NgClient.connect("127.0.0.1", remembering.settings.ng_port)
+    other = await NgClient.connect("127.0.0.1", remembering.settings.ng_port)
+    engine, stranger = RtpEngine(client), RtpEngine(other)
+    try:
+        async with watched(engine) as news:
+            anna, ben = party(), party()
+            call = await connected(engine, anna, ben)
+            left = await connected(stranger, party(), party())
+            assert await engine.calls() == {call, left}
+            for times in (1, 2):
+                remembering.kill()
+                remembering.start()
+                await eventually(lambda want=times: news.restarts == want, "the restart is told")  # type: ignore[misc]
+                assert await engine.calls() == {call}
+                anna.packets.clear()
+                ben.packets.clear()
+                await eventually(lambda: anna.hears() == {ben.hertz} and ben.hears() == {anna.hertz}, "the sound goes on")
+            assert len((await engine.close(call)).streams) == 2
+            assert await engine.calls() == frozenset()
+    finally:
+        client.close()
+        other.close()
+
+
+def test_the_secret_stands_in_files_that_only_their_owner_reads(tmp_path: Path) -> None:
+    memory = Memory(tmp_path, 6400, "hush")
+    write_configuration(memory)
+    for file in (memory.file, memory.engine_file):
+        assert "hush" in file.read_text()
+        assert file.stat().st_mode & 0o077 == 0
+    assert "hush" not in " ".join(arguments(memory))
