@@ -220,6 +220,15 @@ SWITCH_LOST = Ending(
     "The switch died during the call; the next one hung up both sides. The call counts up to the last sign of life.",
     "Look for the reason in the switch's log before its last start, and report it.",
 )
+MEDIA_SILENT = Ending(
+    "media.silent",
+    480,
+    "Temporarily Unavailable",
+    102,
+    Fault.NETWORK,
+    "They were connected, and for five minutes no sound came from either side: the call was dead and was hung up.",
+    "Look for telephones that lost their network or were switched off in mid-call.",
+)
 MEDIA_LOST = Ending(
     "media.lost",
     480,

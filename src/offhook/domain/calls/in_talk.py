@@ -35,6 +35,8 @@ from offhook.domain.calls.endings import (
     CALLER_LOST,
     HUNG_UP_BY_CALLEE,
     HUNG_UP_BY_CALLER,
+    MEDIA_LOST,
+    MEDIA_SILENT,
     NO_COMMON_CODEC,
     SWITCH_FAILED,
     TRANSFERRED,
@@ -66,6 +68,8 @@ from offhook.domain.media import Description, Direction
 FIRST_WATCH_SECONDS = 5
 WATCH_SECONDS = 10
 """How often the sound of a call is looked at while it lasts."""
+QUIET_SECONDS = 60
+"""Longer than any telephone with silence suppression sends nothing at all (RFC 3389 asks for noise now and then)."""
 
 
 @dataclass(slots=True)
@@ -80,7 +84,10 @@ class _Change:
 
 @dataclass(slots=True)
 class Talk:
-    """`near` and `far` talk. `codec` is what `near` speaks, where that is known for certain; `bypassed`: without our relay."""
+    """`near` and `far` talk. `codec` is what `near` speaks, where that is known for certain; `bypassed`: without our relay.
+
+    `later` has changes that wait for the one in hand; `quiet`: when last looked, nobody had sent any sound for a good while.
+    """
 
     near: LegId
     far: LegId
@@ -90,6 +97,8 @@ class Talk:
     before: Description | None = None
     music_for: LegId | None = None
     noticed: set[LegId] = field(default_factory=set)
+    later: list[_Change] = field(default_factory=list)
+    quiet: bool = False
 
     def begin(self, call: Call) -> list[Command]:
         """Watch the sound."""
@@ -141,7 +150,14 @@ class Talk:
     def _offer_answered(self, call: Call, event: OfferAnswered) -> list[Command]:
         if not event.description.codecs:
             return call.end(NO_COMMON_CODEC, event.at)
-        return self._change(call, _Change(event.leg, event.description, asked=False))
+        change = _Change(event.leg, event.description, asked=False)
+        if self.changing is not None:
+            self.later.append(change)
+            return []
+        return self._change(call, change)
+
+    def _next(self, call: Call) -> list[Command]:
+        return self._change(call, self.later.pop(0)) if self.later else []
 
     def _change(self, call: Call, change: _Change) -> list[Command]:
         self.changing, self.before = change, call.legs[change.leg].description
@@ -171,7 +187,7 @@ class Talk:
         leg = call.legs[change.leg]
         leg.description, leg.holding = change.description, _holds(change.description.direction)
         answer: list[Command] = [AcceptReoffer(leg.id, event.sdp, change.description.direction.mirrored)] if change.asked else []
-        return [*answer, *self._keep_waiting(call)]
+        return [*answer, *self._keep_waiting(call), *self._next(call)]
 
     def _undo(self, call: Call, leg: LegId) -> list[Command]:
         # The media engine believes a change that the telephone knows nothing of.
@@ -205,7 +221,7 @@ class Talk:
         if self.changing is None or event.command not in (OfferMedia, AnswerMedia):
             return []
         change, self.changing = self.changing, None
-        return [RefuseReoffer(change.leg, 488)] if change.asked else []
+        return [*([RefuseReoffer(change.leg, 488)] if change.asked else []), *self._next(call)]
 
     def _media_back(self, call: Call, event: MediaRestarted) -> list[Command]:
         return [] if self.bypassed else self.resume(call)
@@ -222,6 +238,11 @@ class Talk:
         return [ReadFigures()] if event.timer is Timer.WATCH else []
 
     def _watched(self, call: Call, event: FiguresRead) -> list[Command]:
+        streams = event.figures.streams
+        if not streams:
+            # The media engine forgets a call that is silent for minutes, and all of them when it dies.
+            return call.end(MEDIA_SILENT if self.quiet else MEDIA_LOST, event.at)
+        self.quiet = all(stream.silent_seconds is None or stream.silent_seconds > QUIET_SECONDS for stream in streams)
         for leg in (call.legs[self.near], call.legs[self.far]):
             kept_waiting = leg.holding or leg.id == self.music_for
             finding = None if kept_waiting or leg.id in self.noticed else one_way(leg.party, event.figures.of(leg.id))
@@ -267,7 +288,7 @@ TALK_MOVES: Mapping[Stage, Mapping[type, Move]] = MappingProxyType(
             CommandFailed: Move(Talk._change_failed, (*_TALKING, *_OVER)),
             DigitPressed: Move(Talk._pressed, _TALKING),
             TimerFired: Move(Talk._watch, _TALKING),
-            FiguresRead: Move(Talk._watched, _TALKING),
+            FiguresRead: Move(Talk._watched, (*_TALKING, *_OVER)),
             # The transfer is what the call is in then (in_transfer.py).
             TransferAsked: Move(Talk._transfer_asked, _TALKING),
             YieldAsked: Move(Talk._yield_asked, (*_TALKING, *_OVER)),
