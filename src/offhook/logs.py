@@ -7,35 +7,28 @@ need not say which call it is.
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import MappingProxyType
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-_SUBJECT: ContextVar[Mapping[str, str]] = ContextVar("subject", default=_NOTHING)
+_SUBJECT: Mapping[str, ContextVar[object]] = {name: ContextVar(name, default=None) for name in ("call", "leg", "organization")}
 _STAMP = "_offhook_subject"
 
 
 def about(**subject: object) -> None:
-    """From now on the lines of this task are about this; what is None is no longer named. Known names: call, leg, organization."""
-    held = {**_SUBJECT.get()}
+    """From now on the lines of this task are about this: call, leg, organization. None: no longer named."""
     for name, value in subject.items():
-        if value is None:
-            held.pop(name, None)
-        else:
-            held[name] = str(value)
-    _SUBJECT.set(held)
+        _SUBJECT[name].set(value)
 
 
 def _stamp(record: logging.LogRecord) -> bool:
     # Taken when the line is said, not when it is written: a handler may write in another thread.
-    setattr(record, _STAMP, _SUBJECT.get())
+    setattr(record, _STAMP, tuple((name, str(value)) for name, held in _SUBJECT.items() if (value := held.get()) is not None))
     return True
 
 
-def _subject(record: logging.LogRecord) -> Mapping[str, str]:
-    return getattr(record, _STAMP, _NOTHING)
+def _subject(record: logging.LogRecord) -> Iterable[tuple[str, str]]:
+    return getattr(record, _STAMP, ())
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -57,7 +50,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         message = record.getMessage()
-        subject = "".join(f" {name}={value}" for name, value in _subject(record).items() if f"{name}={value}" not in message)
+        subject = "".join(f" {name}={value}" for name, value in _subject(record) if f"{name}={value}" not in message)
         line = f"{_moment(record)} {record.levelname} {self._process} {record.name}{_visible(subject)}: {_visible(message)}"
         if record.exc_info:
             line += "".join(f"\n    {_visible(each)}" for each in self.formatException(record.exc_info).splitlines())

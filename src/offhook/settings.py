@@ -178,8 +178,9 @@ class Settings:
     """Sources never throttled or banned: an office behind one address, a monitoring system. They still need a password."""
 
     ping_phones: str = field(default="nat", metadata=_read_by(_one_of(nat="nat", all="all", none="none"), "one of nat, all and none"))
-    """Which telephones over UDP are asked every 30 s whether they are there: those behind NAT, or its box forgets them; all; none. One that
-    answered before and no more for 100 s is no longer rung. Over TCP and TLS the system itself probes every connection."""
+    """Which telephones over UDP are sent OPTIONS every 30 s: those behind NAT, or its box forgets them; all, and one that answers none for
+    100 s is no longer rung; none. Over TCP and TLS the system itself probes every connection. Not "all" by default: few, but some
+    telephones answer no OPTIONS."""
 
     new_calls_per_second: int = field(default=400, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
     """More new calls are refused with 503 at once, emergency calls apart. Above what two cores carry (300), so that it only ends a rush."""

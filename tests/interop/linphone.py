@@ -33,9 +33,10 @@ class Linphone(Softphone):
         await self.run(_PROGRAM, "-c", "linphonerc", "-S", "-d", "6", "-l", "linphone.log", environment={"HOME": str(self.folder)})
         for line in ("soundcard use files", f"play {self.folder}/says.wav"):
             await self.types(line)
+        await self._records()
 
     async def _records(self) -> None:
-        """A file for each call: the second into the same file is not always written."""
+        """A file for each call, named before it rings: the order hangs the client while it does."""
         self._calls += 1
         await self.types(f"record {self.folder}/heard-{self._calls}.wav")
 
@@ -73,16 +74,15 @@ class Linphone(Softphone):
         await self.prints(r"to \[LinphoneRegistrationOk\]", "that it is registered")
 
     async def dials(self, number: str) -> None:
-        await self._records()
         await self.types(f"call sip:{number}@{self.line.domain}")
 
     async def answers(self) -> None:
         await self.prints("CallIncomingReceived", "a call that comes")
-        await self._records()
         await self.types("answer")
 
     async def hangs_up(self) -> None:
         await self.types("terminate all")
+        await self._records()
 
     async def holds(self) -> None:
         await self.types("pause")

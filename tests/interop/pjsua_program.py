@@ -6,6 +6,7 @@ PJSUA2 is under the GPL; nothing of Offhook imports it. Run by `pjsua.py` with t
 import json
 import os
 import select
+import signal
 import sys
 from typing import Any
 
@@ -166,7 +167,9 @@ def main() -> None:
     line = Line(player, wish["domain"], pj.PJSUA_CALL_NO_SDP_OFFER if wish["late_offer"] else 0)
     line.create(account(wish))
     waiting = b""
-    while True:
+    stopping: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
+    while not stopping:
         end.libHandleEvents(10)
         if select.select([0], [], [], 0)[0]:
             read = os.read(0, 65536)
@@ -175,6 +178,9 @@ def main() -> None:
             *lines, waiting = (waiting + read).split(b"\n")
             for each in lines:
                 line.obey(json.loads(each))
+    line.setRegistration(False)
+    for _ in range(50):
+        end.libHandleEvents(10)
     os._exit(0)  # PJSUA2's objects are not taken apart in the right order by Python's end
 
 

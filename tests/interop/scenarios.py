@@ -60,12 +60,12 @@ def keep(header: str, name: str) -> str:
     return f'<ereg regexp="[^ ].*" search_in="hdr" header="{header}:" check_it="true" assign_to="{name}"/>'
 
 
-def registration(domain: str) -> list[str]:
-    """Register with digest, for ten minutes."""
+def registration(domain: str, expires: int = 600) -> list[str]:
+    """Register with digest for so many seconds, 0 to be registered no more."""
 
     def attempt(number: int, credentials: str) -> str:
         lines = [f"REGISTER sip:{domain} SIP/2.0", _VIA, f"From: <sip:ben@{domain}>;tag=r[call_number]", f"To: <sip:ben@{domain}>"]
-        lines += ["Call-ID: [call_id]", f"CSeq: {number} REGISTER", _CONTACT, credentials, "Expires: 600", "Max-Forwards: 70"]
+        lines += ["Call-ID: [call_id]", f"CSeq: {number} REGISTER", _CONTACT, credentials, f"Expires: {expires}", "Max-Forwards: 70"]
         return _send(lines, "", "", True)
 
     return [attempt(1, ""), receive(401, auth="true"), attempt(2, "[authentication]"), receive(200)]

@@ -48,6 +48,13 @@ class Sipp(Client):
         if self.line.edge.transport == "udp":
             await self.finished()
 
+    async def stop(self) -> None:
+        await super().stop()
+        if self.line.edge.transport == "udp":
+            await self.plays_scenario(registration(self.line.domain, 0))
+            await self.finished()
+            await super().stop()
+
     async def plays_scenario(self, steps: list[str]) -> None:
         """Start a scenario, which is played once."""
         (self.folder / "scenario.xml").write_text(scenario(steps))
@@ -135,10 +142,11 @@ async def presses_keys(scene: Scene[Sipp]) -> None:
 
 
 async def presses_keys_by_info(scene: Scene[Sipp]) -> None:
-    steps = _call(scene).invites().answered()
+    steps = _call(scene).invites().answered().waits(1500)
     for key in "159#":
         steps.waits(300).asks("INFO", body=f"Signal={key}\nDuration=160\n", kind="application/dtmf-relay")
     call = await _answered(scene, steps.is_hung_up())
+    await echoed(call, LOW)
     await call.hears.until(lambda: call.hears.digits + call.digits_by_info == "159#", "the keys 159#", PATIENCE_SECONDS)
     await call.hangs_up()
     await scene.client.finished()

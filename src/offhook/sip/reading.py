@@ -50,6 +50,9 @@ def split_name_addr(value: str) -> tuple[str, str, str]:
 
 def parameter(parameters: str, name: str) -> str | None:
     """One of ";name=value;flag" parameters, the value as written; "" for a flag, None where it is absent. Names ignore case."""
+    at = parameters.find(f";{name}=")
+    if at >= 0:
+        return parameters[at + len(name) + 2 :].partition(";")[0].strip(' \t"')
     lowered = parameters.lower()
     if name not in lowered:
         return None

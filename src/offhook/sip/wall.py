@@ -27,7 +27,7 @@ _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 # Asked first: the search for quoted parts alone takes time by the square where a quote never closes.
 _CLOSED_QUOTES = re.compile(r'[^"]*(?:"(?:[^"\\]|\\.)*"[^"]*)*')
-_SINGLE = ("Call-ID", "CSeq", "From", "To", "Content-Length", "Content-Type", "Max-Forwards")
+_SINGLE = {name.lower(): name for name in ("Call-ID", "CSeq", "From", "To", "Content-Length", "Content-Type", "Max-Forwards")}
 _ECHOED = {
     "v": "Via",
     "via": "Via",
@@ -120,14 +120,14 @@ def _opened(head: str, body: bytes, data: bytes, source: Address) -> Envelope:
         raise _Refused(400, "Bad start line")
     message = _response(start) if start[0] == "SIP/2.0" else _request(start)
     try:
-        message.headers = read_lines(lines[1:])
+        headers = message.headers = read_lines(lines[1:])
     except ValueError:
         raise _Refused(400, "Bad header line") from None
     message.body = body
-    for name in _SINGLE:
+    for key in headers.repeated:
         # Two values of what must be one (RFC 3261 7.3.1) would let two readers see two different messages.
-        if len(message.headers.getlist(name)) > 1:
-            raise _Refused(400, f"Repeated {name}")
+        if key in _SINGLE:
+            raise _Refused(400, f"Repeated {_SINGLE[key]}")
     _check_length(message)
     return _enveloped(message, data, source)
 

@@ -58,7 +58,7 @@ def _metric(family: Family) -> Metric:
     name, words, labels = family["name"], family["words"], family["labels"]
     if family["kind"] == "histogram":
         spread = HistogramMetricFamily(name, words, labels=labels)
-        bounds = [*(floatToGoString(bound) for bound in family["bounds"]), "+Inf"]
+        bounds = [*(floatToGoString(bound) for bound in family["bounds"]), "+Inf"]  # type: ignore[no-untyped-call]
         for values, counts, total in family["rows"]:
             spread.add_metric(values, list(zip(bounds, accumulate(counts), strict=True)), total)
         return spread

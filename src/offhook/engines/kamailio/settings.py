@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import resource
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,16 +51,17 @@ class EdgeSettings:
     children: int = 4
     """UDP workers for telephones. Two cores are busy with two; the others cover a worker that waits."""
     tcp_children: int = 2
-    shared_memory_mb: int = 256
+    shared_memory_mb: int = 512
     """Registrations, credentials, bans, transactions; touched only where used. 100,000 credentials take 16 (40 while reloading), 20,000
-    registrations 20, 300 calls set up a second 60."""
+    registrations 20, 300 calls set up a second 60, a TCP connection 18 kB, one of TLS 100 kB."""
     worker_memory_mb: int = 64
     """Touched only where used: a reload reads the whole table of credentials into the memory of the one process that does it."""
     tcp_connections: int = 4096
     tcp_idle_seconds: int = 20
     """A TCP connection that has not shown a password is closed after this long in silence."""
-    tcp_bytes_limit: int = 65536
-    """The longest SIP message over TCP."""
+    tcp_bytes_limit: int = 16384
+    """The longest SIP message over TCP or TLS. Kept for every connection from its beginning in the memory that all calls share: with 65536
+    a thousand half-open connections ate 64 MB of it."""
     tcp_probe_after_seconds: int = 60
     """A connection silent for this long is probed by the system (keep-alives of TCP), and after three probes without an answer it is gone,
     and the telephone's registration with it."""
@@ -69,13 +71,13 @@ class EdgeSettings:
     shortest_registration_seconds: int = 60
     longest_registration_seconds: int = 3600
     write_back_seconds: int = 3
-    """At most this much of the registrations is lost when Kamailio is killed."""
+    """Telephones that came within so long are lost when Kamailio is killed; of those that only refreshed nothing is."""
     ping: Ping = "nat"
-    """Which telephones over UDP are asked by OPTIONS whether they are there: behind NAT, all, none."""
+    """Which telephones over UDP are sent OPTIONS: those behind NAT, only to keep its mapping; all, and who is silent is removed; none."""
     ping_seconds: int = 30
     """NAT boxes forget a UDP mapping after 30 s and more (RFC 4787 asks for 120)."""
     silent_after_seconds: int = 100
-    """Three pings and their time: a telephone that has answered pings before and none for so long is no longer registered."""
+    """Three pings and their time: with "all" a telephone that answered none for so long is no longer registered ten seconds later."""
 
     new_calls_per_second: int = 400
     """More new calls (INVITEs that begin one, emergency calls not counted) are refused with 503 before anything is done for them. A last
@@ -117,6 +119,12 @@ class EdgeSettings:
     def hosts(self) -> tuple[str, ...]:
         """Where we listen, as URIs write it."""
         return (self.address,) if self.address6 is None else (self.address, f"[{self.address6}]")
+
+    @property
+    def open_files(self) -> int:
+        """How many files Kamailio may open: its connections and some, as far as we are let; with the usual 1024 it took no more."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        return self.tcp_connections + 512 if hard == resource.RLIM_INFINITY else min(self.tcp_connections + 512, hard)
 
     @property
     def trusted_sources(self) -> tuple[str, ...]:
