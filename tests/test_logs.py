@@ -4,11 +4,12 @@ import asyncio
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from offhook.logs import about, write_logs
+from offhook.logs import MOST_WAITING, about, write_logs
 
 log = logging.getLogger("offhook.somewhere")
 
@@ -22,14 +23,20 @@ def root() -> Iterator[None]:
     logger.handlers[:], logger.level = handlers, level
 
 
-def written_as(form: str) -> io.StringIO:
-    text = io.StringIO()
-    write_logs("switch", "info", form, logging.StreamHandler(text))
-    return text
+class Written:
+    """What this process logs from now on."""
+
+    def __init__(self, form: str) -> None:
+        self._text = io.StringIO()
+        self._close = write_logs("switch", "info", form, logging.StreamHandler(self._text))
+
+    def getvalue(self) -> str:
+        self._close()
+        return self._text.getvalue()
 
 
 async def test_every_line_of_a_task_names_its_call_and_no_other(root: None) -> None:
-    text = written_as("json")
+    text = Written("json")
 
     async def call(name: str) -> None:
         about(call=name, organization=7)
@@ -57,7 +64,7 @@ async def test_every_line_of_a_task_names_its_call_and_no_other(root: None) -> N
 
 
 async def test_as_text_the_call_stands_before_the_words_and_once(root: None) -> None:
-    text = written_as("text")
+    text = Written("text")
 
     async def call() -> None:
         about(call="abc", leg="abc.1")
@@ -72,18 +79,38 @@ async def test_as_text_the_call_stands_before_the_words_and_once(root: None) -> 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_what_a_peer_sent_cannot_make_a_line_of_its_own(root: None, form: str) -> None:
-    text = written_as(form)
+    text = Written(form)
     log.info("from %s", "evil\r\n2026-01-01T00:00:00.000Z ERROR switch: forged\x1b[2J\u2028x")
-    assert len(text.getvalue().splitlines()) == 1 and "\x1b" not in text.getvalue()
+    told = text.getvalue()
+    assert len(told.splitlines()) == 1 and "\x1b" not in told
 
 
 def test_a_traceback_is_told(root: None) -> None:
     for form in ("text", "json"):
-        text = written_as(form)
+        text = Written(form)
         try:
             raise ValueError("broken\nin two")
         except ValueError:
             log.exception("it failed")
-        lines = text.getvalue().splitlines()
-        assert "ValueError: broken" in text.getvalue()
+        told = text.getvalue()
+        lines = told.splitlines()
+        assert "ValueError: broken" in told
         assert len(lines) == 1 if form == "json" else all(line.startswith("    ") for line in lines[1:])
+
+
+def test_a_disk_that_hangs_holds_nobody_up(root: None) -> None:
+    free = threading.Event()
+
+    class Hanging(logging.StreamHandler[io.StringIO]):
+        def emit(self, record: logging.LogRecord) -> None:
+            free.wait(30)
+            super().emit(record)
+
+    text = io.StringIO()
+    close = write_logs("switch", "info", "text", Hanging(text))
+    for number in range(MOST_WAITING + 500):  # none of them waits; those beyond the room are lost
+        log.info("line %d", number)
+    assert not text.getvalue()
+    free.set()
+    close()
+    assert MOST_WAITING <= len(text.getvalue().splitlines()) <= MOST_WAITING + 1

@@ -4,15 +4,20 @@ A leaf: knows no room. `about` marks the task at work (contextvars: what a task 
 need not say which call it is.
 """
 
+import atexit
 import json
 import logging
+import queue
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
 
 _SUBJECT: Mapping[str, ContextVar[object]] = {name: ContextVar(name, default=None) for name in ("call", "leg", "organization")}
 _STAMP = "_offhook_subject"
+MOST_WAITING = 10_000
+"""Lines that wait for the disk; what comes then is lost."""
 
 
 def about(**subject: object) -> None:
@@ -79,11 +84,43 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)  # ASCII alone: some readers take U+2028 for the end of a line
 
 
-def write_logs(process: str, level: str, form: str, handler: logging.Handler | None = None) -> None:
-    """Let this process log from `level` up, to the error stream unless another handler is given. `form`: json, else text."""
+class _Handing(QueueHandler):
+    """Hands lines to the thread that writes them: a disk that hangs must not hold up calls. What finds no room is dropped."""
+
+    def __init__(self, waiting: "queue.SimpleQueue[logging.LogRecord]") -> None:
+        super().__init__(waiting)
+        self._waiting = waiting
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The record with its words made now, while what they are made of is as it was."""
+        record.msg, record.args = record.getMessage(), None
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Take the record if there is room."""
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put(record)
+
+
+def write_logs(process: str, level: str, form: str, handler: logging.Handler | None = None) -> Callable[[], None]:
+    """Let this process log from `level` up, to the error stream unless another handler is given. `form`: json, else text.
+
+    A thread of its own writes, and at the end of the process what waits; what is returned does so earlier.
+    """
     handler = handler or logging.StreamHandler(sys.stderr)
-    handler.addFilter(_stamp)
     handler.setFormatter(JsonLines(process) if form == "json" else TextLines(process))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    handing, writing = _Handing(lines), QueueListener(lines, handler)
+    handing.addFilter(_stamp)
+    logging.basicConfig(level=level.upper(), handlers=[handing], force=True)
     for chatty in ("httpx", "httpcore", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    writing.start()
+
+    def close() -> None:
+        atexit.unregister(close)
+        logging.getLogger().removeHandler(handing)
+        writing.stop()
+
+    atexit.register(close)
+    return close

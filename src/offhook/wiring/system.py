@@ -65,7 +65,7 @@ def run() -> int:
 async def _run(settings: Settings) -> None:
     folder = prepare(settings.data_dir)
     kept = RotatingFileHandler(folder.logs / "supervisor.log", maxBytes=LIMIT_BYTES, backupCount=1)
-    write_logs("supervisor", settings.log_level, settings.log_format, kept)
+    close_logs = write_logs("supervisor", settings.log_level, settings.log_format, kept)
     try:
         check_free(settings.address, settings.sip_port, ("udp", "tcp"), "OFFHOOK_SIP_PORT")
         check_free(settings.address, settings.sips_port, ("tcp",), "OFFHOOK_SIPS_PORT")
@@ -79,6 +79,7 @@ async def _run(settings: Settings) -> None:
         finally:
             block.release()
     finally:
+        close_logs()
         kept.close()
         folder.release()
 
