@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from offhook.phones.phone import Phone, answers_after
 from offhook.phones.sources import Tone
 from offhook.phones.waiting import NotInTime
 from offhook.supervisor.deathwatch import has_living_members
+from tests.calls.orphans import assert_nothing_is_left
 from tests.calls.stories import HIGH, LOW, connected, eventually, hear_each_other, registered
 from tests.calls.system import System, start_system
 
@@ -35,6 +36,13 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     running = start_system(tmp_path_factory.mktemp("mortal") / "var")
     yield running
     assert running.stop() == 0, running.output.read_text()
+
+
+@pytest.fixture
+async def orderly(mortal: System) -> AsyncIterator[System]:
+    """The same, and at the end no engine holds anything for a call that is over."""
+    yield mortal
+    await assert_nothing_is_left(mortal)
 
 
 def _restarts(system: System, name: str) -> int | None:
@@ -91,44 +99,44 @@ def _group(pid: int) -> None:
     ids=["kamailio", "kamailio with its workers", "rtpengine", "switch", "web", "carrier"],
 )
 async def test_what_dies_is_started_again_and_telephones_ring_without_registering_anew(
-    mortal: System, name: str, kill: Callable[[int], None]
+    orderly: System, name: str, kill: Callable[[int], None]
 ) -> None:
-    anna = mortal.phone("anna", says=lambda: Tone(LOW))
-    ben = mortal.phone("ben", says=lambda: Tone(HIGH), policy=answers_after(0))
+    anna = orderly.phone("anna", says=lambda: Tone(LOW))
+    ben = orderly.phone("ben", says=lambda: Tone(HIGH), policy=answers_after(0))
     async with registered(anna, ben):
         assert await _speaking(anna, ben), anna.story()
         await asyncio.sleep(WRITTEN_BACK_SECONDS)  # the edge promises registrations that are this old, so this much must pass
-        before, pid = _restarts(mortal, name), mortal.pids()[name]
+        before, pid = _restarts(orderly, name), orderly.pids()[name]
         registers = ben.story().count("REGISTER sip:")
         assert before is not None
         kill(pid)
         log.info("seconds until calls worked after the death of %s: %.2f", name, await _seconds_until_calls_work(anna, ben))
-        await eventually(lambda: _restarts(mortal, name) == before + 1, f"{name} is started again, once", GENEROUS_SECONDS)
-        assert mortal.pids()[name] != pid
+        await eventually(lambda: _restarts(orderly, name) == before + 1, f"{name} is started again, once", GENEROUS_SECONDS)
+        assert orderly.pids()[name] != pid
         assert ben.story().count("REGISTER sip:") == registers
-        assert f"{name} ended (killed by SIGKILL); it is started again" in mortal.output.read_text()
+        assert f"{name} ended (killed by SIGKILL); it is started again" in orderly.output.read_text()
 
 
-async def test_the_public_network_is_back_after_the_death_of_its_carrier(mortal: System) -> None:
-    before = _restarts(mortal, "carrier")
+async def test_the_public_network_is_back_after_the_death_of_its_carrier(orderly: System) -> None:
+    before = _restarts(orderly, "carrier")
     assert before is not None
-    os.kill(mortal.pids()["carrier"], signal.SIGKILL)
-    await eventually(lambda: _restarts(mortal, "carrier") == before + 1, "the carrier is back", GENEROUS_SECONDS)
-    async with registered(mortal.phone("anna")) as (anna,):
+    os.kill(orderly.pids()["carrier"], signal.SIGKILL)
+    await eventually(lambda: _restarts(orderly, "carrier") == before + 1, "the carrier is back", GENEROUS_SECONDS)
+    async with registered(orderly.phone("anna")) as (anna,):
         call = await (await anna.dials("12065550199")).answered()
         await call.hears.speech()
         await call.hangs_up()
 
 
-async def test_a_call_outlives_the_edge_and_the_pages(mortal: System) -> None:
-    async with registered(mortal.phone("anna"), mortal.phone("ben")) as (anna, ben):
+async def test_a_call_outlives_the_edge_and_the_pages(orderly: System) -> None:
+    async with registered(orderly.phone("anna"), orderly.phone("ben")) as (anna, ben):
         call, other = await connected(anna, ben, "102")
         await hear_each_other(call, other)
         for name in ("kamailio", "web"):
-            before, pid = _restarts(mortal, name), mortal.pids()[name]
+            before, pid = _restarts(orderly, name), orderly.pids()[name]
             assert before is not None
             os.kill(pid, signal.SIGKILL)
-            await eventually(lambda n=name, b=before: _restarts(mortal, n) == b + 1, f"{name} is back", GENEROUS_SECONDS)  # type: ignore[misc]
+            await eventually(lambda n=name, b=before: _restarts(orderly, n) == b + 1, f"{name} is back", GENEROUS_SECONDS)  # type: ignore[misc]
         await hear_each_other(call, other)
         assert (await call.hangs_up()).status == 200
         assert (await other.ended()).status == 200
