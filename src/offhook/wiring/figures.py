@@ -67,6 +67,10 @@ class SystemFigures:
             "process",
         )
         gauge("offhook_disk_free_bytes", "Free where the data folder is.", lambda: shutil.disk_usage(plan.folder).free)
+        gauge("offhook_spool_bytes", "Records of calls that wait on disk for the database.", lambda: _size(plan.folder / "records.spool"))
+        gauge(
+            "offhook_journal_bytes", "What another switch would need to end the calls of now.", lambda: _size(plan.folder / "calls.journal")
+        )
         gauge("offhook_certificate_expires_seconds", "When TLS certificates end, in seconds since 1970.", lambda: self._ends, "own")
         for name, (metric, words) in _EDGE.items():
             gauge(metric, words, partial(self._counter, name))
@@ -113,6 +117,13 @@ class SystemFigures:
 
     def _use(self, which: int) -> dict[Labels, float]:
         return {(each["name"],): self._used[each["pid"]][which] for each in self._processes if each["pid"] in self._used}
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _used_by(groups: set[int]) -> dict[int, tuple[float, float]]:
