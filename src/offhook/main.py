@@ -12,6 +12,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["run"] and "--help" not in arguments:
         sys.exit(importlib.import_module("offhook.wiring.system").run())
-    if not arguments or arguments[0] in ("doctor", "--help"):
-        importlib.import_module("offhook.wiring.doctor")  # a command of its own, that knows the rooms
+    for command in ("doctor", "bench"):
+        if not arguments or arguments[0] in (command, "--help"):
+            importlib.import_module(f"offhook.wiring.{command}")  # a command of its own, that knows the rooms
     sys.exit(importlib.import_module("offhook.doors.cli.app").cli(arguments))

@@ -21,7 +21,7 @@ class Attendants:
         keys = keys_of(self._scope.rows(attendant_keys, order=[attendant_keys.c.key]))
         return [attendant_of(row, keys) for row in self._scope.rows(attendants, order=[attendants.c.name])]
 
-    def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId]) -> Attendant:
+    def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId], rounds: int = 3) -> Attendant:
         if self._scope.has(attendants, attendants.c.name == name):
             raise Conflict(f"There is an attendant {name} already; choose another name.", "name")
         if self._scope.extension_taken(extension):
@@ -29,7 +29,7 @@ class Attendants:
         for key, user in keys.items():
             if not self._scope.has(users, users.c.id == user):
                 raise Missing(f"Key {key} leads to a user who is not there.", "keys")
-        attendant = Attendant(AttendantId(0), name, language, extension, greeting, dict(keys))
+        attendant = Attendant(AttendantId(0), name, language, extension, greeting, dict(keys), rounds)
         values = {
             "name": name,
             "language": language,

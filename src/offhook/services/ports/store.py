@@ -108,7 +108,7 @@ class Attendants(Protocol):
     def all(self) -> list[Attendant]:
         """Every attendant, by name."""
 
-    def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId]) -> Attendant:
+    def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId], rounds: int = 3) -> Attendant:
         """A new attendant. Raises Conflict when name or extension is taken, Missing when a key leads to nobody of this organization."""
 
 
