@@ -63,9 +63,10 @@ def look(environment: dict[str, str]) -> Iterator[Finding]:
     yield from look_at_machine(settings.data_dir)
     yield from look_at_engines(TEMPLATES)
     yield from look_at_network(_network(settings, plan if states else None, states or []))
-    kept = (lambda: _folder(settings.data_dir), lambda: _database(settings.data_dir), lambda: _certificate(settings))
-    yield from looked_at("kept", kept)
-    yield from looked_at("running", (lambda: _running(plan, states),))
+    yield from looked_at("kept", (lambda: _folder(settings.data_dir),))
+    if _can_be_seen(settings.data_dir):
+        yield from looked_at("kept", (lambda: _database(settings.data_dir), lambda: _certificate(settings)))
+        yield from looked_at("running", (lambda: _running(plan, states),))
 
 
 def _plan(folder: Path) -> SystemPlan | None:
@@ -106,6 +107,10 @@ def _network(settings: Settings, plan: SystemPlan | None, states: list[dict[str,
     )
 
 
+def _can_be_seen(folder: Path) -> bool:
+    return not folder.exists() or os.access(folder, os.R_OK | os.X_OK)
+
+
 def _folder(folder: Path) -> Iterator[Finding]:
     if not folder.exists():
         place = next(each for each in folder.parents if each.exists())
@@ -116,7 +121,7 @@ def _folder(folder: Path) -> Iterator[Finding]:
     mine = folder.stat().st_uid == os.getuid() or os.getuid() == 0
     if not mine or not os.access(folder, os.W_OK):
         who = f"{folder} belongs to user {folder.stat().st_uid}, and you are {os.getuid()}"
-        yield warning("kept", "data folder", who, "Ask again as that user: the rest of what is kept cannot be seen.")
+        yield warning("kept", "data folder", who, "Ask again as that user: what is kept and what runs is hidden from others.")
         return
     shared = stat.S_IMODE(folder.stat().st_mode) & 0o077
     yield graded("kept", "data folder", State.WARNING if shared else State.OK, str(folder), f"Passwords lie there: chmod 700 {folder}")
@@ -128,7 +133,7 @@ def _folder(folder: Path) -> Iterator[Finding]:
 
 def _database(folder: Path) -> Iterator[Finding]:
     file = folder / "offhook.sqlite"
-    if not os.access(folder, os.X_OK) or not file.exists():
+    if not file.exists():
         yield ok("kept", "database", "will be made at the first start")
         return
     try:
@@ -163,7 +168,7 @@ def _database(folder: Path) -> Iterator[Finding]:
 def _certificate(settings: Settings) -> Iterator[Finding]:
     given = (settings.tls_certificate, settings.tls_key) if settings.tls_certificate and settings.tls_key else None
     folder = CertificateFolder(settings.data_dir / "tls", (settings.address,), given)
-    if not os.access(settings.data_dir, os.X_OK) or not folder.server.exists():
+    if not folder.server.exists():
         yield ok("kept", "certificate", "will be made at the first start" if given is None else "will be taken up at the first start")
         return
     facts = folder.facts()

@@ -68,9 +68,7 @@ class SystemFigures:
         )
         gauge("offhook_disk_free_bytes", "Free where the data folder is.", lambda: shutil.disk_usage(plan.folder).free)
         gauge("offhook_spool_bytes", "Records of calls that wait on disk for the database.", lambda: _size(plan.folder / "records.spool"))
-        gauge(
-            "offhook_journal_bytes", "What another switch would need to end the calls of now.", lambda: _size(plan.folder / "calls.journal")
-        )
+        gauge("offhook_journal_bytes", "What ends the calls of now if the switch dies.", lambda: _size(plan.folder / "calls.journal"))
         gauge("offhook_certificate_expires_seconds", "When TLS certificates end, in seconds since 1970.", lambda: self._ends, "own")
         for name, (metric, words) in _EDGE.items():
             gauge(metric, words, partial(self._counter, name))

@@ -17,7 +17,7 @@ _INSTALL = "./run installs it; by hand: apt-get install --no-install-recommends"
 
 def look_at_engines(templates: Path) -> Iterator[Finding]:
     """What is installed; `templates` holds the edge's configuration."""
-    return looked_at(AREA, (_kamailio, lambda: _modules(templates), _rtpengine, _music))
+    return looked_at(AREA, (_kamailio, lambda: _modules(templates), _rtpengine, _memory, _music))
 
 
 def _kamailio() -> Iterator[Finding]:
@@ -48,6 +48,13 @@ def _modules(templates: Path) -> Iterator[Finding]:
         yield failure(AREA, "kamailio modules", f"not installed: {', '.join(missing)}", f"{_INSTALL} {packages}")
     elif there:
         yield ok(AREA, "kamailio modules", f"all {len(wanted)} are there")
+
+
+def _memory() -> Iterator[Finding]:
+    path = shutil.which("redis-server")
+    state = State.OK if path else State.WARNING
+    remedy = f"{_INSTALL} redis-server; without it calls end when rtpengine dies."
+    yield graded(AREA, "rtpengine's memory", state, f"redis-server ({path})" if path else "redis-server is not installed", remedy)
 
 
 def _music() -> Iterator[Finding]:
