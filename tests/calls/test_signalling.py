@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from offhook.phones.calls import Who
 from offhook.phones.sources import Tone
 from tests.calls.stories import HIGH, PATIENCE_SECONDS, connected, hear_each_other, registered, told
 from tests.calls.system import System, start_system
@@ -147,3 +148,18 @@ async def test_a_full_system_refuses_before_any_sound_but_not_a_call_for_help(tm
             await call.hangs_up()
     finally:
         assert small.stop() == 0
+
+
+@pytest.mark.long
+async def test_a_telephone_that_dies_in_mid_call_is_noticed_and_the_other_is_hung_up(tmp_path: Path) -> None:
+    """The first sign of life is due after 45 s, and what gets no answer has failed 32 s later (RFC 3261 timer F)."""
+    short = start_system(tmp_path / "var", OFFHOOK_SESSION_SECONDS="90")
+    try:
+        async with registered(short.phone("anna"), short.phone("ben")) as (anna, ben):
+            call, at_ben = await connected(anna, ben, "102")
+            await hear_each_other(call, at_ben)
+            await ben.vanish()
+            assert (await call.ended(120)).who is Who.THEM
+            await told(short, call, "callee.lost")
+    finally:
+        assert short.stop() == 0
