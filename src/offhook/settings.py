@@ -186,7 +186,7 @@ class Settings:
     """More new calls are refused with 503 at once, emergency calls apart. Above what two cores carry (300), so that it only ends a rush."""
 
     most_calls: int = field(default=2000, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
-    """More calls at once are refused with 503 and Retry-After, emergency calls apart."""
+    """More calls at once are refused with 503 and Retry-After, emergency calls apart; and more than a quarter of the RTP ports."""
 
     session_seconds: int = field(default=1800, metadata=_read_by(_session, f"0 (never) or whole seconds from {_SHORTEST_SESSION} to 86400"))
     """How long a call may stand without a telephone showing that it still knows of it (RFC 4028); half of it is how often it is asked."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.sip.harmless import LONGEST_LINE, MOST_ATTRIBUTES, MOST_CANDIDATES, harmless
+from offhook.sip.harmless import LONGEST_LINE, MOST_ATTRIBUTES, MOST_CANDIDATES, MOST_MEDIA, harmless
 from offhook.sip.sdp import BadSdp, address, codecs, direction, parse
 from tests.sip.test_sdp import PHONE
 
@@ -57,6 +57,14 @@ def test_there_are_not_endlessly_many() -> None:
     left = harmless(parse(with_lines(*many))).media[0].lines
     assert sum(line.startswith("a=candidate") for line in left) == MOST_CANDIDATES
     assert sum(line.startswith("a=") for line in left) == MOST_ATTRIBUTES
+
+
+def test_sixty_media_lines_take_the_ports_of_three() -> None:
+    session, _, rest = PHONE.partition("m=audio")
+    video = "m=video 4000 RTP/AVP 31\r\n" * 30
+    left = harmless(parse(session + video + "m=audio" + rest + "m=audio 5000 RTP/AVP 0\r\n" * 29))
+    assert len(left.media) == 61 and sum(media.port > 0 for media in left.media) == MOST_MEDIA
+    assert left.audio is not None and left.audio.port == 4008
 
 
 line = st.text(max_size=60) | st.from_regex(r"[vosctbma]=[ -~]{0,60}", fullmatch=True)

@@ -1,16 +1,21 @@
 """What the switch counts of its calls is what happened, no more and no less."""
 
 import asyncio
+import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.calls.findings import kind_of, one_way
-from offhook.domain.calls.ids import LegId
-from offhook.domain.media import StreamFigures
+from offhook.domain.calls.ids import CallId, LegId
+from offhook.domain.media import MediaFigures, StreamFigures
+from offhook.domain.organizations import OrganizationId
 from offhook.metrics import Figures
 from offhook.switch.exchange import Exchange
-from offhook.switch.watch import Watch, calls_up, legs_up
+from offhook.switch.executor import _ORDERS
+from offhook.switch.watch import ENGINE, Watch, calls_up, legs_up
 from tests.switch.office import Office, eventually
 
 
@@ -88,3 +93,30 @@ def test_a_finding_is_counted_by_its_kind() -> None:
     stopped = StreamFigures(LegId("a.0"), "PCMU", "192.0.2.1:4000", "192.0.2.1:4000", 50, 8000, 7.0)
     assert kind_of(one_way("anna", stopped) or "") == "stopped"
     assert kind_of("the attendant could not speak") == "other"
+
+
+def test_every_order_is_counted_with_the_engine_that_carries_it_out() -> None:
+    for command, order in _ORDERS.items():
+        text = inspect.getsource(order)
+        engine = "rtpengine" if "self.media." in text else "kamailio" if "self.registrar." in text else None
+        assert engine is None or ENGINE.get(command) == engine, f"{command.__name__}: name its engine in switch/watch.py"
+
+
+def test_what_telephones_reported_of_the_sound_is_sorted_in_and_what_nobody_reported_is_not_zero() -> None:
+    figures = Figures()
+    heard = StreamFigures(LegId("a.0"), "PCMU", None, "192.0.2.1:4000", 500, 80_000, 0.0, mos=4.25, jitter_ms=12.0, loss_percent=2.0)
+    unheard = StreamFigures(LegId("a.1"), "PCMU", None, "192.0.2.1:4002", 500, 80_000, 0.0)
+    ending = ENDINGS["completed.by_caller"]
+    cdr = Cdr(
+        CallId("a"), OrganizationId(1), 1, 100.0, 102.0, 130.0, "101", "102", "ben", "inside", ending, MediaFigures((heard, unheard)),
+        ("ben sent no audio: and its SDP named no address",),
+    )  # fmt: skip
+    watch = Watch(figures)
+    watch.recorded(cdr)
+    watch.recorded(replace(cdr, answered_at=None, findings=()))  # of a call that nobody answered no sound is told
+    told = {each["name"]: {tuple(row[0]): row[1:] for row in each["rows"]} for each in figures.told()}
+    assert told["offhook_stream_mos"][()] == [[0] * 10 + [1, 0, 0, 0], 4.25]
+    assert told["offhook_stream_jitter_seconds"][()][1] == 0.012 and told["offhook_stream_loss_ratio"][()][1] == 0.02
+    assert told["offhook_streams_total"] == {("yes",): [1], ("no",): [1]}
+    assert told["offhook_findings_total"] == {("never_heard",): [1]}
+    assert told["offhook_call_talked_seconds_total"][("inside",)] == [28.0]

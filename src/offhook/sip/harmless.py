@@ -5,7 +5,7 @@ know (type letters, capitals, an origin of 10 kB) though telephones could talk w
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -14,6 +14,8 @@ from offhook.sip.sdp import Direction, Media, Sdp, is_one_machine
 LONGEST_LINE = 512
 MOST_ATTRIBUTES = 256
 MOST_CANDIDATES = 40
+MOST_MEDIA = 3
+"""That are not switched off. Each takes four ports: eight calls of sixty lines each would leave none for anybody."""
 
 _ORIGIN = re.compile(r"o=\S{1,64} \d{1,19} \d{1,19} IN IP[46] \S{1,64}")
 _NO_ORIGIN = "o=- 0 0 IN IP4 0.0.0.0"
@@ -45,7 +47,16 @@ def harmless(sdp: Sdp) -> Sdp:
     origin = next((line for line in sdp.session if _ORIGIN.fullmatch(line)), _NO_ORIGIN)
     where = _connection(sdp.session)
     attributes = _attributes(line for line in sdp.session if line.startswith("a="))
-    return Sdp(("v=0", origin, "s=-", *where, "t=0 0", *attributes), tuple(map(_media, sdp.media)))
+    return Sdp(("v=0", origin, "s=-", *where, "t=0 0", *attributes), tuple(map(_media, _few(sdp.media))))
+
+
+def _few(media: Sequence[Media]) -> Iterator[Media]:
+    """The audio that is talked and a few beside it, in their places; the rest switched off (RFC 3264 6: as many lines answer)."""
+    live = [index for index, each in enumerate(media) if each.port]
+    live.sort(key=lambda index: media[index].kind != "audio")
+    kept = set(live[:1]) | set(sorted(live[1:])[: MOST_MEDIA - 1])
+    for index, each in enumerate(media):
+        yield each if index in kept or not each.port else replace(each, port=0)
 
 
 def _media(media: Media) -> Media:

@@ -23,6 +23,7 @@ from offhook.domain.calls.commands import (
     LeaveAlone,
     OfferMedia,
     Play,
+    PressDigit,
     ProgressLeg,
     ReadFigures,
     RemoveMedia,
@@ -48,7 +49,7 @@ ENGINE: Mapping[type[Command], str] = {
     Route: "evaluator",
     FindDevices: "kamailio",
     **dict.fromkeys((AnswerAlone, AnswerMedia, CloseMedia, LeaveAlone, OfferMedia, ReadFigures, RemoveMedia), "rtpengine"),
-    **dict.fromkeys((Play, Silence, StopSound, Unsilence), "rtpengine"),
+    **dict.fromkeys((Play, PressDigit, Silence, StopSound, Unsilence), "rtpengine"),
 }
 """Who is asked by an order; all others are the signalling's."""
 
@@ -87,7 +88,7 @@ class Watch:
         self._jitter = spread("offhook_stream_jitter_seconds", "Jitter of a stream, as telephones reported it.", JITTER_SECONDS)
         self._loss = spread("offhook_stream_loss_ratio", "Lost packets of a stream, as telephones reported it.", LOSS)
         self._streams = add("offhook_streams_total", "Streams of answered calls; whether a telephone reported on them.", "reported")
-        self._findings = add("offhook_findings_total", "What was found wrong with the sound of calls.", "finding")
+        self._findings = add("offhook_findings_total", "What was remarked of calls: one-way sound, and other.", "finding")
 
     def begins(self, call: Call) -> None:
         """A call's own task begins; called in it."""

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,12 +27,14 @@ from offhook.probes.bench.table import read_peers, table
 from offhook.services.bench import DOMAIN, PASSWORD, USERS, seed_bench
 from offhook.settings import SettingsWrong, read
 from offhook.store.transaction import Database
+from offhook.supervisor.ports import claim_rtp_block
+from offhook.supervisor.refusals import NoRtpPorts
 
 HELPERS = Path(tempfile.gettempdir()) / f"offhook-bench-helpers-{os.getuid()}"
 _READY_SECONDS, _GONE_SECONDS = 60.0, 30.0
 _OWN_ADDRESS, _OWN_SIP_PORT, _OWN_HTTP_PORT = "127.0.41.1", 5060, 8080
-_OWN_RTP_PORTS = "10000-15999"
-"""1,500 calls of two legs; below the ports that the kernel hands out."""
+_RTP_BLOCKS = tuple(f"{first}-{first + 3999}" for first in range(6000, 32000, 4000))
+"""1,000 calls of two legs each; below the ports that the kernel hands out."""
 
 
 def _words(text: str) -> list[str]:
@@ -119,7 +121,7 @@ def _fresh() -> Iterator[tuple[SystemPlan, tuple[int, ...]]]:
             "OFFHOOK_ADDRESS": os.environ.get("OFFHOOK_ADDRESS", _OWN_ADDRESS),
             "OFFHOOK_SIP_PORT": str(_OWN_SIP_PORT),
             "OFFHOOK_HTTP_PORT": str(_OWN_HTTP_PORT),
-            "OFFHOOK_RTP_PORTS": os.environ.get("OFFHOOK_RTP_PORTS", _OWN_RTP_PORTS),
+            "OFFHOOK_RTP_PORTS": os.environ.get("OFFHOOK_RTP_PORTS") or _free_block(),
             "OFFHOOK_SANDBOX": "no",
             "OFFHOOK_DRAIN_SECONDS": "0",
         }
@@ -138,6 +140,18 @@ def _fresh() -> Iterator[tuple[SystemPlan, tuple[int, ...]]]:
             except subprocess.TimeoutExpired:
                 system.kill()
                 system.wait()
+
+
+def _free_block() -> str:
+    """The first block of ports for sound that nobody uses."""
+    for block in _RTP_BLOCKS:
+        first, _, last = block.partition("-")
+        with suppress(NoRtpPorts):
+            claim_rtp_block((int(first), int(last))).release()
+            return block
+    raise BenchRefused(
+        f"No 4,000 UDP ports in a row are free among {_RTP_BLOCKS[0]} ... {_RTP_BLOCKS[-1]}; name others by OFFHOOK_RTP_PORTS."
+    )
 
 
 def _ready(file: Path, system: "subprocess.Popen[bytes]", out: Path) -> SystemPlan:
