@@ -117,11 +117,6 @@ class Exchange:
         """Tell one call, if it lives."""
         self._tell(call, event)
 
-    def tell_all(self, event: Event) -> None:
-        """Tell every call that lives, as far as it is concerned."""
-        for running in self._running.values():
-            running.inbox.put_nowait(event)
-
     def heard(self, call: CallId, leg: LegId, digit: str, milliseconds: int) -> None:
         """Take a key that was heard in the sound (RFC 4733)."""
         self._tell(call, DigitPressed(now(), leg, digit, by_info=False))
@@ -225,13 +220,18 @@ class Exchange:
 
     def _admitted(self, event: Routed) -> Routed:
         """The decision, or a refusal in its place where there is no room: before any port is opened, and never for help."""
-        ending: Ending | None = SYSTEM_STOPPED if self.refuses_new else SYSTEM_FULL if len(self._running) > self._most_calls else None
+        ending: Ending | None = SYSTEM_STOPPED if self.refuses_new else SYSTEM_FULL if self._is_full() else None
         plan = event.decision.plan
         if ending is None or isinstance(plan, Refuse) or (isinstance(plan, CallOut) and plan.emergency and not self._ends_all):
             return event
-        why = Reason(ending.code, f"{len(self._running)} calls are carried: {ending.explanation}", Outcome.CHOSEN)
+        why = Reason(ending.code, ending.explanation, Outcome.CHOSEN)
         reasons = (*(replace(reason, outcome=Outcome.LOST) for reason in event.decision.reasons), why)
         return replace(event, decision=replace(event.decision, plan=Refuse(ending), reasons=reasons))
+
+    def _is_full(self) -> bool:
+        # Calls that are over stay a moment to be asked for; they are counted out only where it matters.
+        most = self._most_calls
+        return len(self._running) > most and sum(running.call.ended is None for running in self._running.values()) > most
 
     async def _obey(self, running: _Running, command: Command) -> None:
         match command:
