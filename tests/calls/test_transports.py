@@ -92,4 +92,9 @@ def test_an_address_this_machine_does_not_have_is_named(system: System) -> None:
 
 def test_a_key_that_is_not_there_stops_the_start_by_its_name(system: System) -> None:
     with pytest.raises(AssertionError, match=r"OFFHOOK_TLS_CERTIFICATE: /nowhere/cert.pem cannot be read"):
-        start_system(system.folder.parent / "unsigned", OFFHOOK_TLS_CERTIFICATE="/nowhere/cert.pem", OFFHOOK_TLS_KEY="/nowhere/key.pem")
+        start_system(
+            system.folder.parent / "unsigned",
+            OFFHOOK_TLS_CERTIFICATE="/nowhere/cert.pem",
+            OFFHOOK_TLS_KEY="/nowhere/key.pem",
+            OFFHOOK_RTP_PORTS="16500-16599",  # out of the way of other systems
+        )

@@ -86,6 +86,11 @@ class Attacker(Peer):
     def attack(self) -> bytes:
         """The next message."""
         kind = self.random.random()
+        if len(self.known) > MOST_DIALOGS:
+            # Decently: how many calls one telephone may make is not asked here.
+            answered = self.known.pop(next(iter(self.known)))
+            answered.cseq += 1000
+            return self._bye(answered)
         if len(self.dialogs) > MOST_DIALOGS:
             return self._bye(self.dialogs.pop(next(iter(self.dialogs))))
         if kind < 0.35 or not self.dialogs:

@@ -32,14 +32,14 @@ async def pardoned(scanned: System) -> AsyncIterator[None]:
     yield
 
 
-async def run(program: str, *arguments: str, folder: Path) -> str:
+async def run(program: str, *arguments: str, folder: Path, seconds: float = SECONDS) -> str:
     """What a scanner prints; it may be stopped when it takes too long, as one that is not answered does."""
     process = await asyncio.create_subprocess_exec(
         f"/usr/bin/{program}", *arguments, cwd=folder, env={"HOME": str(folder), "PATH": "/usr/bin"},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, stdin=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), SECONDS)
+        output, _ = await asyncio.wait_for(process.communicate(), seconds)
     except TimeoutError:
         process.kill()
         await process.wait()
@@ -93,6 +93,6 @@ async def test_svcrack_cracks_nothing(scanned: System, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [[], ["-U", "-C", "sip:x@127.0.0.1:9"], ["-F"]], ids=["OPTIONS", "REGISTER", "flood"])
 async def test_sipsak_is_banned(scanned: System, tmp_path: Path, mode: list[str]) -> None:
-    await run("sipsak", *mode, "-s", f"sip:anna@127.0.0.1:{scanned.plan.sip_port}", folder=tmp_path)
+    await run("sipsak", *mode, "-s", f"sip:anna@127.0.0.1:{scanned.plan.sip_port}", folder=tmp_path, seconds=5)
     assert await is_banned(scanned)
     await others_call(scanned)

@@ -100,13 +100,18 @@ async def test_a_call_from_the_switch_rings_a_phone_and_is_ended_by_it(edge: Run
     switch.send(switch_text(edge, "INVITE", contact.uri, preloaded(edge), call=call, branch="ring"), edge.inner)
     invite = await anna.line.hear(invites)
     assert invite.uri == "sip:anna@10.9.9.9:5999" and invite.all("Route") == []
+    host, port = anna.edge
+    us = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    own, over = transport.rstrip("6"), "" if anna.line.transport == "UDP" else f";transport={anna.line.transport.lower()}"
+    assert invite.all("Via")[0].startswith(f"SIP/2.0/{own} {us};"), "a telephone answers and asks us where it knows us"
+    assert routes(invite)[0].startswith(f"<sip:{us}{over};")
     anna.send(reply(invite, 180, "Ringing", contact="<sip:anna@10.9.9.9:5999>"))
     assert (await switch.hear(lambda m: m.status == 180)).status == 180
     anna.send(reply(invite, 200, contact="<sip:anna@10.9.9.9:5999>"))
     answer = await switch.hear(lambda m: m.status == 200)
-    ip, _, port = anna.line.where.rpartition(":")
+    ip, _, own_port = anna.line.where.rpartition(":")
     proto = {"UDP": 1, "TCP": 2, "TLS": 3}[transport.rstrip("6")]
-    assert answer.one("Contact") == f"<sip:anna@10.9.9.9:5999;alias={ip}~{port}~{proto}>"
+    assert answer.one("Contact") == f"<sip:anna@10.9.9.9:5999;alias={ip}~{own_port}~{proto}>"
 
     uri, to, route = within(answer)
     switch.send(switch_text(edge, "ACK", uri, *route, call=call, to=to), edge.inner)
