@@ -44,6 +44,16 @@ class Negotiation:
         self._version += 1
         return str(secured(described, self._ours) if self._ours else described)
 
+    def is_as_secure_as_we(self, theirs: str) -> bool:
+        """Whether their offer is of the secrecy we want, or is none that could be read: a telephone rings for nothing else."""
+        try:
+            self._key_of(sdp.parse(theirs))
+        except BadSdp:
+            return True
+        except NothingShared:
+            return False
+        return True
+
     def answered(self, theirs: str) -> None:
         """Their answer to our offer; sound follows it at once. Raises NothingShared."""
         parsed = _parsed(theirs)

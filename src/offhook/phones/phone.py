@@ -333,7 +333,9 @@ class Phone:
         self._remember(fact.session, call)
         for happened in self._meanwhile.pop(fact.session):
             self._tell(happened)
-        if call.state is CallState.RINGING and self.on_call is not None:
+        if call.state is CallState.RINGING and fact.sdp and not negotiation.is_as_secure_as_we(fact.sdp):
+            call.declines(488)
+        elif call.state is CallState.RINGING and self.on_call is not None:
             await self.on_call(call)
         elif call.state is CallState.RINGING:
             await self._follow(self.policy, call)
