@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from offhook.intercom import ask
+from offhook.intercom import Refused, ask
 from offhook.phones.registration import RegistrationRefused
 from offhook.phones.waiting import NotInTime
+from offhook.supervisor.certificates import CertificateFolder, now_utc
 from tests.calls.stories import connected, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 from tests.engines.kamailio.conftest import IPV6, NEEDS_IPV6
@@ -98,3 +101,24 @@ def test_a_key_that_is_not_there_stops_the_start_by_its_name(system: System) -> 
             OFFHOOK_TLS_KEY="/nowhere/key.pem",
             OFFHOOK_RTP_PORTS="16500-16599",  # out of the way of other systems
         )
+
+
+async def test_an_operators_own_certificate_is_shown_replaced_and_kept_when_the_new_one_is_none(tmp_path: Path) -> None:
+    operators = CertificateFolder(tmp_path / "operator", ("127.0.0.1", "pbx.example"))
+    operators.bring_up_to_date(now_utc())
+    files = {"OFFHOOK_TLS_CERTIFICATE": str(operators.server), "OFFHOOK_TLS_KEY": str(operators.server)}
+    running = start_system(tmp_path / "var", OFFHOOK_RTP_PORTS="16600-16699", **files)
+    try:
+        assert not (running.plan.tls_folder / "authority.pem").exists()
+        async with registered(running.phone("anna", transport="tls", authority=operators.authority)):
+            pass
+        replace(operators, names=("127.0.0.1", "new.example")).bring_up_to_date(now_utc())
+        (shown,) = await ask(running.plan.supervisor_desk, "reload_certificates", timeout_seconds=10)
+        assert (shown["own"], set(shown["names"])) == (False, {"127.0.0.1", "new.example"})
+        operators.server.write_text("spoilt")
+        with pytest.raises(Refused, match="OFFHOOK_TLS_CERTIFICATE"):
+            await ask(running.plan.supervisor_desk, "reload_certificates", timeout_seconds=10)
+        async with registered(running.phone("ben", transport="tls", authority=operators.authority)):
+            pass
+    finally:
+        assert running.stop() == 0
