@@ -1,6 +1,7 @@
 """Dialogs (RFC 3261 12): who, where to and by which way, on both sides."""
 
 from enum import StrEnum
+from functools import lru_cache
 
 from sipmessage import Headers
 
@@ -11,6 +12,7 @@ from offhook.sip.wall import Envelope
 from offhook.sip.writing import Outline
 
 MOST_ROUTES = 32
+_LONGEST_KEPT = 256
 
 
 class DialogState(StrEnum):
@@ -162,6 +164,10 @@ def contact_uri(contact: str | None) -> str | None:
 
 def address_of(uri: str, transport: str = "udp") -> Address | None:
     """Where a sip: URI with a numeric host leads; None for names (no DNS in this room), port 0 and what is no sip: URI."""
+    return _kept_address(uri, transport) if len(uri) < _LONGEST_KEPT else _address(uri, transport)
+
+
+def _address(uri: str, transport: str) -> Address | None:
     scheme, _, rest = uri.partition(":")
     if scheme.lower() not in ("sip", "sips"):
         return None
@@ -177,6 +183,10 @@ def address_of(uri: str, transport: str = "udp") -> Address | None:
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else (0 if port else 5060)
     said = parameter(semicolon + parameters, "transport") if parameters else None
     return Address(host, number, (said or transport).lower()) if 0 < number < 65536 else None
+
+
+# The same telephones, and the same edge, again and again.
+_kept_address = lru_cache(2048)(_address)
 
 
 def _is_ipv4(host: str) -> bool:

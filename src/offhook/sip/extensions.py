@@ -1,9 +1,12 @@
 """The extensions of SIP this room speaks, and who else speaks them (RFC 3261 8.2.2.3, 19.2)."""
 
+from functools import lru_cache
+
 from sipmessage import Headers
 
 RELIABLE = "100rel"
 TIMER = "timer"
+_LONGEST_KEPT = 256
 SPOKEN = (RELIABLE, TIMER, "replaces", "norefersub")
 
 
@@ -16,6 +19,12 @@ def options_in(headers: Headers, name: str) -> list[str]:
 def has_option(headers: Headers, name: str, option: str) -> bool:
     """Whether Require or Supported names this option."""
     lines = headers.getlist(name)
-    if not lines or not any(option in line.lower() for line in lines):
-        return False
-    return option in [word.lower() for word in options_in(headers, name)]
+    return bool(lines) and any(_names(line, option) if len(line) < _LONGEST_KEPT else _reads(line, option) for line in lines)
+
+
+def _reads(line: str, option: str) -> bool:
+    return option in line.lower() and option in [word.strip().lower() for word in line.split(",")]
+
+
+# Telephones say the same words in every message.
+_names = lru_cache(512)(_reads)

@@ -1,6 +1,7 @@
 """What session timers say in headers (RFC 4028): pure readings and decisions, no clock."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from sipmessage import Headers as Read
@@ -61,6 +62,7 @@ def minimum_in(headers: Read) -> int:
     return 0 if said is None else _seconds(said.partition(";")[0])
 
 
+@lru_cache(64)
 def asking(settings: SessionTimers, minimum: int, refresher: str = "") -> Headers:
     """The headers of a request of ours; minimum is what a 422 told us before, in seconds."""
     least = max(settings.minimum_seconds, minimum)
@@ -73,6 +75,7 @@ def is_too_brief(settings: SessionTimers, wish: Wish) -> bool:
     return wish.able and 0 < wish.expires < settings.minimum_seconds
 
 
+@lru_cache(256)
 def granted(settings: SessionTimers, wish: Wish) -> tuple[Agreed, Headers]:
     """What a 2xx of ours says (RFC 4028 9, table 2). The refreshing is ours unless the peer asked for it: it may be dead."""
     least = max(settings.minimum_seconds, wish.minimum)
