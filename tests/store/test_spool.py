@@ -112,6 +112,7 @@ def test_a_writer_that_dies_between_database_and_spool_writes_nothing_twice(
     eventually(lambda: len(kept(store, lumen)) == 4)
     eventually(lambda: not spool.exists())
     assert kept(store, lumen) == [the_call(number) for number in (3, 2, 1, 0)]
+    assert second.dies() == 0
 
 
 def test_closing_while_the_database_is_away_loses_nothing(
@@ -166,6 +167,7 @@ def test_a_spool_that_is_full_keeps_nothing_of_what_it_refused_and_memory_takes_
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         assert (small.oldest(5)[0] if small.waits else []) == kept_rows
+        assert not size or spool.read_bytes() == b'{"a":"x"}\n'
         assert spool.exists() == bool(size)
     spool.unlink()
     spool.mkdir()  # no file can be made of it

@@ -139,6 +139,16 @@ def test_the_length_of_a_lost_call_does_not_grow_while_the_switch_is_off(
     soon(lambda: names(read_journal(file)) == ["call00002"], "only the second call")
 
 
+def test_a_later_switch_in_the_same_file_keeps_nobody_of_the_earlier_alive(open_journal: Callable[[], Journal], file: Path) -> None:
+    journal = open_journal()
+    journal.follow(an_answered_call(1))
+    journal.close()
+    earlier = read_journal(file)[0]
+    later = file.read_bytes().replace(b"call00001", b"call00002") + b'{"alive":1e9}\n'
+    file.write_bytes(file.read_bytes() + later)
+    assert read_journal(file)[0] == earlier and read_journal(file)[1].last == 1e9
+
+
 def test_the_file_stays_small_and_keeps_what_counts(
     monkeypatch: pytest.MonkeyPatch, open_journal: Callable[[], Journal], file: Path
 ) -> None:
