@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import signal
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from offhook.engines.kamailio.directory import write
 from offhook.engines.kamailio.settings import EdgeMisconfigured
 from offhook.supervisor.certificates import now_utc
 from tests.engines.kamailio.conftest import ALL_TRANSPORTS, NEEDS_IPV6, RunningEdge, changed, settings_in
-from tests.engines.kamailio.talk import Line, NothingCame, Phone, eventually, reply, token, udp_line
+from tests.engines.kamailio.talk import Line, NothingCame, Phone, eventually, reply, routes, token, udp_line
 from tests.engines.kamailio.test_abuse import banned
 from tests.engines.kamailio.test_calls import answered, invites, preloaded, switch_text, within
 
@@ -211,3 +212,39 @@ async def test_a_carrier_over_ipv6_calls_and_is_called(edge: RunningEdge, switch
 def test_an_address_that_is_none_is_named(folder: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(EdgeMisconfigured, match=next(iter(wrong))):
         replace(settings_in(folder), **wrong)
+
+
+@pytest.mark.parametrize("transport", ["TCP", "TLS", pytest.param("TLS6", marks=NEEDS_IPV6)])
+async def test_a_telephone_that_connected_anew_in_mid_call_is_hung_up(edge: RunningEdge, switch: Line, transport: str) -> None:
+    """After a failure of the network, or of the edge: the call names a connection that is gone. While it is there, a twin gets nothing."""
+    anna = await edge.phone(transport=transport)
+    contact = "<sip:anna@10.9.9.9:5999;transport=tls>"
+    await anna.registers(contact=contact)
+    call = token()
+    challenge = await anna.answer_to(anna.text("INVITE", "sip:102@lumen.test", call=call, contact=contact))
+    proof = anna.proof(challenge, "INVITE", "sip:102@lumen.test")
+    anna.send(anna.text("INVITE", "sip:102@lumen.test", proof, call=call, cseq=2, contact=contact))
+    invite = await switch.hear(invites)
+    switch.send(reply(invite, 200, contact=f"<sip:127.0.0.1:{edge.settings.switch_port}>"), edge.inner)
+    await anna.line.hear(lambda m: m.status == 200 and "INVITE" in m.one("CSeq"))
+
+    target = re.search(r"<([^>]+)>", invite.one("Contact"))
+    route = [f"Route: {one}" for one in routes(invite)]
+    assert target
+    twin = await edge.phone(transport=transport)
+    await twin.registers(contact=contact)
+    switch.send(switch_text(edge, "INFO", target[1], *route, call=call, to=invite.one("From")), edge.inner)
+    anna.send(reply(await anna.line.hear(lambda m: m.method == "INFO"), 200))
+    await switch.hear(lambda m: m.status == 200)
+    await twin.line.hears_nothing(seconds=0.2)
+
+    edge.end(signal.SIGKILL)
+    await edge.start()
+    again, other = await edge.phone(transport=transport), await edge.phone("ben", transport=transport)
+    await other.registers(contact="<sip:ben@10.9.9.9:5999;transport=tls>")
+    await again.registers(contact=contact)
+    switch.send(switch_text(edge, "BYE", target[1], *route, call=call, to=invite.one("From")), edge.inner)
+    bye = await again.line.hear(lambda m: m.method == "BYE")
+    again.send(reply(bye, 200))
+    assert (await switch.hear(lambda m: m.status == 200)).one("CSeq") == "1 BYE"
+    await other.line.hears_nothing(seconds=0.2)
