@@ -222,6 +222,7 @@ async def test_a_clock_that_jumps_moves_no_call_and_no_length(tmp_path: Path) ->
         assert system.stop() == 0, system.output.read_text()
 
 
+@pytest.mark.long
 async def test_a_clock_set_while_the_switch_is_dead_charges_nobody_for_it(tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no compiler: the clock of one system cannot be set")
