@@ -43,6 +43,7 @@ class Cell:
     """One thing to be tried with a client."""
 
     name: str
+    what: str  # for the page
     play: Play
     transport: str = "udp"
     wish: Wish = PLAIN
@@ -183,11 +184,20 @@ async def over(scene: Scene[Softphone]) -> None:
     assert any(mark in line for line in contacts for mark in marks), contacts
 
 
-async def speaks_srtp(scene: Scene[Softphone]) -> None:
-    """Both ways; the client offered SDES only and was answered so."""
-    call = await both_ways(scene)
+async def _is_secured(scene: Scene[Softphone], call: PhoneCall) -> None:
+    """The client offered SDES only and was answered so."""
     secure = [text for text in await scene.messages(call) if "RTP/SAVP" in text and "a=crypto:" in text]
     assert any(text.startswith("INVITE") for text in secure) and any(text.startswith("SIP/2.0 200") for text in secure), len(secure)
+
+
+async def speaks_srtp(scene: Scene[Softphone]) -> None:
+    await _is_secured(scene, await both_ways(scene))
+
+
+async def offers_srtp(scene: Scene[Softphone]) -> None:
+    await calls(scene)
+    (call,) = scene.anna.calls
+    await _is_secured(scene, call)
 
 
 async def offers_late(scene: Scene[Softphone]) -> None:
@@ -231,21 +241,34 @@ def _cseq(text: str) -> str:
 CELLS: Mapping[str, Cell] = {
     cell.name: cell
     for cell in (
-        Cell("register", registers),
-        Cell("call", calls),
-        Cell("be called", is_called),
-        Cell("hold and resume", holds_and_resumes),
-        Cell("blind transfer", transfers),
-        Cell("attended transfer", consults_and_joins),
-        Cell("DTMF by RFC 4733", presses_keys),
-        Cell("DTMF by INFO", presses_keys_by_info, wish=Wish(keys_by_info=True)),
-        Cell("TCP", over, transport="tcp"),
-        Cell("TLS", over, transport="tls"),
-        Cell("SRTP", speaks_srtp, wish=Wish(srtp=True)),
-        Cell("SRTP over TLS", speaks_srtp, transport="tls", wish=Wish(srtp=True)),
-        Cell("late offer", offers_late, wish=Wish(late_offer=True)),
-        Cell("session timer", refreshes, wish=Wish(session_seconds=SESSION_SECONDS)),
-        Cell("PRACK", acknowledges_ringing, wish=Wish(reliable=True)),
+        Cell("register", "registers with digest over UDP, and rings when it is called.", registers),
+        Cell("call", "calls a telephone that answers; sound both ways; hangs up.", calls),
+        Cell("be called", "is called and answers; sound both ways; the other hangs up.", is_called),
+        Cell(
+            "hold and resume",
+            "holds by re-INVITE: the other hears music and not the client; takes it back: sound both ways.",
+            holds_and_resumes,
+        ),
+        Cell("blind transfer", "is called, sends the caller to a third by REFER: these two hear each other, the client is out.", transfers),
+        Cell(
+            "attended transfer",
+            "calls one, holds, calls a second, joins them by REFER with Replaces: they hear each other.",
+            consults_and_joins,
+        ),
+        Cell("DTMF by RFC 4733", "keys go both ways as telephone events.", presses_keys),
+        Cell("DTMF by INFO", "keys of the client by INFO arrive as telephone events.", presses_keys_by_info, wish=Wish(keys_by_info=True)),
+        Cell("TCP", "registers, calls and is called over TCP.", over, transport="tcp"),
+        Cell("TLS", "the same over TLS; the client checks the certificate against the system's own authority.", over, transport="tls"),
+        Cell("SRTP over TLS", "demands SRTP with keys in the SDP; both ways.", speaks_srtp, transport="tls", wish=Wish(srtp=True)),
+        Cell("SRTP over UDP", "demands SRTP in a call that it makes.", offers_srtp, wish=Wish(srtp=True)),
+        Cell("late offer", "calls without an offer, and answers in the ACK.", offers_late, wish=Wish(late_offer=True)),
+        Cell(
+            "session timer",
+            "agrees on a timer (RFC 4028); the call outlives it by a refresh.",
+            refreshes,
+            wish=Wish(session_seconds=SESSION_SECONDS),
+        ),
+        Cell("PRACK", "ringing is acknowledged (RFC 3262) in one direction at least.", acknowledges_ringing, wish=Wish(reliable=True)),
     )
 }
 

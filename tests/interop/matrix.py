@@ -8,6 +8,7 @@
 import argparse
 import asyncio
 import json
+import secrets
 import sys
 import tempfile
 import time
@@ -79,6 +80,12 @@ def _calls(system: System) -> str:
     return found
 
 
+def started(folder: Path) -> System:
+    """A system of few ports for sound, away from the blocks that systems take by themselves: other tests may run many."""
+    first = 10_000 + 400 * secrets.randbelow(20)
+    return start_system(folder, OFFHOOK_RTP_PORTS=f"{first}-{first + 399}")
+
+
 def missing() -> list[str]:
     """What must be installed before all cells can be played, each with its command."""
     found = []
@@ -104,14 +111,17 @@ def results(system: System, folder: Path, clients: list[type[Client]], cells: li
 
 def written(found: dict[str, dict[str, Outcome]]) -> str:
     """The results as they are kept: cells that were not played now keep what they had."""
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    kept = json.loads(RESULTS.read_text())["clients"] if RESULTS.exists() else {}
     today = datetime.now(UTC).date().isoformat()
+    clients = {}
     for kind in CLIENTS:
-        for cell, came in found.get(kind.name, {}).items():
-            client = kept.setdefault(kind.name, {"version": "", "cells": {}})
-            client["version"] = kind.version()
-            client["cells"][cell] = {"result": came.result, "note": came.note, "date": today}
-    return json.dumps(kept, indent=1) + "\n"
+        before = kept.get(kind.name, {}).get("cells", {})
+        played = {cell: {"result": came.result, "note": came.note, "date": today} for cell, came in found.get(kind.name, {}).items()}
+        clients[kind.name] = {
+            "version": kind.version(),
+            "cells": {cell: each for cell in CELLS if (each := played.get(cell) or before.get(cell))},
+        }
+    return json.dumps({"cells": {cell.name: cell.what for cell in CELLS.values()}, "clients": clients}, indent=1) + "\n"
 
 
 def main() -> int:
@@ -126,7 +136,7 @@ def main() -> int:
         print("\n".join(lacking), file=sys.stderr)
         return 2
     folder = Path(tempfile.mkdtemp(prefix="interop-"))
-    system = start_system(folder / "var")
+    system = started(folder / "var")
     try:
         found = results(system, folder, clients, [cell for cell in CELLS.values() if not asked.cell or cell.name in asked.cell])
     finally:

@@ -1,5 +1,6 @@
 """SIPp scenarios of our own, put together from their steps. What stands in brackets is SIPp's to fill in."""
 
+import re
 from collections.abc import Iterable
 
 OFFER = """v=0
@@ -22,8 +23,11 @@ _SDP = "application/sdp"
 
 
 def scenario(steps: Iterable[str]) -> str:
-    """The whole file."""
-    return '<?xml version="1.0" encoding="UTF-8" ?>\n<scenario name="interop">\n' + "\n".join(steps) + "\n</scenario>\n"
+    """The whole file. SIPp refuses variables that nobody reads, so all are named at the end."""
+    text = "\n".join(steps)
+    kept = ",".join(sorted(set(re.findall(r'assign_to="(\w+)"', text))))
+    read = f'<Reference variables="{kept}"/>\n' if kept else ""
+    return f'<?xml version="1.0" encoding="UTF-8" ?>\n<scenario name="interop">\n{text}\n{read}</scenario>\n'
 
 
 def pause(milliseconds: int) -> str:

@@ -26,8 +26,8 @@ class Sipp(Client):
     lacks: ClassVar[Mapping[str, str]] = {
         "attended transfer": "a scenario is one dialog; REFER with Replaces needs two",
         "TLS": _NO_TLS,
-        "SRTP": _NO_TLS,
         "SRTP over TLS": _NO_TLS,
+        "SRTP over UDP": _NO_TLS,
     }
     _port: int
 
