@@ -1,5 +1,7 @@
 """Telephones with what newer ones can do: acknowledged ringing, UPDATE, session timers, redirections; and ones that hang."""
 
+import asyncio
+
 import pytest
 
 from offhook.phones.calls import CallRefuses, PhoneCall, Who
@@ -67,6 +69,27 @@ async def test_session_timers_are_agreed_on_between_telephones(phone: Makes) -> 
     annas, _ = await talking(anna, ben)
     assert annas.answer is not None
     assert annas.answer.headers.get("Session-Expires") == "600;refresher=uas"
+
+
+async def test_a_telephone_that_died_in_mid_call_is_found_by_the_refresh(phone: Makes) -> None:
+    anna = await phone("anna", session_timers=SessionTimers(2, 1), timers=Timers(t1=0.02))
+    ben = await phone("ben")
+    annas, _ = await talking(anna, ben)
+    await ben.vanish()
+    ended = await annas.ended()
+    assert (ended.status, ended.who) == (408, Who.NOBODY)
+    assert ended.reason == "the other side has not answered our refresh (408)"
+
+
+async def test_a_call_that_is_refreshed_goes_on(phone: Makes) -> None:
+    timers = SessionTimers(2, 1)
+    anna, ben = await phone("anna", session_timers=timers), await phone("ben", session_timers=timers)
+    annas, _ = await talking(anna, ben)
+    async with asyncio.timeout(20):
+        while ben.story().count("UPDATE sip:") < 3:
+            await asyncio.sleep(0.05)
+    assert annas.state is annas.state.UP
+    await annas.hears.tone(620)
 
 
 async def test_an_update_that_is_refused_changes_nothing(phone: Makes) -> None:

@@ -11,12 +11,14 @@ from offhook.sip.digest import read_challenge
 from offhook.sip.facts import (
     InviteReceived,
     Output,
+    ReferReceived,
     ReofferReceived,
     RequestReceived,
     Send,
 )
 from offhook.sip.framing import Framer, StreamBroken
 from offhook.sip.identity import asserted, claimed, wants_privacy
+from offhook.sip.session_timers import SessionTimers
 from offhook.sip.wall import read
 from tests.sip.lines import ANSWER, OFFER, Line
 from tests.sip.raw import PEER, an_agent, invite, request, response, sent
@@ -37,17 +39,40 @@ def corpus() -> list[bytes]:
     line.run(1)
     line.ben.does("accept_reoffer", session, sdp=ANSWER)
     line.run(1)
+    line.anna.does("update", "call", sdp=OFFER)
+    line.run(1)
+    line.ben.does("accept_reoffer", session, sdp=ANSWER)
+    line.anna.does("refer", "call", refer_to="<sip:c@d?Replaces=x%3Bto-tag%3Da%3Bfrom-tag%3Db>")
+    line.run(1)
+    line.ben.does("accept_refer", session)
+    line.ben.does("notify_refer", session, status=200, final=True)
+    line.run(1)
     line.anna.does("bye", "call")
     line.run(1)
     rich = invite(
         more=(
-            "Supported: 100rel",
+            "Supported: 100rel, timer",
+            "Session-Expires: 300;refresher=uac",
+            "Min-SE: 90",
+            "Replaces: a@b;to-tag=x;from-tag=y",
+            "Referred-By: <sip:a@b>",
             'P-Asserted-Identity: "A, b" <sip:a@b>, <tel:+1>',
             "Privacy: id",
             "Record-Route: <sip:127.0.0.1:5090;lr;r2=on>, <sip:[::1]>",
         )
     )
-    return [*line.anna.sent, *line.ben.sent, rich, request("CANCEL"), request("OPTIONS"), b"\r\n\r\n"]
+    parts = "--b\r\nContent-Type: application/sdp\r\n\r\n" + OFFER + "--b\r\n\r\nx\r\n--b--"
+    rich_body = invite(more=("Content-Type: multipart/mixed;boundary=b", "Require: 100rel"), body=parts)
+    return [
+        *line.anna.sent,
+        *line.ben.sent,
+        rich,
+        rich_body,
+        request("PRACK", to_tag="w4", cseq=2, more=("RAck: 1 1 INVITE",)),
+        request("CANCEL"),
+        request("OPTIONS"),
+        b"\r\n\r\n",
+    ]
 
 
 CORPUS = corpus()
@@ -86,6 +111,9 @@ def act_on(agent: Agent, outputs: list[Output], now: float, choice: Iterator[int
                     act_on(agent, agent.answer(fact.session, sdp=ANSWER, now=now), now, choice)
             elif isinstance(fact, ReofferReceived):
                 act_on(agent, agent.accept_reoffer(fact.session, sdp=ANSWER, now=now), now, choice)
+            elif isinstance(fact, ReferReceived):
+                act_on(agent, agent.accept_refer(fact.session, now=now), now, choice)
+                act_on(agent, agent.notify_refer(fact.session, status=200, final=True, now=now), now, choice)
             elif isinstance(fact, RequestReceived):
                 act_on(agent, agent.respond(fact.key, status=200, now=now), now, choice)
             elif isinstance(fact, Send):
@@ -98,7 +126,7 @@ def act_on(agent: Agent, outputs: list[Output], now: float, choice: Iterator[int
 @RELAXED
 @given(st.lists(mutated(), max_size=8), st.integers(0, 2**16))
 def test_mutated_messages_raise_nothing_and_the_next_call_works(messages: list[bytes], seed: int) -> None:
-    agent = an_agent()
+    agent = an_agent(session_timers=SessionTimers())
     choice = iter(int(bit) for bit in f"{seed:b}".zfill(64) * 10)
     agent.invite(
         "ours",

@@ -93,7 +93,7 @@ def accepted(settings: SessionTimers, headers: Read) -> Agreed:
     expires, refresher = expires_in(headers)
     if not expires:
         return Agreed(settings.expires_seconds, True)
-    return Agreed(max(expires, LEAST_SECONDS), refresher != "uas")
+    return Agreed(max(expires, settings.minimum_seconds), refresher != "uas")
 
 
 def _seconds(text: str) -> int:
