@@ -1,6 +1,8 @@
 """Telephones over UDP, TCP and TLS, IPv4 and IPv6, call each other and are heard; a certificate changes under a call that stands."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from offhook.intercom import Refused, ask
+from offhook.phones.calls import Who
 from offhook.phones.registration import RegistrationRefused
 from offhook.phones.waiting import NotInTime
 from offhook.supervisor.certificates import CertificateFolder, now_utc
-from tests.calls.stories import connected, hear_each_other, registered, told
+from tests.calls.stories import connected, eventually, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 from tests.engines.kamailio.conftest import IPV6, NEEDS_IPV6
 
@@ -122,3 +125,17 @@ async def test_an_operators_own_certificate_is_shown_replaced_and_kept_when_the_
             pass
     finally:
         assert running.stop() == 0
+
+
+async def test_a_call_over_tls_outlives_the_death_of_the_edge_and_the_other_side_can_hang_up(system: System) -> None:
+    async with registered(system.phone("anna"), system.phone("ben", transport="tls")) as (anna, ben):
+        call, other = await connected(anna, ben, "102")
+        assert ben.registration is not None
+        times, dead = ben.registration.registered, system.pids()["kamailio"]
+        os.kill(dead, signal.SIGKILL)
+        await eventually(lambda: system.pids()["kamailio"] not in (None, dead), "another Kamailio")
+        await hear_each_other(call, other)
+        await eventually(lambda: ben.registration is not None and ben.registration.registered > times, "ben's telephone connecting anew")
+        await call.hangs_up()
+        assert (await other.ended()).who is Who.THEM
+        await told(system, call, "completed.by_caller")
