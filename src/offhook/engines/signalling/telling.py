@@ -34,6 +34,7 @@ from offhook.sip.facts import (
     ByeReceived,
     CancelReceived,
     InfoReceived,
+    PrackMissing,
     ProgressReceived,
     RefusalReceived,
     ReofferAnswered,
@@ -46,7 +47,7 @@ from offhook.sip.facts import (
 OVER = frozenset({RefusalReceived, CancelReceived, ByeReceived, ByeAnswered})
 """After these there is no leg any more."""
 
-HUNG_UP_BY_THE_AGENT = frozenset({AckMissing, SessionExpired})
+HUNG_UP_BY_THE_AGENT = frozenset({AckMissing, PrackMissing, SessionExpired})
 """The agent has said BYE by itself; the leg is over when that is answered."""
 
 
@@ -73,6 +74,7 @@ TELLS: Mapping[type, Telling] = MappingProxyType(
         AckReceived: lambda at, leg, _: LegConfirmed(at, leg),
         AckAnswered: lambda at, leg, fact: OfferAnswered(at, leg, description_of(fact.sdp)),
         AckMissing: lambda at, leg, _: LegLost(at, leg, "our answer was never acknowledged (no ACK)"),
+        PrackMissing: lambda at, leg, _: LegLost(at, leg, "our ringing was never acknowledged (no PRACK)"),
         CancelReceived: lambda at, leg, _: LegCancelled(at, leg),
         ByeReceived: lambda at, leg, _: LegHungUp(at, leg),
         # Told only of a BYE that nobody ordered: the agent's own, to a side that did not know the call (RFC 3261 section 12.2.1.2).
