@@ -130,10 +130,12 @@ class Executor:
         return DevicesFound(now(), tuple(self._device(command.username, contact) for contact in contacts))
 
     def _device(self, username: str, contact: Contact) -> Device:
-        # Keys of SRTP stand in the SDP, so only who reads his signalling over TLS is offered it (RFC 4568 section 8.3).
+        # Keys of SRTP stand in the SDP, so it is offered where the signalling is TLS (RFC 4568 section 8.3), and elsewhere only to a
+        # telephone that takes nothing less.
         secure = self.offers_srtp and contact.transport in _SECURE_TRANSPORTS
-        words = _words(username, contact.uri, contact.user_agent)
-        return Device(contact.uri, words, MediaShape(secure, ipv6="[" in contact.uri.rpartition("alias=")[2]))
+        ipv6 = "[" in contact.uri.rpartition("alias=")[2]
+        second = MediaShape(not secure, ipv6) if self.offers_srtp else None
+        return Device(contact.uri, _words(username, contact.uri, contact.user_agent), MediaShape(secure, ipv6), second)
 
     async def _offer_media(self, call: CallId, command: OfferMedia) -> Event:
         beside = offered_beside(command.description.codecs)

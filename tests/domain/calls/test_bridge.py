@@ -23,9 +23,9 @@ from offhook.domain.calls.commands import (
     Unsilence,
 )
 from offhook.domain.calls.endings import ANSWERED_ELSEWHERE, NO_COMMON_CODEC
-from offhook.domain.calls.events import FiguresRead, LegAnswered, LegLost, StopAsked, Timer, Trouble
+from offhook.domain.calls.events import Device, DevicesFound, FiguresRead, LegAnswered, LegLost, StopAsked, Timer, Trouble
 from offhook.domain.calls.leg import LegState
-from offhook.domain.media import Description, Direction, MediaFigures, StreamFigures
+from offhook.domain.media import Description, Direction, MediaFigures, MediaShape, StreamFigures
 from tests.domain.calls.scene import CALLER, FIRST, SECOND, THIRD, Scene
 from tests.fakes import world
 
@@ -259,3 +259,22 @@ def test_the_watch_goes_on_after_figures_that_could_not_be_read() -> None:
     scene = Scene().talking()
     scene.fires(Timer.WATCH)
     assert [type(order) for order in scene.fails(ReadFigures, Trouble.ABSENT)] == [StartTimer]
+
+
+@pytest.mark.parametrize(("status", "tried"), [(488, 2), (606, 2), (486, 1)])
+def test_a_telephone_that_cannot_take_secure_sound_is_asked_for_plain_once(status: int, tried: int) -> None:
+    scene = Scene()
+    scene.arrives("102")
+    secure = Device("sip:ben@h", "Ben's telephone", MediaShape(secure=True), MediaShape())
+    scene.tell(lambda at: DevicesFound(at, (secure,)))
+    shapes = [order.shape.secure for order in scene.ordered(OfferMedia)]
+    scene.offered(FIRST)
+    scene.refuses(FIRST, status)
+    shapes += [order.shape.secure for order in scene.ordered(OfferMedia)]
+    assert shapes == [True, False][:tried]
+    if tried == 2:
+        scene.offered(SECOND)
+        assert [order.uri for order in scene.ordered(InviteLeg)] == ["sip:ben@h"]
+        scene.refuses(SECOND, status)
+        assert not scene.ordered(OfferMedia)
+    scene.closes()

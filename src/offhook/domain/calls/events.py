@@ -20,11 +20,15 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A registered telephone. `uri` is where its INVITE goes, `words` names it for people, `shape` is how it is offered RTP."""
+    """A registered telephone. `uri` is where its INVITE goes, `words` names it for people.
+
+    `shape` is how it is offered RTP, `second` how if it cannot take that (None: not at all).
+    """
 
     uri: str
     words: str
     shape: MediaShape = MediaShape.PLAIN
+    second: MediaShape | None = None
 
 
 class Timer(StrEnum):

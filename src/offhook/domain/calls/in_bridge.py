@@ -70,7 +70,6 @@ from offhook.domain.calls.in_talk import Talk
 from offhook.domain.calls.leg import Leg, LegState
 from offhook.domain.calls.refusals import ending_of, ends_every_leg
 from offhook.domain.calls.sides import Side
-from offhook.domain.media import MediaShape
 from offhook.domain.routing import Attend, Caller, CallOut, Refuse, RingUser, Source
 from offhook.domain.users import User
 
@@ -80,8 +79,8 @@ CARRIER_RING_SECONDS = 120
 """How long a carrier may take: abroad it rings longer, and carriers end the wait themselves (RFC 3261's timer C is three minutes)."""
 MOST_REDIRECTS = 5
 """How often a call may be sent on before it is refused: two persons whose telephones name each other would send it on for ever."""
-_NOT_SECURE = frozenset({415, 488, 606})
-"""What telephones say to an offer of SRTP that they cannot take."""
+_NOT_SO = frozenset({415, 488, 606})
+"""What telephones say to an offer of SRTP that they cannot take, or of plain RTP that they will not."""
 
 
 class BridgeStage(StrEnum):
@@ -176,7 +175,7 @@ class Bridge:
         for device in event.devices:
             user = target.user
             number = user.extension or user.number or user.username
-            side = Side(device.words, device.uri, user.name, number, orders_as=_as(call, user), shape=device.shape)
+            side = Side(device.words, device.uri, user.name, number, orders_as=_as(call, user), shape=device.shape, second=device.second)
             prepared += self._prepare(call, side, target)
         self.stage = BridgeStage.RINGING
         return [*prepared, StartTimer(Timer.RING, RING_SECONDS)]
@@ -270,9 +269,8 @@ class Bridge:
     def _refused(self, call: Call, event: LegRefused) -> list[Command]:
         removed: list[Command] = [RemoveMedia(event.leg, self._near(call).id)]
         leg, target = call.legs[event.leg], self.called[event.leg]
-        if event.status in _NOT_SECURE and leg.side.shape.secure and isinstance(target, RingUser):
-            plain = replace(leg.side, shape=MediaShape(ipv6=leg.side.shape.ipv6))
-            return [*removed, *self._prepare(call, plain, target)]
+        if event.status in _NOT_SO and leg.side.second is not None:
+            return [*removed, *self._prepare(call, replace(leg.side, shape=leg.side.second, second=None), target)]
         if event.targets and isinstance(target, RingUser) and len(self.diverted) < MOST_REDIRECTS:
             return [*removed, *self._send_on(call, target.user, event.targets[0])]
         self.refusals.append(event.status)
@@ -333,7 +331,8 @@ class Bridge:
         return self._unreached(call, leg, event, 488)
 
     def _unreached(self, call: Call, leg: Leg, event: CommandFailed, status: int) -> list[Command]:
-        leg.state = LegState.GONE
+        # The telephone itself refused nothing, so there is nothing else to try with it.
+        leg.state, leg.side = LegState.GONE, replace(leg.side, second=None)
         return self._refused(call, LegRefused(event.at, leg.id, status, event.words))
 
     def _hung_up(self, call: Call, event: LegHungUp) -> list[Command]:

@@ -12,6 +12,7 @@ class Side:
 
     `party` names it for people; `name` and `number` are what others are shown, nothing of it when `private`; `uri` is where its INVITE went
     (empty: it called us). `orders_as` is in whose name it may have calls made (None: a carrier's side may not).
+    `shape` is how it speaks RTP, `second` how it is offered RTP if it refuses that.
     """
 
     party: str
@@ -21,3 +22,4 @@ class Side:
     private: bool = False
     orders_as: Caller | None = None
     shape: MediaShape = MediaShape.PLAIN
+    second: MediaShape | None = None
