@@ -218,6 +218,17 @@ class Contract:
         await media.close(self.call)
         assert self.call not in await media.calls()
 
+    async def test_it_knows_a_call_until_it_is_closed(self, media: Media) -> None:
+        assert not await media.knows(self.call)
+        await self._connected(media)
+        assert await media.knows(self.call)
+        await media.close(self.call)
+        assert not await media.knows(self.call)
+
+    async def test_a_digit_needs_somebody_who_hears_it(self, media: Media) -> None:
+        with pytest.raises(MediaRefused):
+            await media.press(self.call, self.anna, "5", 100)
+
     async def _connected(self, media: Media) -> tuple[tuple[str, int], tuple[str, int]]:
         """Anna and ben speak: where ben sends, and where anna sends."""
         offered = await media.offer(self.call, self.anna, self.ben, sdp(6000, "PCMU"), PLAIN)

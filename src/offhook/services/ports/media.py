@@ -53,7 +53,8 @@ class Media(Protocol):
     async def press(self, call: CallId, leg: LegId, digit: str, milliseconds: int) -> None:
         """Send a digit ("0".."9", "*", "#", "A".."D") to whom `leg` speaks with, as if `leg` had pressed it.
 
-        It goes as RFC 4733 to a party that has it, as a tone to one that has not.
+        It goes as RFC 4733 to a party that has it, as a tone to one that has not. Refused while no sound has come from `leg`: the digit
+        goes into its stream.
         """
 
     async def knows(self, call: CallId) -> bool:
