@@ -35,7 +35,13 @@ class ControlLine:
         try:
             way.socket.sendto(question, self._path)
             async with asyncio.timeout(seconds):
-                return await answer
+                return await asyncio.shield(answer)
+        except TimeoutError:
+            # A process that was held up finds its clock run out and the answer waiting; unread ones would be in the way of the next.
+            way.read()
+            if answer.done() and not answer.cancelled():
+                return answer.result()
+            raise
         finally:
             del way.waiting[number]
 
@@ -56,21 +62,26 @@ class _Open:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.socket.bind("")  # Linux gives an abstract name of its own (unix(7), autobind): no file to clean up
         self._space = bytearray(LONGEST_ANSWER)
-        loop.add_reader(self.socket.fileno(), self._read)
+        loop.add_reader(self.socket.fileno(), self.read)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Hand out every answer that has come. Few wait in the kernel (net.unix.max_dgram_qlen), and then Kamailio drops the next."""
+        while True:
+            try:
+                length = self.socket.recv_into(self._space)
+            except OSError:
+                return
+            self._hand_out(self._space[:length])
+
+    def _hand_out(self, said: bytearray) -> None:
         try:
-            length = self.socket.recv_into(self._space)
-        except OSError:
-            return
-        try:
-            said = json.loads(self._space[:length])
-            waiting = self.waiting.get(said["id"])
+            answer = json.loads(said)
+            waiting = self.waiting.get(answer["id"])
         except (ValueError, KeyError, TypeError):
-            log.warning("Kamailio said what is no answer: %r", bytes(self._space[:200]))
+            log.warning("Kamailio said what is no answer: %r", bytes(said[:200]))
             return
         if waiting is not None and not waiting.done():
-            waiting.set_result(said)
+            waiting.set_result(answer)
 
     def close(self) -> None:
         """Give the socket back."""
