@@ -8,7 +8,7 @@ from pathlib import Path
 from re import findall
 from typing import ClassVar
 
-from tests.interop.softphone import Missing, Softphone
+from tests.interop.softphone import Missing, Softphone, free_pair
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = _ROOT / ".setup" / "interop"
@@ -37,7 +37,7 @@ class Pjsua(Softphone):
             json.dumps(
                 asdict(self.wish)
                 | {"username": line.username, "password": line.password, "domain": line.domain, "outbound": line.outbound}
-                | {"transport": line.edge.transport, "authority": str(line.authority or "")}
+                | {"transport": line.edge.transport, "authority": str(line.authority or ""), "media_port": free_pair()}
             )
         )
 

@@ -141,6 +141,7 @@ def account(wish: dict[str, Any]) -> Any:
     settings.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY if wish["srtp"] else pj.PJMEDIA_SRTP_DISABLED
     settings.mediaConfig.srtpSecureSignaling = 0
     settings.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
+    settings.mediaConfig.transportConfig.port = wish["media_port"]  # its own choice, 4000, is that of every program for tests
     return settings
 
 
