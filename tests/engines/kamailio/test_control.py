@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from offhook.engines.kamailio.control import ControlLine
 
@@ -55,13 +56,16 @@ async def test_silence_is_told_and_disturbs_nobody(listener: Listener, tmp_path:
     assert (await asked)["result"] == "in time"
 
 
-async def test_an_answer_that_came_while_the_process_was_held_up_counts(listener: Listener, tmp_path: Path) -> None:
-    line = ControlLine(str(tmp_path / "control"))
-    asked = asyncio.create_task(line.ask("ul.lookup", (), 0.05))
-    await asyncio.sleep(0)
-    listener.answer("there")
-    time.sleep(0.2)  # noqa: ASYNC251 - the loop is held up, as it is on a machine that has too much to do
-    assert (await asked)["result"] == "there"
+def test_an_answer_that_came_while_the_process_was_held_up_counts(listener: Listener, tmp_path: Path) -> None:
+    async def story() -> object:
+        asked = asyncio.create_task(ControlLine(str(tmp_path / "control")).ask("ul.lookup", (), 0.05))
+        await asyncio.sleep(0)
+        listener.answer("there")
+        time.sleep(0.2)  # noqa: ASYNC251 - the loop is held up, as it is on a machine that has too much to do
+        return (await asked)["result"]
+
+    # The switch's own loop, which looks at its clock before its sockets.
+    assert uvloop.run(story()) == "there"
 
 
 async def test_nobody_there_is_an_error_at_once(tmp_path: Path) -> None:
