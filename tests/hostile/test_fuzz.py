@@ -1,5 +1,6 @@
 """Mutants: at the agent alone, and at a whole system whose processes, memory and standing call must not suffer."""
 
+import faulthandler
 import time
 from dataclasses import replace
 from random import Random
@@ -92,6 +93,9 @@ def test_mutants_in_a_stream_cut_anywhere() -> None:
 async def attacked(system: System, host: str, messages: int, seed: int) -> None:
     """So many mutants while a call stands; everything must be as before in the end."""
     short = messages <= SHORT
+    if not short:
+        # It takes minutes, and the traceback that tells of a test which hangs has crashed this process in the middle of one.
+        faulthandler.cancel_dump_traceback_later()
     async with undisturbed(system) as standing, attacker_at(system, host, seed) as attacker:
         before = await look(system)
         if not short:
