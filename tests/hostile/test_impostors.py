@@ -35,7 +35,7 @@ async def test_neither_the_switch_nor_its_door_hears_anybody_but_the_edge(system
                 peer.transport.sendto(request, ("127.0.0.1", port))
         await asyncio.sleep(1.0)
         assert peer.heard == []
-        assert len(await ask(plan.switch_desk, "calls")) == before.calls
+        assert len(await ask(plan.switch_desk, "calls")) <= before.calls
         await settled(system, before)
     assert f"edge.inner_refused source=udp:{host}" in system.log("kamailio")
 
