@@ -95,6 +95,7 @@ class Exchange:
         self._empty = asyncio.Event()
         self._empty.set()
         self.refuses_new = self._ends_all = False
+        self.begun = 0
 
     def deliver(self, event: CallArrived | LegEvent) -> None:
         """Take a fact from the signalling. A fact of no call is an echo of one that is over."""
@@ -168,6 +169,7 @@ class Exchange:
         inbox: asyncio.Queue[Event] = asyncio.Queue()
         running = _Running(Call(call_id, enter), inbox, Timers(lambda timer: inbox.put_nowait(TimerFired(now(), timer))))
         self._running[call_id] = running
+        self.begun += 1
         self._empty.clear()
         inbox.put_nowait(event)
         running.task = asyncio.get_running_loop().create_task(self._serve(running), name=f"call {call_id}")

@@ -28,6 +28,7 @@ from offhook.switch.executor import Executor
 from offhook.switch.journal import Journal
 from offhook.switch.media_deaths import MediaDeaths
 from offhook.switch.recovery import clear_up, say_goodbye
+from offhook.switch.relief import Relief
 from offhook.switch.watch import Counted, Watch
 from offhook.wiring.configuration import Configuration
 from offhook.wiring.engines import LOOPBACK, edge_settings
@@ -88,6 +89,8 @@ async def run_switch(plan: SystemPlan) -> None:
     await line.open()
     say_goodbye(journal.left, line)
     tasks.append(asyncio.create_task(clear_up(journal.left, media, Counted(records, watch), exchange.alive), name="recovery"))
+    relief = Relief(plan.new_calls_per_second, line.filled, lambda: exchange.begun, edge.limit_new_calls)
+    tasks.append(asyncio.create_task(relief.look(), name="relief"))
     desk = await open_desk(plan.switch_desk, exchange, held.refresh, watch.figures, lambda: records.lost)
     warmed = asyncio.create_task(_speak_ahead(prompts, held.snapshot), name="prompts")
     await asked_to_stop()

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -55,6 +57,9 @@ FAREWELL_SECONDS = 1.0
 _NOTED = tuple(each.name for each in fields(DialogNote))
 
 
+_SO_MEMINFO, _MEMINFO = 55, struct.Struct("9I")  # Linux, sock_diag.h: octets in the receive queue, then the most there may be
+
+
 @dataclass(slots=True)
 class _Dialogue:
     """What is known of a leg: who called whom, whether it was answered, and whether its end has been ordered or told."""
@@ -98,6 +103,14 @@ class EdgeLine(asyncio.DatagramProtocol):
         """Bind the socket. Raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self._local.host, self._local.port))
+
+    def filled(self) -> float:
+        """The share of the receive buffer that waits for us to read it, 0 to 1 and a little over; full, the kernel drops what comes."""
+        if self._transport is None or self._transport.is_closing():
+            return 0.0
+        told = self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        in_use, buffer, *_ = _MEMINFO.unpack(told)
+        return float(in_use / buffer)
 
     def close(self) -> None:
         """Let go of the socket; nothing is said to anybody."""

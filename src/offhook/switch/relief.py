@@ -1,0 +1,84 @@
+"""Relief: when the switch cannot keep up, the edge is asked to let fewer new calls in, so that those it lets in are served in time.
+
+A queue that only grows serves everybody late and in the end nobody: telephones repeat what was not answered, and the repeats queue too.
+The limit falls by a share of what came through, and rises slowly once there is no queue (additive increase, multiplicative decrease, as
+TCP does it, RFC 5681). Refused at the edge, a call costs a twentieth of one that is served; emergency calls are never refused there.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.25
+"""How often it is looked whether messages queue."""
+LOOKS = 4
+"""Over how many looks it is judged: one second."""
+CROWDED = 0.3
+"""The share of the receive buffer that is filled when messages queue for longer than they should; full, the kernel drops them."""
+LATE_SECONDS = 0.15
+"""The same for the loop itself: how late it wakes."""
+LESS, MORE = 0.8, 1.05
+"""What the limit becomes in a second with a queue, of what came through, and in a second without."""
+FEWEST = 20
+"""New calls a second that are let in whatever happens."""
+CALM_SECONDS = 3
+"""Without a queue for so long before the limit rises."""
+
+
+@dataclass(slots=True)
+class Limit:
+    """How many new calls a second are let in; None is as many as the settings say (`usual`)."""
+
+    usual: int
+    now: int | None = None
+    calm: int = 0
+
+    def judge(self, began: float, crowded: bool) -> int | None:
+        """The limit after a second in which `began` new calls came through and, if `crowded`, messages queued."""
+        if crowded:
+            self.calm = 0
+            self.now = max(FEWEST, int(LESS * min(began, self.now or began)))
+        elif self.now is not None:
+            self.calm += 1
+            if self.calm > CALM_SECONDS:
+                raised = max(self.now + 1, int(self.now * MORE))
+                self.now = None if raised >= self.usual else raised
+        return self.now
+
+
+@dataclass(slots=True)
+class Relief:
+    """Looks for ever. `filled` gives the share of the receive buffer in use, `begun` how many calls have begun, `tell` tells the edge."""
+
+    usual: int
+    filled: Callable[[], float]
+    begun: Callable[[], int]
+    tell: Callable[[int | None], Awaitable[None]]
+    seconds: float = LOOK_SECONDS
+    _crowded: deque[bool] = field(default_factory=lambda: deque(maxlen=LOOKS))
+
+    async def look(self) -> None:
+        """For ever: judge once a second and tell the edge; while there is a limit each time, for the edge forgets it when it restarts."""
+        loop, limit = asyncio.get_running_loop(), Limit(self.usual)
+        before, looks = self.begun(), 0
+        while True:
+            due = loop.time() + self.seconds
+            await asyncio.sleep(self.seconds)
+            self._crowded.append(loop.time() - due > LATE_SECONDS or self.filled() > CROWDED)
+            looks += 1
+            if looks < LOOKS:
+                continue
+            began, before, looks = self.begun() - before, self.begun(), 0
+            was, wanted = limit.now, limit.judge(began, sum(self._crowded) >= LOOKS / 2)
+            if wanted is None and was is None:
+                continue
+            if wanted != was:
+                log.warning("More comes than can be served: %s", f"{wanted} new calls a second are let in" if wanted else "no longer")
+            try:
+                await self.tell(wanted)
+            except Exception as absent:
+                log.warning("The edge was not told: %s", absent)
