@@ -17,10 +17,13 @@ LOOK_SECONDS = 0.25
 LATE_SECONDS = 0.08
 """Engines that take so long to be heard, on average: the switch has more to do than it can."""
 EASY_SECONDS = 0.03
-STEP_DOWN, STEP_UP, WAY_BACK = 0.85, 1.04, 1.2
+LATE_LOOKS = 2
+"""A machine that is held up once has not too many calls."""
+STEP_DOWN, LONGEST_STEP_DOWN, STEP_UP, WAY_BACK = 0.85, 0.4, 1.04, 1.2
 HOLD_LOOKS = 4
 """After a step down the next look waits until what was let in before is done with."""
-FEWEST = 5.0
+FEWEST = 20.0
+"""Fewer a second are never too many: what is slow then is slow for another reason."""
 REMIND_LOOKS = 20
 """An edge that was started anew has forgotten the limit."""
 
@@ -40,7 +43,7 @@ class Pace:
         self.limit = float(usual)
         self._usual, self._seen, self._tell = float(usual), seen, tell
         self._last, self._told = seen(), usual
-        self._hold = self._since_told = 0
+        self._late = self._hold = self._since_told = 0
 
     async def keep(self) -> None:
         """For ever."""
@@ -57,12 +60,14 @@ class Pace:
         self._last = now
         rate = (now.calls - before.calls) / seconds
         orders = now.orders - before.orders
-        # A loop that woke late was late for everybody.
-        wait = max((now.seconds - before.seconds) / orders if orders else 0.0, seconds - LOOK_SECONDS)
+        wait = (now.seconds - before.seconds) / orders if orders else 0.0
         self._hold = max(0, self._hold - 1)
-        if wait > LATE_SECONDS:
+        self._late = self._late + 1 if wait > LATE_SECONDS else 0
+        if self._late >= LATE_LOOKS:
             if self._hold == 0:
-                self.limit = max(FEWEST, STEP_DOWN * min(self.limit, max(rate, FEWEST)))
+                # Who is a second behind has let in far too many, and must catch up too.
+                step = max(LONGEST_STEP_DOWN, STEP_DOWN - (wait - LATE_SECONDS) / 2)
+                self.limit = max(FEWEST, step * min(self.limit, max(rate, FEWEST)))
                 self._hold = HOLD_LOOKS
         elif wait < EASY_SECONDS:
             step = STEP_UP if rate > 0.6 * self.limit else WAY_BACK
