@@ -40,7 +40,6 @@ from offhook.domain.calls.ids import CallId, leg_id
 from offhook.domain.calls.leg import LegState
 from offhook.metrics import Figures, Labels
 from offhook.services.ports.records import Records, Trace
-from offhook.switch.pace import Seen
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +52,6 @@ ENGINE: Mapping[type[Command], str] = {
     **dict.fromkeys((Play, PressDigit, Silence, StopSound, Unsilence), "rtpengine"),
 }
 """Who is asked by an order; all others are the signalling's."""
-
-QUICK = frozenset((AnswerAlone, AnswerMedia, FindDevices, OfferMedia))
-"""Orders that an engine answers in a millisecond; a Play may wait for words to be spoken."""
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Of what the system does by itself. The goals lie on bounds: a set-up p50 under 8 ms, p99 under 20 ms."""
@@ -74,8 +70,6 @@ class Watch:
     def __init__(self, figures: Figures) -> None:
         self.figures = figures
         self._called_back: set[CallId] = set()
-        self.begun = self.asked = 0
-        self.asked_seconds = 0.0
         add, spread = figures.counter, figures.histogram
         self._calls = add("offhook_calls_ended_total", "Calls that are over, by their ending.", "ending", "direction")
         for ending in ENDINGS:  # from zero: a rate cannot see the first of what was not there before
@@ -96,13 +90,8 @@ class Watch:
         self._streams = add("offhook_streams_total", "Streams of answered calls; whether a telephone reported on them.", "reported")
         self._findings = add("offhook_findings_total", "What was remarked of calls: one-way sound, and other.", "finding")
 
-    def seen(self) -> Seen:
-        """What the pace of new calls is taken from."""
-        return Seen(self.begun, self.asked, self.asked_seconds)
-
     def begins(self, call: Call) -> None:
         """A call's own task begins; called in it."""
-        self.begun += 1
         logs.about(call=call.id)
 
     def handles(self, call: Call, event: Event) -> None:
@@ -118,9 +107,6 @@ class Watch:
         engine = ENGINE.get(kind, "signalling")
         self._orders.add(engine, kind.__name__, answer.trouble.value if isinstance(answer, CommandFailed) else "done")
         self._latency.observe(now - began, engine)
-        if kind in QUICK and not isinstance(answer, CommandFailed):
-            self.asked += 1
-            self.asked_seconds += now - began
         if isinstance(command, RingLeg | ProgressLeg | AnswerLeg) and command.leg == leg_id(call.id, 0):
             self._caller_told(call, now, answered=kind is AnswerLeg)
 

@@ -27,7 +27,6 @@ from offhook.switch.exchange import Exchange
 from offhook.switch.executor import Executor
 from offhook.switch.journal import Journal
 from offhook.switch.media_deaths import MediaDeaths
-from offhook.switch.pace import Pace
 from offhook.switch.recovery import clear_up, say_goodbye
 from offhook.switch.relief import Relief
 from offhook.switch.watch import Counted, Watch
@@ -85,7 +84,6 @@ async def run_switch(plan: SystemPlan) -> None:
     digits = DigitLine(LOOPBACK, plan.ng_tcp_port, exchange.heard)
     tasks = [asyncio.create_task(digits.listen(), name="digits"), asyncio.create_task(held.look_again(), name="changes")]
     tasks.append(asyncio.create_task(watch.watch_loop(), name="lag of the loop"))
-    tasks.append(asyncio.create_task(Pace(plan.new_calls_per_second, watch.seen, edge.limit_new_calls).keep(), name="pace"))
     deaths = MediaDeaths(exchange, media)
     tasks.append(asyncio.create_task(MediaWatch(media, deaths.restarted, deaths.absent).look(), name="life of rtpengine"))
     await line.open()
