@@ -23,7 +23,7 @@ MOST_LISTED = 2500
 """Calls whose names surely fit into one datagram."""
 
 _NONE = CallPairs()
-_TAKES_HOLD_SECONDS = 0.1
+_LOOKS_FOR_SOUND, _LOOK_SECONDS = 10, 0.05
 
 
 class RtpEngine:
@@ -110,9 +110,19 @@ class RtpEngine:
             known.injects = True
             (offerer, answerer), exchange = speaking
             await self._once_more(call, offerer, answerer, exchange)
-            # Until a packet of sound has passed since then rtpengine drops a digit without a word: seen with three first keys in four.
-            await asyncio.sleep(_TAKES_HOLD_SECONDS)
+            await self._sound_passes(call, leg)
         await self._order("play DTMF", call, {"from-tag": leg, "code": digit, "duration": milliseconds})
+
+    async def _sound_passes(self, call: CallId, leg: LegId) -> None:
+        """Wait for sound from `leg`: before some has passed after a new exchange rtpengine drops a digit without a word, as seen with three
+        first keys in four. A leg that is silent is waited for half a second."""
+        heard = -1
+        for _ in range(_LOOKS_FOR_SOUND):
+            stream = figures_of(call, await self._order("query", call, {}), time.time()).of(leg)
+            if stream is not None and 0 <= heard < stream.packets - 1:
+                break
+            heard = stream.packets if stream is not None and heard < 0 else heard
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def remove(self, call: CallId, offerer: LegId, answerer: LegId) -> None:
         """Forget one answerer; see Media.remove. One that is not known is no error: it is gone.
