@@ -2,7 +2,7 @@
 
 import asyncio
 
-from offhook.switch.relief import CALM_SECONDS, FEWEST, Limit, Relief
+from offhook.switch.relief import BEHIND_SECONDS, CALM_SECONDS, FEWEST, Limit, Relief
 
 
 def test_the_limit_falls_below_what_came_through_and_rises_when_it_is_calm() -> None:
@@ -15,6 +15,39 @@ def test_the_limit_falls_below_what_came_through_and_rises_when_it_is_calm() -> 
     for _ in range(30):
         limit.judge(200, crowded=False)
     assert limit.now is None, "at the usual rate there is no limit of ours"
+
+
+def test_who_is_far_behind_lets_in_less_to_catch_up() -> None:
+    assert Limit(400).judge(200, crowded=True, behind=BEHIND_SECONDS) == 160
+    assert Limit(400).judge(200, crowded=True, behind=BEHIND_SECONDS + 0.4) == 120
+    assert Limit(400).judge(200, crowded=True, behind=10.0) == 80
+    assert Limit(400).judge(200, crowded=False, behind=10.0) is None
+
+
+async def test_answers_that_wait_to_be_heard_are_a_queue() -> None:
+    told: list[int | None] = []
+    heard, calls = [0, 0.0], [0]
+
+    def late() -> tuple[int, float]:
+        heard[0] += 10
+        heard[1] += 10 * (BEHIND_SECONDS + 0.01)
+        return int(heard[0]), heard[1]
+
+    def begun() -> int:
+        calls[0] += 100
+        return calls[0]
+
+    async def tell(limit: int | None) -> None:
+        told.append(limit)
+
+    looking = asyncio.create_task(Relief(400, lambda: 0.0, begun, tell, late, seconds=0.01).look())
+    try:
+        async with asyncio.timeout(60):
+            while not told:
+                await asyncio.sleep(0.02)
+    finally:
+        looking.cancel()
+    assert told[0] == 79
 
 
 def test_some_are_always_let_in() -> None:

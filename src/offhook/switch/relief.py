@@ -21,8 +21,12 @@ CROWDED = 0.3
 """The share of the receive buffer that is filled when messages queue for longer than they should; full, the kernel drops them."""
 LATE_SECONDS = 0.15
 """The same for the loop itself: how late it wakes."""
-LESS, MORE = 0.8, 1.05
-"""What the limit becomes in a second with a queue, of what came through, and in a second without."""
+BEHIND_SECONDS = 0.08
+"""The same for the engines' answers, which come in a millisecond: how long they wait to be heard, on average. It tells first: what stands
+in the kernel is read in time long after what follows from it is not."""
+LESS, LEAST, MORE = 0.8, 0.4, 1.05
+"""What the limit becomes in a second with a queue, of what came through: less the further behind we are, for that must be made up too; and
+in a second without."""
 FEWEST = 20
 """New calls a second that are let in whatever happens."""
 CALM_SECONDS = 3
@@ -37,11 +41,12 @@ class Limit:
     now: int | None = None
     calm: int = 0
 
-    def judge(self, began: float, crowded: bool) -> int | None:
-        """The limit after a second in which `began` new calls came through and, if `crowded`, messages queued."""
+    def judge(self, began: float, crowded: bool, behind: float = 0.0) -> int | None:
+        """The limit after a second in which `began` new calls came through and, if `crowded`, messages queued; `behind` in seconds."""
         if crowded:
             self.calm = 0
-            self.now = max(FEWEST, int(LESS * min(began, self.now or began)))
+            less = max(LEAST, LESS - max(0.0, behind - BEHIND_SECONDS) / 2)
+            self.now = max(FEWEST, int(less * min(began, self.now or began)))
         elif self.now is not None:
             self.calm += 1
             if self.calm > CALM_SECONDS:
@@ -52,28 +57,36 @@ class Limit:
 
 @dataclass(slots=True)
 class Relief:
-    """Looks for ever. `filled` gives the share of the receive buffer in use, `begun` how many calls have begun, `tell` tells the edge."""
+    """Looks for ever. `filled` gives the share of the receive buffer in use, `begun` how many calls have begun, `tell` tells the edge.
+
+    `heard` gives how many answers of engines were heard, and the seconds that took, summed, both since the beginning.
+    """
 
     usual: int
     filled: Callable[[], float]
     begun: Callable[[], int]
     tell: Callable[[int | None], Awaitable[None]]
+    heard: Callable[[], tuple[int, float]] = lambda: (0, 0.0)
     seconds: float = LOOK_SECONDS
     _crowded: deque[bool] = field(default_factory=lambda: deque(maxlen=LOOKS))
+    _behind: deque[float] = field(default_factory=lambda: deque(maxlen=LOOKS))
 
     async def look(self) -> None:
         """For ever: judge once a second and tell the edge; while there is a limit each time, for the edge forgets it when it restarts."""
         loop, limit = asyncio.get_running_loop(), Limit(self.usual)
-        before, looks = self.begun(), 0
+        before, looks, heard = self.begun(), 0, self.heard()
         while True:
             due = loop.time() + self.seconds
             await asyncio.sleep(self.seconds)
-            self._crowded.append(loop.time() - due > LATE_SECONDS or self.filled() > CROWDED)
+            earlier, heard = heard, self.heard()
+            behind = (heard[1] - earlier[1]) / (heard[0] - earlier[0]) if heard[0] > earlier[0] else 0.0
+            self._behind.append(behind)
+            self._crowded.append(loop.time() - due > LATE_SECONDS or self.filled() > CROWDED or behind > BEHIND_SECONDS)
             looks += 1
             if looks < LOOKS:
                 continue
             began, before, looks = self.begun() - before, self.begun(), 0
-            was, wanted = limit.now, limit.judge(began, sum(self._crowded) >= LOOKS / 2)
+            was, wanted = limit.now, limit.judge(began, sum(self._crowded) >= LOOKS / 2, max(self._behind))
             if wanted is None and was is None:
                 continue
             if wanted != was:

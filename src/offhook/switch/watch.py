@@ -53,6 +53,9 @@ ENGINE: Mapping[type[Command], str] = {
 }
 """Who is asked by an order; all others are the signalling's."""
 
+QUICK = frozenset((AnswerAlone, AnswerMedia, FindDevices, OfferMedia))
+"""Orders that an engine answers in a millisecond; a Play may wait for words to be spoken."""
+
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Of what the system does by itself. The goals lie on bounds: a set-up p50 under 8 ms, p99 under 20 ms."""
 SETUP_SECONDS = (0.002, 0.005, 0.008, 0.012, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
@@ -70,6 +73,7 @@ class Watch:
     def __init__(self, figures: Figures) -> None:
         self.figures = figures
         self._called_back: set[CallId] = set()
+        self._heard, self._heard_seconds = 0, 0.0
         add, spread = figures.counter, figures.histogram
         self._calls = add("offhook_calls_ended_total", "Calls that are over, by their ending.", "ending", "direction")
         for ending in ENDINGS:  # from zero: a rate cannot see the first of what was not there before
@@ -90,6 +94,10 @@ class Watch:
         self._streams = add("offhook_streams_total", "Streams of answered calls; whether a telephone reported on them.", "reported")
         self._findings = add("offhook_findings_total", "What was remarked of calls: one-way sound, and other.", "finding")
 
+    def heard(self) -> tuple[int, float]:
+        """How many quick answers of engines were heard, and the seconds from question to answer, summed."""
+        return self._heard, self._heard_seconds
+
     def begins(self, call: Call) -> None:
         """A call's own task begins; called in it."""
         logs.about(call=call.id)
@@ -107,6 +115,9 @@ class Watch:
         engine = ENGINE.get(kind, "signalling")
         self._orders.add(engine, kind.__name__, answer.trouble.value if isinstance(answer, CommandFailed) else "done")
         self._latency.observe(now - began, engine)
+        if kind in QUICK and not isinstance(answer, CommandFailed):
+            self._heard += 1
+            self._heard_seconds += now - began
         if isinstance(command, RingLeg | ProgressLeg | AnswerLeg) and command.leg == leg_id(call.id, 0):
             self._caller_told(call, now, answered=kind is AnswerLeg)
 
