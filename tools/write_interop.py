@@ -32,9 +32,9 @@ scenarios as they are put together. PJSUA2 is under the GPL: it runs as a proces
 _TAIL = """
 ## How to set a telephone up
 
-- SRTP goes with TLS: a telephone that is registered over TLS is offered SRTP, and plain RTP when it refuses that; every other one
-  is offered plain RTP only, for keys that travel in the clear protect nothing. What a telephone itself offers is taken over every
-  transport. So "SRTP mandatory" needs TLS, or the telephone cannot be called.
+- "SRTP mandatory" needs TLS, or the telephone cannot be called: SRTP is offered to telephones over TLS alone ([sound](operate/media.md)).
+  What a telephone itself offers is taken over every transport.
+- Keys by INFO: one at a time. Two within a millisecond may overtake each other on the way through the edge, and the late one is refused.
 - TLS: let the telephone trust the authority that `./run` prints. linphone looks for a name in the certificate, never for an address:
   give it the server by name.
 """

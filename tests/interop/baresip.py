@@ -30,6 +30,7 @@ class Baresip(Softphone):
         "PRACK": "no RFC 3262",
     }
     remarks: ClassVar[Mapping[str, str]] = {
+        "TLS": "it does not check the certificate: it registered with another authority to trust, too",
         "hold and resume": "what it hears after resume is read from its decoder's counter: its recorder ends at hold",
     }
     _console: int

@@ -258,7 +258,7 @@ CELLS: Mapping[str, Cell] = {
         Cell("DTMF by RFC 4733", "keys go both ways as telephone events.", presses_keys),
         Cell("DTMF by INFO", "keys of the client by INFO arrive as telephone events.", presses_keys_by_info, wish=Wish(keys_by_info=True)),
         Cell("TCP", "registers, calls and is called over TCP.", over, transport="tcp"),
-        Cell("TLS", "the same over TLS; the client checks the certificate against the system's own authority.", over, transport="tls"),
+        Cell("TLS", "the same over TLS; the client is told to trust the system's own authority, and no other.", over, transport="tls"),
         Cell("SRTP over TLS", "demands SRTP with keys in the SDP; both ways.", speaks_srtp, transport="tls", wish=Wish(srtp=True)),
         Cell("SRTP over UDP", "demands SRTP in a call that it makes.", offers_srtp, wish=Wish(srtp=True)),
         Cell("late offer", "calls without an offer, and answers in the ACK.", offers_late, wish=Wish(late_offer=True)),

@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from offhook.phones.calls import PhoneCall
 from offhook.phones.sources import Tone
@@ -13,9 +15,10 @@ from tests.calls.stories import HIGH, LOW, PATIENCE_SECONDS
 from tests.interop import scenarios
 from tests.interop.cells import SESSION_SECONDS, Scene
 from tests.interop.scenarios import HOLD, KEYS, OFFER, RESUME, Call, keep, registration, scenario
-from tests.interop.softphone import Client, Missing, free_pair
+from tests.interop.softphone import Client, Line, Missing, Wish, free_pair
 
 _PROGRAM = "/usr/bin/sipp"
+_ECHO = "has neither microphone nor speaker: what it hears it sends back, and that is listened for"
 _NO_TLS = "Debian builds it without TLS and SRTP"
 
 
@@ -24,23 +27,34 @@ class Sipp(Client):
 
     name: ClassVar[str] = "SIPp"
     lacks: ClassVar[Mapping[str, str]] = {
-        "attended transfer": "a scenario is one dialog; REFER with Replaces needs two",
         "TLS": _NO_TLS,
         "SRTP over TLS": _NO_TLS,
         "SRTP over UDP": _NO_TLS,
     }
-    _port: int
+    remarks: ClassVar[Mapping[str, str]] = {
+        "register": "is not rung here",
+        **dict.fromkeys(("call", "be called", "hold and resume"), _ECHO),
+        "blind transfer": "it called",
+        "attended transfer": "the second call is a second SIPp's: a scenario is one dialog",
+        "DTMF by RFC 4733": "sends keys, hears none",
+        "TCP": "calls only, without registering: a scenario's connection ends with it",
+        "session timer": "refreshes at once, by UPDATE",
+        "PRACK": "calls only",
+    }
+
+    def __init__(self, folder: Path, line: Line, wish: Wish) -> None:
+        super().__init__(folder, line, wish)
+        self._port = free_pair()
 
     @classmethod
     def version(cls) -> str:
         if shutil.which(_PROGRAM) is None:
             raise Missing("SIPp is not installed: apt-get install --no-install-recommends sip-tester")
         printed = subprocess.run([_PROGRAM, "-v"], capture_output=True, text=True, timeout=10, check=False).stdout
-        found = re.search(r"SIPp v(\S+?)\.?\s", printed)
+        found = re.search(r"SIPp v([\d.]*\d)", printed)
         return f"SIPp {found[1]}" if found else "SIPp of unknown version"
 
     async def start(self) -> None:
-        self._port = free_pair()
         if self.line.edge.transport == "udp":  # over TCP the registration would go with its connection
             await self.plays_scenario(registration(self.line.domain))
 
@@ -63,6 +77,14 @@ class Sipp(Client):
         options = ["-m", "1", "-l", "1", "-i", "127.0.0.1", "-p", str(self._port), "-mi", "127.0.0.1", "-mp", str(media), "-rtp_echo"]
         options += ["-au", line.username, "-ap", line.password, "-t", transport, "-timeout", "100s", "-nostdin", "-trace_msg", "-trace_err"]
         await self.run(_PROGRAM, "-sf", "scenario.xml", *options, f"{line.edge.host}:{line.edge.port}")
+
+    def dialog(self) -> str:
+        """The dialog of the call that is up, as Replaces names it (RFC 3891)."""
+        (log,) = self.folder.glob("*_messages.log")
+        answer = log.read_text().partition("SIP/2.0 200 ")[2]
+        call_id, ours, theirs = (re.search(pattern, answer) for pattern in (r"Call-ID: (\S+)", r"From:.*;tag=(\S+)", r"To:.*;tag=(\S+)"))
+        assert call_id and ours and theirs, answer
+        return f"{call_id[1]};to-tag={theirs[1]};from-tag={ours[1]}"
 
     async def finished(self) -> None:
         """Wait for the end of the scenario, which must have gone as written."""
@@ -134,6 +156,26 @@ async def transfers(scene: Scene[Sipp]) -> None:
     await call.hangs_up()
 
 
+async def consults_and_joins(scene: Scene[Sipp]) -> None:
+    """A scenario is one dialog, so the second call is that of a second SIPp."""
+    first, domain = scene.client, scene.client.line.domain
+    second = Sipp(first.folder / "second", first.line, first.wish)
+    try:
+        await second.plays_scenario(Call(domain, "103").invites().answered().is_hung_up().steps)
+        other = await (await scene.chloe.rings(PATIENCE_SECONDS)).answers(PATIENCE_SECONDS)
+        await echoed(other, HIGH)
+        refer = f"Refer-To: <sip:103@{domain}?Replaces={quote(second.dialog(), safe='')}>"
+        call = await _answered(scene, _call(scene).invites().answered().waits(1500).asks("REFER", refer, status=202).hears_of_transfer())
+        await echoed(call, LOW)
+        await call.hears.tone(HIGH, patience=PATIENCE_SECONDS)
+        await other.hears.tone(LOW, patience=PATIENCE_SECONDS)
+        await first.finished()
+        await second.finished()
+        await call.hangs_up()
+    finally:
+        await Client.stop(second)
+
+
 async def presses_keys(scene: Scene[Sipp]) -> None:
     call = await _answered(scene, _call(scene).invites(body=KEYS).answered().waits(1000).presses("159#").is_hung_up())
     await call.hears.until(lambda: call.hears.digits == "159#", "the keys 159#", PATIENCE_SECONDS)
@@ -182,6 +224,7 @@ Sipp.plays = {
     "be called": is_called,
     "hold and resume": holds_and_resumes,
     "blind transfer": transfers,
+    "attended transfer": consults_and_joins,
     "DTMF by RFC 4733": presses_keys,
     "DTMF by INFO": presses_keys_by_info,
     "TCP": _whole(),
