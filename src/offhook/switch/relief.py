@@ -24,12 +24,14 @@ LATE_SECONDS = 0.15
 BEHIND_SECONDS = 0.08
 """The same for the engines' answers, which come in a millisecond: how long they wait to be heard, on average. It tells first: what stands
 in the kernel is read in time long after what follows from it is not."""
-LESS, LEAST, MORE = 0.8, 0.4, 1.05
+LESS, LEAST, MORE = 0.8, 0.5, 1.15
 """What the limit becomes in a second with a queue, of what came through: less the further behind we are, for that must be made up too; and
 in a second without."""
 FEWEST = 20
 """New calls a second that are let in whatever happens."""
-CALM_SECONDS = 3
+LONGEST_HOLD = 4
+"""Judgements at most that pass until what was let in before a fall is done with."""
+CALM_SECONDS = 2
 """Without a queue for so long before the limit rises."""
 
 
@@ -40,15 +42,20 @@ class Limit:
     usual: int
     now: int | None = None
     calm: int = 0
+    hold: int = 0
 
     def judge(self, began: float, crowded: bool, behind: float = 0.0) -> int | None:
         """The limit after a second in which `began` new calls came through and, if `crowded`, messages queued; `behind` in seconds."""
-        if crowded:
-            self.calm = 0
+        if crowded and self.hold:
+            # What queues now was let in before the limit fell.
+            self.hold -= 1
+        elif crowded:
+            # A call asks the engines four times until it stands.
+            self.calm, self.hold = 0, min(LONGEST_HOLD, 1 + int(4 * behind))
             less = max(LEAST, LESS - max(0.0, behind - BEHIND_SECONDS) / 2)
             self.now = max(FEWEST, int(less * min(began, self.now or began)))
         elif self.now is not None:
-            self.calm += 1
+            self.calm, self.hold = self.calm + 1, 0
             if self.calm > CALM_SECONDS:
                 raised = max(self.now + 1, int(self.now * MORE))
                 self.now = None if raised >= self.usual else raised
