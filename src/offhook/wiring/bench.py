@@ -21,7 +21,7 @@ from offhook.doors.cli.app import app
 from offhook.doors.cli.server import Exit, Failed
 from offhook.plan import SystemPlan, read_plan
 from offhook.probes.bench.generators import FOLDER, BenchRefused, Target
-from offhook.probes.bench.run import run
+from offhook.probes.bench.run import run, settle
 from offhook.probes.bench.scenarios import SCENARIOS, Step, read_step
 from offhook.probes.bench.table import read_peers, table
 from offhook.services.bench import DOMAIN, PASSWORD, USERS, seed_bench
@@ -71,6 +71,7 @@ def bench(
 def _measure(names: list[str], steps: list[Step], repeat: int | None, target: Target, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
+    settle(target)
     for name in names:
         if SCENARIOS[name].needs:
             skipped[name] = SCENARIOS[name].needs

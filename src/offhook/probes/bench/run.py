@@ -14,6 +14,7 @@ from offhook.probes.bench.processes import Watcher, busy_seconds, tree
 from offhook.probes.bench.scenarios import CALLEES, CALLERS, SCENARIOS, Scenario, Step
 
 IDLE_SECONDS = 1.0
+_QUIET_CORES, _SETTLE_SECONDS = 0.03, 30.0
 _PATIENCE_SECONDS = 90.0
 
 
@@ -45,6 +46,13 @@ def run(name: str, step: Step, target: Target, helpers: Path) -> dict[str, Any]:
     else:
         shutil.rmtree(folder)
     return row
+
+
+def settle(target: Target) -> None:
+    """Wait until a system that was just started has spoken its greetings and rests, half a minute at most."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while _idle_cores(target) > _QUIET_CORES and time.monotonic() < deadline:
+        pass
 
 
 class _Watch:

@@ -25,6 +25,7 @@ _COLUMNS = {
     "sound.A.end_to_end.lost_pct": "e2e loss %",
     "sound.A.end_to_end.delay_ms.p50": "delay p50 ms",
     "sound.A.end_to_end.delay_ms.p99": "delay p99",
+    "sound.send_late_ms.p99": "sender late p99 ms",
     "sound.A.lost_pct": "RTP loss %",
     "sound.A.spacing_dev_ms.p99": "spacing p99 ms",
     "digit_to_bye_ms.p50": "digit to BYE",
@@ -38,7 +39,8 @@ _BY_PROCESS = "by_process"
 _LINES: Mapping[str, Sequence[tuple[str, Sequence[str]]]] = {
     "call": (
         ("CPU s / call-min", ("cpu_s_per_call_minute",)),
-        ("sound end to end: loss %; delay p50 / p99 ms", tuple(name for name in _COLUMNS if "end_to_end" in name)),
+        ("sound end to end: loss %; delay p50; p99 ms", tuple(name for name in _COLUMNS if "end_to_end" in name)),
+        ("sender late p99 ms (the bench itself)", ("sound.send_late_ms.p99",)),
         _SETUP,
         ("RSS MB; failed", ("rss_mb", "failed")),
     ),
