@@ -20,7 +20,7 @@ from offhook.domain.calls.events import (
     LegReoffered,
     LegRinging,
 )
-from offhook.domain.calls.ids import CallId, leg_id
+from offhook.domain.calls.ids import CallId, call_of, leg_id
 from offhook.domain.routing import Source
 from offhook.services.ports.signalling import SignallingRefused
 from offhook.sip.addresses import Address
@@ -356,3 +356,14 @@ async def test_what_waits_to_be_read_is_seen(line: Line) -> None:
             stranger.sendto(b"x" * 1000, (line.line._local.host, line.line._local.port))
         assert line.line.filled() > 0.3
     await eventually(lambda: line.line.filled() == 0.0, "an empty buffer")
+
+
+async def test_a_call_that_goes_round_may_pass_one_less_each_time(line: Line) -> None:
+    line.call_in("in", headers=(("Max-Forwards", "2"),))
+    call = await line.told(CallArrived)
+    line.call_out(leg_id(call_of(call.leg), 1))
+    await eventually(lambda: any(b"\r\nMax-Forwards: 1\r\n" in data for data in line.far.datagrams), "one less")
+    line.call_in("again", headers=(("Max-Forwards", "1"),))
+    last = await line.told(CallArrived, 2)
+    with pytest.raises(SignallingRefused, match="round too often"):
+        line.call_out(leg_id(call_of(last.leg), 1))

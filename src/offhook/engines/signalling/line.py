@@ -20,8 +20,8 @@ from offhook.domain.calls.events import (
     Moment,
     TransferAsked,
 )
-from offhook.domain.calls.ids import CallId, LegId, leg_id
-from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, user_of
+from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
+from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, hops_of, user_of
 from offhook.engines.signalling.showing import OUR_OFFER, shown_as
 from offhook.engines.signalling.telling import HUNG_UP_BY_THE_AGENT, OVER, TELLS
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
@@ -42,7 +42,7 @@ from offhook.sip.facts import (
 )
 from offhook.sip.notes import DialogNote
 from offhook.sip.session_timers import SessionTimers
-from offhook.sip.writing import ALLOW, Headers
+from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class _Dialogue:
     leg: LegId
     session: SessionId
     incoming: bool
+    hops: int = MAX_FORWARDS
     answered: bool = False
     ending: bool = False
 
@@ -189,7 +190,7 @@ class EdgeLine(asyncio.DatagramProtocol):
             self._act(self._agent.refuse(fact.session, status=481, now=time.monotonic()))
             return
         leg = leg_id(self._new_call(), 0)
-        self._dialogues[leg] = _Dialogue(leg, fact.session, incoming=True)
+        self._dialogues[leg] = _Dialogue(leg, fact.session, incoming=True, hops=hops_of(fact.request))
         self._legs[fact.session] = leg
         # Who offers nothing asks what we offer (RFC 3261 section 13.2.1): he is taken to speak all that we do until he says otherwise.
         description = description_of(OUR_OFFER if fact.sdp is None else fact.sdp)
@@ -258,6 +259,11 @@ class EdgeLine(asyncio.DatagramProtocol):
         leg = order.leg
         if leg in self._dialogues:
             raise SignallingRefused(f"leg {leg} is called already")
+        caller = self._dialogues.get(leg_id(call_of(leg), 0))
+        # A call that goes round between us and others must end some day: what it may still pass is handed on (RFC 7332).
+        hops = caller.hops - 1 if caller is not None else MAX_FORWARDS
+        if hops < 1:
+            raise SignallingRefused(f"leg {leg} is not called: the call went round too often (Max-Forwards)")
         self._dialogues[leg] = _Dialogue(leg, leg, incoming=False)
         self._legs[leg] = leg
         shown, headers = shown_as(order)
@@ -270,7 +276,7 @@ class EdgeLine(asyncio.DatagramProtocol):
             destination=self._edge,
             sdp=order.sdp,
             routes=(self._route,),
-            headers=headers,
+            headers=(("Max-Forwards", str(hops)), *headers),
         )
 
     def ring(self, leg: LegId) -> None:

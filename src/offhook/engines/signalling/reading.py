@@ -8,6 +8,7 @@ from offhook.domain.routing import Caller, Source
 from offhook.sip import sdp as descriptions
 from offhook.sip.harmless import harmless
 from offhook.sip.identity import Party, asserted, claimed, party, wants_privacy
+from offhook.sip.writing import MAX_FORWARDS
 
 DTMF_RELAY = "application/dtmf-relay"
 _DIGITS = frozenset("0123456789*#ABCD")
@@ -45,6 +46,12 @@ def user_of(uri: str) -> str:
     """The user part of a SIP URI, or the number of a tel: URI; "" where there is none."""
     target = party(f"<{uri}>")
     return target.user if target else ""
+
+
+def hops_of(request: Request) -> int:
+    """How many more servers the request may pass; as many as ours begin with where it does not say (RFC 3261 section 16.3)."""
+    said = (request.headers.get("Max-Forwards") or "").strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 4 else MAX_FORWARDS
 
 
 def targets_in(contacts: tuple[str, ...]) -> tuple[str, ...]:
