@@ -62,7 +62,7 @@ def test_a_call_in_from_the_public_network_tells_what_was_heard(system: System) 
 def test_the_status_names_every_process_and_port(system: System) -> None:
     status = _json(system, "status")
     assert {each["name"]: each["state"] for each in status["processes"]} == dict.fromkeys(
-        ("rtpengine", "kamailio", "carrier", "switch", "web"), "ready"
+        ("redis", "rtpengine", "kamailio", "carrier", "switch", "web"), "ready"
     )
     words = system.offhook("status")
     assert words.returncode == 0 and f"127.0.0.1:{system.edge.port}" in words.stdout and "kamailio" in words.stdout
