@@ -59,7 +59,7 @@ def memory(pid: int) -> Memory | None:
 
 
 def yardstick_ms() -> float:
-    """CPU milliseconds of a piece of work that is always the same: a virtual machine runs at one and a half times its speed an hour later."""
+    """CPU milliseconds of a piece of work that is always the same: a virtual machine may be half as fast an hour later."""
     best = float("inf")
     for _ in range(5):
         began, sum_ = time.process_time(), 0
