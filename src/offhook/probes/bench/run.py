@@ -10,7 +10,7 @@ from typing import Any
 
 from offhook.probes.bench import reading
 from offhook.probes.bench.generators import CALLERS_IP, CALLERS_PORT, RTP_PORT, Sipp, Target, build, end, start_sound, user_rows
-from offhook.probes.bench.processes import Watcher, busy_seconds, tree
+from offhook.probes.bench.processes import Watcher, busy_seconds, tree, yardstick_ms
 from offhook.probes.bench.scenarios import CALLEES, CALLERS, SCENARIOS, Scenario, Step
 
 IDLE_SECONDS = 1.0
@@ -59,6 +59,7 @@ class _Watch:
     """The system's processes and the machine while a run goes on."""
 
     def __init__(self, target: Target) -> None:
+        self._yardstick = yardstick_ms()
         self._idle = _idle_cores(target)
         self._watcher = Watcher(target.processes)
         self._busy, self._tools, self._began = busy_seconds(), _tools_seconds(), time.monotonic()
@@ -88,6 +89,7 @@ class _Watch:
             "others_cores": round(max(0.0, self._busy[0] - cpu - tools) / self._wall, 2),
             "stolen_s": round(self._busy[1], 2),
             "tools_cpu_s": round(tools, 2),
+            "yardstick_ms": self._yardstick,
         }
 
 
