@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from offhook.phones.sources import Nothing
-from tests.calls.stories import connected, eventually, found, hear_each_other, registered, told
+from tests.calls.stories import PATIENCE_SECONDS, connected, eventually, found, hear_each_other, registered, told
 from tests.calls.system import System
 
 pytestmark = pytest.mark.engines
