@@ -22,6 +22,7 @@ from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
 from tests.calls.system import System, start_system
+from tools import write_performance
 
 
 def test_a_step_is_read_and_an_endless_one_refused() -> None:
@@ -77,6 +78,11 @@ def test_the_table_stands_beside_the_peers() -> None:
     assert lines[3].endswith("| switch 2.5, kamailio 1.5 |")
     assert lines[4].endswith("| 5 / 6 / 9 |") and lines[5].endswith("| 50; 0 |")
     assert lines[-1] == "| queue | | | not built yet: queues |"
+
+
+def test_the_published_table_is_as_its_rows() -> None:
+    page = write_performance.PAGE.read_text()
+    assert page == write_performance.written(page), "run .venv/bin/python -m tools.write_performance"
 
 
 def test_what_processes_cost_is_counted_with_their_children() -> None:

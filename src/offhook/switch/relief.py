@@ -24,9 +24,10 @@ LATE_SECONDS = 0.15
 BEHIND_SECONDS = 0.08
 """The same for the engines' answers, which come in a millisecond: how long they wait to be heard, on average. It tells first: what stands
 in the kernel is read in time long after what follows from it is not."""
-LESS, LEAST, MORE = 0.8, 0.5, 1.15
-"""What the limit becomes in a second with a queue, of what came through: less the further behind we are, for that must be made up too; and
-in a second without."""
+LESS, LEAST, MORE, A_LITTLE_MORE = 0.85, 0.6, 1.15, 1.02
+"""What the limit becomes in a second with a queue: less the further behind we are, for that must be made up too. In a second without one it
+rises, and only a little where it was too much the last time: else it would swing between too many calls and far too few."""
+NEAR = 0.9
 FEWEST = 20
 """New calls a second that are let in whatever happens."""
 LONGEST_HOLD = 4
@@ -43,6 +44,7 @@ class Limit:
     now: int | None = None
     calm: int = 0
     hold: int = 0
+    too_many: float = 0.0
 
     def judge(self, began: float, crowded: bool, behind: float = 0.0) -> int | None:
         """The limit after a second in which `began` new calls came through and, if `crowded`, messages queued; `behind` in seconds."""
@@ -53,11 +55,14 @@ class Limit:
             # A call asks the engines four times until it stands.
             self.calm, self.hold = 0, min(LONGEST_HOLD, 1 + int(4 * behind))
             less = max(LEAST, LESS - max(0.0, behind - BEHIND_SECONDS) / 2)
-            self.now = max(FEWEST, int(less * min(began, self.now or began)))
+            # What came through says at first how much can be served; later it is what we let in.
+            self.too_many = self.now if self.now is not None else min(began, self.usual)
+            self.now = max(FEWEST, int(less * self.too_many))
         elif self.now is not None:
             self.calm, self.hold = self.calm + 1, 0
             if self.calm > CALM_SECONDS:
-                raised = max(self.now + 1, int(self.now * MORE))
+                close = self.now > NEAR * self.too_many and began > self.now / 2
+                raised = max(self.now + 1, int(self.now * (A_LITTLE_MORE if close else MORE)))
                 self.now = None if raised >= self.usual else raised
         return self.now
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_LOOK_SECONDS = 0.5
-_MEMORY_EVERY = 4  # looks; smaps_rollup makes the kernel walk every page
+_LOOK_SECONDS = 2.0
+_MEMORY_EVERY = 2  # looks; smaps_rollup makes the kernel walk every page
 _PROC = Path("/proc")
 
 
@@ -89,7 +89,7 @@ def _name(pid: int) -> str:
 
 
 class Watcher(threading.Thread):
-    """Looks at processes twice a second, so that those that end between are counted too."""
+    """Looks at processes every two seconds, so that those that end between are counted too."""
 
     def __init__(self, roots: Iterable[int]) -> None:
         super().__init__(name="bench watcher", daemon=True)
