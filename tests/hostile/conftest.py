@@ -1,4 +1,7 @@
-"""One running system that trusts the addresses 127.0.66.0/24, so that what comes from there is judged and not swallowed as a flood."""
+"""One running system that trusts the addresses 127.0.66.0/24, so that what comes from there is judged and not swallowed as a flood.
+
+Calls of a telephone that has left without a word end within two minutes there.
+"""
 
 from collections.abc import Iterator
 
@@ -11,6 +14,6 @@ from tests.hostile.peers import TRUSTED
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system that is attacked."""
-    running = start_system(tmp_path_factory.mktemp("hostile") / "var", OFFHOOK_TRUSTED=f"{TRUSTED}.0/24")
+    running = start_system(tmp_path_factory.mktemp("hostile") / "var", OFFHOOK_TRUSTED=f"{TRUSTED}.0/24", OFFHOOK_SESSION_SECONDS="90")
     yield running
     assert running.stop() == 0, running.output.read_text()
