@@ -248,13 +248,25 @@ def test_a_request_with_the_cseq_of_the_invite_is_not_new() -> None:
     assert statuses(agent.receive(request("INFO", branch="z9hG4bK5", cseq=1, to_tag=tag), PEER, 1.0)) == [500]
 
 
-def test_a_reinvite_that_overtakes_the_ack_is_to_come_again() -> None:
+def test_a_reinvite_that_overtakes_the_ack_stands_for_it() -> None:
     agent = an_agent()
     session = next(fact for fact in agent.receive(invite(), PEER, 0.0) if isinstance(fact, InviteReceived)).session
     tag = ours(sent(agent.answer(session, sdp=ANSWER, now=0.1))[0])
-    assert statuses(agent.receive(invite(branch="z9hG4bK5", cseq=2, to_tag=tag), PEER, 0.2)) == [500]
-    assert told(agent.receive(request("ACK", branch="z9hG4bK2", to_tag=tag), PEER, 0.3), AckReceived)
-    assert told(agent.receive(invite(branch="z9hG4bK6", cseq=3, to_tag=tag), PEER, 0.4), ReofferReceived)
+    outputs = agent.receive(invite(branch="z9hG4bK5", cseq=2, to_tag=tag), PEER, 0.2)
+    assert statuses(outputs) == [100] and told(outputs, AckReceived) and told(outputs, ReofferReceived)
+    agent.accept_reoffer(session, sdp=ANSWER, now=0.25)
+    assert not told(agent.receive(request("ACK", branch="z9hG4bK2", to_tag=tag), PEER, 0.3), AckReceived), (
+        "the one that comes late is not another"
+    )
+    assert told(agent.receive(request("ACK", branch="z9hG4bK6", cseq=2, to_tag=tag), PEER, 0.4), AckReceived)
+
+
+def test_a_reinvite_that_overtakes_an_ack_with_an_answer_in_it_is_to_come_again() -> None:
+    agent = an_agent()
+    asked = invite(body="")
+    session = next(fact for fact in agent.receive(asked, PEER, 0.0) if isinstance(fact, InviteReceived)).session
+    tag = ours(sent(agent.answer(session, sdp=OFFER, now=0.1))[0])
+    assert statuses(agent.receive(invite(branch="z9hG4bK5", cseq=2, to_tag=tag), PEER, 0.2)) == [491]
 
 
 def test_a_peer_that_hangs_up_gets_487_for_the_reinvite_it_left_open() -> None:

@@ -14,7 +14,7 @@ from offhook.sip.facts import (
     ReofferCancelled,
     RequestReceived,
 )
-from offhook.sip.offers import OfferEvent
+from offhook.sip.offers import OfferEvent, OfferState
 from offhook.sip.provisionals import Provisionals
 from offhook.sip.refreshing import Refreshing
 from offhook.sip.reoffers import Reoffers
@@ -35,11 +35,12 @@ class Called:
 
     def __init__(self, core: Core, reoffers: Reoffers, provisionals: Provisionals, refreshing: Refreshing, transfers: Transfers) -> None:
         self._core = core
+        self._reoffers = reoffers
         self._provisionals = provisionals
         self._refreshing = refreshing
         core.on_request = self.told
         self._in_dialog = {
-            "INVITE": reoffers.reinvite_came,
+            "INVITE": self._reinvite,
             "UPDATE": reoffers.update_came,
             "PRACK": provisionals.prack_came,
             "BYE": self._bye,
@@ -68,17 +69,18 @@ class Called:
         if session is None:
             return
         self._core.heard = session.id
-        unacked = session.unacked
-        if unacked is None or unacked.cseq != envelope.sequence:
-            return
-        unacked.rest()
-        session.unacked = None
+        if session.unacked is not None and session.unacked.cseq == envelope.sequence:
+            self._acknowledged(session, sdp_of(envelope))
+
+    def _acknowledged(self, session: Session, sdp: str | None = None) -> None:
+        if session.unacked is not None:
+            session.unacked.rest()
+            session.unacked = None
         offered = session.offer(OfferEvent.ANSWER_RECEIVED)
         doing = session.move_on(SessionEvent.ACK_CAME)
         if doing is None:
             return
         if session.state is SessionState.UP:
-            sdp = sdp_of(envelope)
             self._core.fact(session, AckReceived(session.id, sdp))
             if offered:
                 self._core.fact(session, AckAnswered(session.id, sdp))
@@ -171,6 +173,12 @@ class Called:
         sdp = sdp_of(envelope)
         session.offer(OfferEvent.ASKED if sdp is None else OfferEvent.OFFER_RECEIVED)
         core.fact(session, InviteReceived(session.id, request_in(envelope), envelope.source, sdp))
+
+    def _reinvite(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
+        if session.unacked is not None and session.offers is OfferState.STABLE:
+            # Nobody offers anew before our 200 has come: its ACK was overtaken or lost. One that brings an answer is waited for.
+            self._acknowledged(session)
+        self._reoffers.reinvite_came(session, transaction, envelope)
 
     def _bye(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
         core = self._core

@@ -38,8 +38,8 @@ class Reoffers:
             core.reply(transaction, 481)
         elif self._glares(session, transaction):
             return
-        elif session.unacked is not None or session.state is not SessionState.UP:
-            # Its INVITE is not over for us: the ACK was lost, or overtaken.
+        elif session.state is not SessionState.UP:
+            # Its INVITE is not over for us.
             core.reply(transaction, 500, headers=COME_AGAIN)
         else:
             core.reply(transaction, 100)
