@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -130,6 +131,7 @@ def system(tmp_path: Path) -> System:
 
 
 @pytest.mark.engines
+@pytest.mark.skipif(shutil.which("cc") is None, reason="the bench's helpers are written in C: apt-get install gcc libc6-dev")
 def test_a_small_load_goes_through_a_running_system(system: System) -> None:
     try:
         ended = system.offhook("bench", "--running", "--only", "call,register,conf", "--steps", "2:4:1", "--json")
