@@ -107,6 +107,7 @@ async def test_a_caller_whose_sound_the_attendant_cannot_speak(system: System, m
         await told_and_printed(system, call, "media.no_common_codec")
 
 
+@pytest.mark.long
 async def test_nobody_answers_and_no_key_is_pressed(system: System) -> None:
     async with registered(system.phone("anna"), system.phone("ben"), system.phone("chloe")) as (anna, ben, chloe):
         ringing = await anna.dials("103")

@@ -67,6 +67,7 @@ async def calls_with(peer: Peer, case: Case) -> str:
     return status
 
 
+@pytest.mark.long
 @pytest.mark.engines
 async def test_calls_with_each_while_another_stands(system: System) -> None:
     async with undisturbed(system), peer_at(system, f"{TRUSTED}.201") as peer:

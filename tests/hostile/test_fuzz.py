@@ -109,6 +109,7 @@ async def attacked(system: System, host: str, messages: int, seed: int) -> None:
         await settled(system, before, 120 if short else 360, transactions=not short)
 
 
+@pytest.mark.long
 @pytest.mark.engines
 async def test_mutants_from_a_trusted_address(system: System) -> None:
     await attacked(system, f"{TRUSTED}.202", SHORT, SEED)

@@ -137,6 +137,7 @@ async def test_a_telephone_whose_connection_ended_is_not_registered_any_more(edg
     assert (await switch.hear(lambda m: m.status >= 300)).status >= 400
 
 
+@pytest.mark.long
 async def test_a_telephone_that_answers_no_ping_any_more_is_removed_and_told(edge: RunningEdge) -> None:
     edge.end()
     edge.settings = replace(edge.settings, ping="all", ping_seconds=1, silent_after_seconds=3)
