@@ -32,7 +32,7 @@ scenarios as they are put together. PJSUA2 is under the GPL: it runs as a proces
 _TAIL = """
 ## How to set a telephone up
 
-- "SRTP mandatory" works without TLS too: such a telephone refuses plain sound (488) and is called once more with SRTP, its keys readable by who reads the signalling ([sound](operate/media.md)).
+- "SRTP mandatory" works without TLS too: who refuses plain sound is called again with SRTP ([sound](operate/media.md)).
   What a telephone itself offers is taken over every transport.
 - Keys by INFO: one at a time. Two within a millisecond may overtake each other on the way through the edge, and the late one is refused.
 - TLS: let the telephone trust the authority that `./run` prints. linphone looks for a name in the certificate, never for an address:

@@ -2,7 +2,7 @@
 
 A queue that only grows serves everybody late and in the end nobody: telephones repeat what was not answered, and the repeats queue too.
 The limit falls by a share of what came through, and rises slowly once there is no queue (additive increase, multiplicative decrease, as
-TCP does it, RFC 5681). What is refused at the edge is refused before its digest and never reaches us; emergency calls are not refused there.
+TCP does it, RFC 5681). What the edge refuses it refuses before the digest, and never emergency calls.
 """
 
 import asyncio
