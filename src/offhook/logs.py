@@ -1,23 +1,27 @@
 """Logs: one line an event, as text or JSON, with the call, leg and organization that the line is about.
 
-A leaf: knows no room. `about` marks the task at work (contextvars: what a task starts inherits it), so whoever logs within a call's task
+Knows no room. `about` marks the task at work (contextvars: what a task starts inherits it), so whoever logs within a call's task
 need not say which call it is.
 """
 
 import atexit
 import json
 import logging
-import queue
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
+
+from offhook.gathering import Gathering
 
 _SUBJECT: Mapping[str, ContextVar[object]] = {name: ContextVar(name, default=None) for name in ("call", "leg", "organization")}
 _STAMP = "_offhook_subject"
 MOST_WAITING = 10_000
 """Lines that wait for the disk; what comes then is lost."""
+
+GATHER_SECONDS = 0.1
+"""How long lines wait for others, so that a busy process writes many at once. A process that is killed takes so much with it."""
 
 
 def about(**subject: object) -> None:
@@ -84,22 +88,40 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)  # ASCII alone: some readers take U+2028 for the end of a line
 
 
-class _Handing(QueueHandler):
+class _Handing(logging.Handler):
     """Hands lines to the thread that writes them: a disk that hangs must not hold up calls. What finds no room is dropped."""
 
-    def __init__(self, waiting: "queue.SimpleQueue[logging.LogRecord]") -> None:
-        super().__init__(waiting)
-        self._waiting = waiting
+    def __init__(self) -> None:
+        super().__init__()
+        self.addFilter(_stamp)
+        self._lines: Gathering[logging.LogRecord | None] = Gathering(GATHER_SECONDS)
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """The record with its words made now, while what they are made of is as it was."""
-        record.msg, record.args = record.getMessage(), None
-        return record
+    def createLock(self) -> None:  # noqa: N802  (logging's name)
+        """None: a queue needs none."""
+        self.lock = None
 
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """Take the record if there is room."""
-        if self._waiting.qsize() < MOST_WAITING:
-            self._waiting.put(record)
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the record if there is room, with its words made now, while what they are made of is as it was."""
+        if len(self._lines) >= MOST_WAITING:
+            return
+        try:
+            record.msg, record.args = record.getMessage(), None
+        except Exception:
+            self.handleError(record)
+        else:
+            self._lines.put(record)
+
+    def write(self, to: logging.Handler) -> None:
+        """Until ended, let `to` write what was handed over."""
+        while True:
+            for record in self._lines.taken():
+                if record is None:
+                    return
+                to.handle(record)
+
+    def end(self) -> None:
+        """What comes after this is written no more."""
+        self._lines.put(None)
 
 
 def write_logs(process: str, level: str, form: str, handler: logging.Handler | None = None) -> Callable[[], None]:
@@ -109,9 +131,8 @@ def write_logs(process: str, level: str, form: str, handler: logging.Handler | N
     """
     handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process) if form == "json" else TextLines(process))
-    lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    handing, writing = _Handing(lines), QueueListener(lines, handler)
-    handing.addFilter(_stamp)
+    handing = _Handing()
+    writing = threading.Thread(target=handing.write, args=(handler,), name="logs", daemon=True)
     logging.basicConfig(level=level.upper(), handlers=[handing], force=True)
     for chatty in ("httpx", "httpcore", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -120,7 +141,8 @@ def write_logs(process: str, level: str, form: str, handler: logging.Handler | N
     def close() -> None:
         atexit.unregister(close)
         logging.getLogger().removeHandler(handing)
-        writing.stop()
+        handing.end()
+        writing.join()
 
     atexit.register(close)
     return close

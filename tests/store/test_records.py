@@ -63,6 +63,16 @@ def test_a_call_is_written_once(writer: RecordsWriter, store: Store, lumen: Orga
     assert writer.close() == 0
 
 
+def test_half_a_surrogate_pair_in_a_story_costs_nothing(writer: RecordsWriter, store: Store, lumen: OrganizationId) -> None:
+    cdr, trace = finished(1, lumen)
+    trace = {**trace, "dialled": "1\ud83d2", "findings": ["\udc00"]}
+    writer.keep(replace(cdr, findings=("\udc00",)), trace)
+    eventually(lambda: kept(store, lumen) == [cdr.call])
+    with store.view(lumen) as transaction:
+        assert transaction.calls.trace(cdr.call) == trace
+        assert transaction.calls.page(1, None)[0].findings == ("\udc00",)
+
+
 def test_calls_wait_while_the_database_is_locked(
     caplog: pytest.LogCaptureFixture, url: str, writer: RecordsWriter, store: Store, lumen: OrganizationId
 ) -> None:

@@ -214,6 +214,15 @@ def test_a_note_that_cannot_be_taken_ends_no_call_and_no_journal(open_journal: C
     soon(lambda: names(read_journal(file)) == ["call00003"], "the third call")
 
 
+def test_half_a_surrogate_pair_in_a_note_costs_nothing(open_journal: Callable[[], Journal], file: Path) -> None:
+    journal = open_journal()
+    journal._remember = lambda leg: {"leg": "\ud83d"}
+    call = an_answered_call(1)
+    journal.follow(call)
+    soon(lambda: names(read_journal(file)) == [call.id], "the call")
+    assert set(map(str, read_journal(file)[0].entry.notes.values())) == {str({"leg": "\ud83d"})}
+
+
 def test_a_disk_that_hangs_fills_no_memory(monkeypatch: pytest.MonkeyPatch, open_journal: Callable[[], Journal], file: Path) -> None:
     monkeypatch.setattr(journals, "MOST_WAITING", 10)
     hangs = threading.Event()
@@ -223,5 +232,5 @@ def test_a_disk_that_hangs_fills_no_memory(monkeypatch: pytest.MonkeyPatch, open
     for number in range(100):
         journal.follow(an_answered_call(number))
         time.sleep(0.002)
-    assert journal.lost > 0 and journal._queue.qsize() <= 10
+    assert journal.lost > 0 and len(journal._queue) <= 10
     hangs.set()

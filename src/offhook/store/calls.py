@@ -98,7 +98,7 @@ def as_json(value: Any) -> bytes:
 
 
 _EFFORT, _WINDOW_BITS, _MEMORY_LEVEL = 2, 14, 6
-"""For zlib. Its tables are a third of the usual 256 KB, which stays in the processor's cache and is not fetched from the kernel for each call:
+"""For zlib. Its tables are a third of the usual 256 KB, which stays in the processor's cache and is not had from the kernel for each call:
 0.09 ms for the 16 KB of a usual one instead of 0.16, and no octet more."""
 
 
