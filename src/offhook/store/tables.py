@@ -227,6 +227,87 @@ cursors = Table(
     PrimaryKeyConstraint("organization_id", "consumer"),
 )
 
+# Work on many objects at once. What is wanted is kept, so that a job that was stopped goes on where it was.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("kind", String(40), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("who", String(100), nullable=False),
+    Column("made_at", Float(53), nullable=False),
+    Column("ended_at", Float(53)),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("wanted", LargeBinary, nullable=False),
+    UniqueConstraint("organization_id", "id"),
+)
+
+job_rows = Table(
+    "job_rows",
+    metadata,
+    _tenant(),
+    Column("job_id", Integer, primary_key=True, autoincrement=False),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False),
+    Column("object_id", String(64)),
+    Column("code", String(40)),
+    Column("field", String(40)),
+    Column("explanation", Text),
+    ForeignKeyConstraint(["organization_id", "job_id"], ["jobs.organization_id", "jobs.id"]),
+)
+
+# Answers to requests that named an idempotency key, so that the same request asked again is not done again.
+answers = Table(
+    "answers",
+    metadata,
+    _tenant(),
+    Column("key", String(100), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("at", Float(53), nullable=False),
+    PrimaryKeyConstraint("organization_id", "key"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("url", String(2000), nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("secret", String(400), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    _version(),
+    UniqueConstraint("organization_id", "id"),
+    info={"kind": "webhook", "secret": ("secret",)},
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("webhook_id", Integer, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float(53), nullable=False),
+    Column("made_at", Float(53), nullable=False),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    UniqueConstraint("organization_id", "webhook_id", "event"),
+    ForeignKeyConstraint(["organization_id", "webhook_id"], ["webhooks.organization_id", "webhooks.id"]),
+    Index(None, "state", "next_at"),
+)
+
 # Calls outlive what they happened to: no reference to the organization, and NULL when a call could be given to none.
 cdrs = Table(
     "cdrs",

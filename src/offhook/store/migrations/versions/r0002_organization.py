@@ -40,6 +40,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "consumer", name="pk_cursors"),
         _of_organization("cursors"),
     )
+    _work()
+    _webhooks()
     _write_down_what_is_there()
 
 
@@ -148,6 +150,95 @@ def _tokens() -> None:
     )
     op.get_bind().execute(made.bindparams(sa.bindparam("scopes", type_=sa.JSON)), {"scopes": ["*"], "now": time.time()})
     op.drop_table("tokens_before")
+
+
+def _work() -> None:
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("organization_id", sa.Integer, nullable=False),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("who", sa.String(100), nullable=False),
+        sa.Column("made_at", sa.Float(53), nullable=False),
+        sa.Column("ended_at", sa.Float(53)),
+        sa.Column("total", sa.Integer, nullable=False),
+        sa.Column("done", sa.Integer, nullable=False),
+        sa.Column("refused", sa.Integer, nullable=False),
+        sa.Column("options", sa.JSON, nullable=False),
+        sa.Column("wanted", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_jobs"),
+        sa.UniqueConstraint("organization_id", "id", name="uq_jobs_organization_id_id"),
+        _of_organization("jobs"),
+    )
+    op.create_table(
+        "job_rows",
+        sa.Column("organization_id", sa.Integer, nullable=False),
+        sa.Column("job_id", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("row", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("object_id", sa.String(64)),
+        sa.Column("code", sa.String(40)),
+        sa.Column("field", sa.String(40)),
+        sa.Column("explanation", sa.Text),
+        sa.PrimaryKeyConstraint("job_id", "row", name="pk_job_rows"),
+        _of_organization("job_rows"),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "job_id"], ["jobs.organization_id", "jobs.id"], name="fk_job_rows_organization_id_job_id"
+        ),
+    )
+    op.create_table(
+        "answers",
+        sa.Column("organization_id", sa.Integer, nullable=False),
+        sa.Column("key", sa.String(100), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("headers", sa.JSON, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("at", sa.Float(53), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "key", name="pk_answers"),
+        _of_organization("answers"),
+    )
+
+
+def _webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("organization_id", sa.Integer, nullable=False),
+        sa.Column("url", sa.String(2000), nullable=False),
+        sa.Column("events", sa.JSON, nullable=False),
+        sa.Column("secret", sa.String(400), nullable=False),
+        sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
+        sa.UniqueConstraint("organization_id", "id", name="uq_webhooks_organization_id_id"),
+        _of_organization("webhooks"),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("organization_id", sa.Integer, nullable=False),
+        sa.Column("webhook_id", sa.Integer, nullable=False),
+        sa.Column("event", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_at", sa.Float(53), nullable=False),
+        sa.Column("made_at", sa.Float(53), nullable=False),
+        sa.Column("last_status", sa.Integer),
+        sa.Column("last_error", sa.Text),
+        sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
+        sa.UniqueConstraint("organization_id", "webhook_id", "event", name="uq_deliveries_organization_id_webhook_id_event"),
+        _of_organization("deliveries"),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "webhook_id"],
+            ["webhooks.organization_id", "webhooks.id"],
+            name="fk_deliveries_organization_id_webhook_id",
+        ),
+    )
+    op.create_index("ix_deliveries_state_next_at", "deliveries", ["state", "next_at"])
 
 
 def _write_down_what_is_there() -> None:
