@@ -18,7 +18,7 @@ MOST_MEDIA = 3
 """That are not switched off. Each takes four ports: eight calls of sixty lines each would leave none for anybody."""
 
 _ORIGIN = re.compile(r"o=\S{1,64} \d{1,19} \d{1,19} IN IP[46] \S{1,64}")
-_NO_ORIGIN = "o=- 0 0 IN IP4 0.0.0.0"
+NO_ORIGIN = "o=- 0 0 IN IP4 0.0.0.0"
 _BANDWIDTH = re.compile(r"b=[A-Za-z-]{1,16}:\d{1,9}")
 _NAME = re.compile(r"a=([A-Za-z0-9_.+-]{1,64})(?::(.*))?")
 _RTPMAP = re.compile(r"(\d{1,3}) [\w.+-]{1,40}/(\d{4,6})(?:/[1-8])?")
@@ -44,10 +44,15 @@ _SHAPES = {
 
 def harmless(sdp: Sdp) -> Sdp:
     """The same offer or answer without what no telephone means: same media in the same order, same addresses, ports, formats and keys."""
-    origin = next((line for line in sdp.session if _ORIGIN.fullmatch(line)), _NO_ORIGIN)
+    origin = next(filter(is_origin, sdp.session), NO_ORIGIN)
     where = _connection(sdp.session)
     attributes = _attributes(line for line in sdp.session if line.startswith("a="))
     return Sdp(("v=0", origin, "s=-", *where, "t=0 0", *attributes), tuple(map(_media, _few(sdp.media))))
+
+
+def is_origin(line: str) -> bool:
+    """Whether this is an o= line that may stay as it is."""
+    return _ORIGIN.fullmatch(line) is not None
 
 
 def _few(media: Sequence[Media]) -> Iterator[Media]:

@@ -1,6 +1,7 @@
 """The writer of finished calls: the call loop hands over, one thread writes, many calls a transaction."""
 
 import base64
+import json
 import logging
 import threading
 import time
@@ -10,21 +11,24 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Dialect, Engine, Table, insert
 from sqlalchemy.exc import DBAPIError
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.ids import CallId
 from offhook.services.ports.records import Trace
-from offhook.store.calls import cdr_of, cdr_values, pack, unpack
+from offhook.store.calls import as_json, cdr_of, cdr_values, pack, unpack
 from offhook.store.engine import is_away
 from offhook.store.spool import Spool, SpoolFull
 from offhook.store.tables import cdrs, traces
 
 log = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 0.2
+FLUSH_SECONDS = 0.3
+"""How long calls gather: a transaction costs as much as ten calls in it. The switch can tell of a call itself for longer than that."""
+
 BATCH = 500
+FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 
 _Finished = tuple[Cdr, Trace]
@@ -50,6 +54,7 @@ class RecordsWriter:
         on_kept: Callable[[Sequence[CallId]], None] = lambda calls: None,
     ) -> None:
         self._engine = engine
+        self._into_cdrs, self._into_traces = _Insert(cdrs, engine.dialect), _Insert(traces, engine.dialect)
         self._capacity = capacity
         self._spool = Spool(spool) if spool else None
         self._on_kept = on_kept
@@ -57,7 +62,7 @@ class RecordsWriter:
         self._news = threading.Condition()
         self._closing = False
         self._give_up_at = float("inf")
-        self._pause = FLUSH_SECONDS
+        self._pause = FIRST_PAUSE_SECONDS
         self._try_at = 0.0
         self._away = ""
         self.lost = 0
@@ -71,7 +76,8 @@ class RecordsWriter:
                 self._lose(cdr, "the database is away and too many calls wait" if not self._closing else "the writer was closed")
                 return
             self._waiting.append((cdr, trace))
-            self._news.notify()
+            if len(self._waiting) in (1, BATCH):  # all others can wait for the thread to look
+                self._news.notify()
 
     def waiting(self) -> int:
         """How many calls are not yet on disk."""
@@ -115,7 +121,7 @@ class RecordsWriter:
         else:
             if self._away:
                 log.warning("The database is back")
-            self._pause, self._try_at, self._away = FLUSH_SECONDS, 0.0, ""
+            self._pause, self._try_at, self._away = FIRST_PAUSE_SECONDS, 0.0, ""
 
     def _stay_away(self, why: str) -> None:
         if time.monotonic() >= self._try_at:
@@ -171,7 +177,7 @@ class RecordsWriter:
             if not self._closing:
                 self._news.wait_for(lambda: self._closing, seconds)
                 return
-        time.sleep(FLUSH_SECONDS)
+        time.sleep(FIRST_PAUSE_SECONDS)
 
     def _give_up(self) -> None:
         with self._news:
@@ -213,8 +219,10 @@ class RecordsWriter:
         if not calls:
             return
         try:
+            rows = [_rows(finished) for finished in calls]
             with self._engine.begin() as connection:
-                _insert_new(connection, [_rows(finished) for finished in calls])
+                self._into_cdrs.add(connection, [cdr for cdr, _ in rows])
+                self._into_traces.add(connection, [trace for _, trace in rows])
         except DBAPIError as error:
             if is_away(error):
                 raise _Away(str(error.orig)) from error
@@ -223,7 +231,10 @@ class RecordsWriter:
 
 def _rows(finished: _Finished) -> tuple[dict[str, Any], dict[str, Any]]:
     cdr, trace = finished
-    return cdr_values(cdr), {"call": cdr.call, "organization_id": cdr.organization, "packed": pack(trace)}
+    values = cdr_values(cdr)
+    for lists in ("figures", "findings"):
+        values[lists] = as_json(values[lists]).decode()
+    return values, {"call": cdr.call, "organization_id": cdr.organization, "packed": pack(trace)}
 
 
 def spooled(cdr: Cdr, trace: Trace) -> dict[str, Any]:
@@ -232,7 +243,7 @@ def spooled(cdr: Cdr, trace: Trace) -> dict[str, Any]:
         packed = pack(trace)
     except (TypeError, ValueError):
         packed = pack({})  # a story that cannot be written must not cost the record
-    return {"cdr": cdr_values(cdr), "trace": base64.b64encode(packed).decode()}
+    return {"cdr": json.loads(as_json(cdr_values(cdr))), "trace": base64.b64encode(packed).decode()}
 
 
 def _unspooled(row: dict[str, Any]) -> _Finished | None:
@@ -243,10 +254,15 @@ def _unspooled(row: dict[str, Any]) -> _Finished | None:
         return None
 
 
-def _insert_new(connection: Connection, rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    by_call = {cdr["call"]: (cdr, trace) for cdr, trace in reversed(rows)}
-    known = set(connection.execute(select(cdrs.c.call).where(cdrs.c.call.in_(by_call))).scalars())
-    new = [row for call, row in by_call.items() if call not in known]
-    if new:
-        connection.execute(insert(cdrs), [cdr for cdr, _ in new])
-        connection.execute(insert(traces), [trace for _, trace in new])
+class _Insert:
+    """Puts rows into a table, but for those that stand there. Its statement is made once: SQLAlchemy's work costs more than SQLite's."""
+
+    def __init__(self, table: Table, dialect: Dialect) -> None:
+        statement = insert(table).compile(dialect=dialect)
+        self._text = f"{statement} ON CONFLICT DO NOTHING"
+        self._columns = statement.positiontup  # None where the driver takes names
+
+    def add(self, connection: Connection, rows: list[dict[str, Any]]) -> None:
+        """Values as the driver takes them."""
+        columns = self._columns
+        connection.exec_driver_sql(self._text, rows if columns is None else [tuple(row[column] for column in columns) for row in rows])

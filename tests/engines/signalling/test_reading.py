@@ -1,13 +1,13 @@
 """What is read from SIP messages: whatever is in them, it is read or left out, and never an exception."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from sipmessage import URI, Request
 
 from offhook.domain.media import Direction
 from offhook.domain.routing import Source
-from offhook.engines.signalling.reading import caller_of, description_of, dialled_in, digit_of
+from offhook.engines.signalling.reading import _read, caller_of, description_of, dialled_in, digit_of
 from tests.engines.signalling.far_end import OFFER
 
 text = some.text(some.characters(blacklist_characters="\r\n"), max_size=60)
@@ -45,6 +45,30 @@ def test_any_description_describes_something(said: str) -> None:
     description = description_of(said)
     assert description_of(description.text) == description, "what was written anew is read as the same"
     assert "telephone-event" not in description.codecs
+
+
+GOOD = "o=- 1 1 IN IP4 127.0.0.1"
+port = some.sampled_from(["4000", "9", "65535"]) | some.sampled_from(
+    ["65536", "0", "04000", "4000/2", "²", "-1", "", "999999", "4000 9", " 4000"]
+)
+near_line = some.sampled_from(
+    [
+        "a=sendonly", "a=rtcp:4001", "m=video 5000 RTP/AVP 31", "m=AUDIO 7 RTP/AVP 0", "c=IN IP6 ::9", "c=IN IP4 0.0.0.0", "no line", "",
+        "o=- 9 9 IN IP4 127.0.0.9", "a=x\rm=audio 7 RTP/AVP 0", "a=rtpmap:9 G722/8000", "b=AS:64", "\n", "a=x:m=audio 9 RTP/AVP",
+    ]
+)  # fmt: skip
+origin = some.just(GOOD) | some.sampled_from(["o=x", "s=-", "o=- 2 2 IN IP4 a\x85b", "o=- ٣ 1 IN IP4 x", ""])
+
+
+@settings(max_examples=400, deadline=None)
+@example(GOOD, "4000", ["m=AUDIO 7 RTP/AVP 0"], [], "\r\n")
+@given(origin, port, some.lists(near_line, max_size=3), some.lists(near_line, max_size=4), some.sampled_from(["\r\n", "\r\n", "\n"]))
+def test_a_form_read_before_tells_what_reading_it_all_would_tell(
+    first: str, number: str, above: list[str], below: list[str], end: str
+) -> None:
+    audio = [f"m=audio {number} RTP/AVP 0 8 101", "a=rtpmap:101 telephone-event/8000"]
+    said = end.join(["v=0", first, "s=-", "c=IN IP4 127.0.0.1", "t=0 0", *above, *audio, *below, ""])
+    assert description_of(said) == _read(said)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,12 +1,14 @@
 """From SIP messages to the domain's words, at the wall: past this point nobody looks at a header again."""
 
+from functools import lru_cache
+
 from sipmessage import Request
 
 from offhook.domain.media import Description, Direction
 from offhook.domain.numbers import E164, as_e164
 from offhook.domain.routing import Caller, Source
 from offhook.sip import sdp as descriptions
-from offhook.sip.harmless import harmless
+from offhook.sip.harmless import NO_ORIGIN, harmless, is_origin
 from offhook.sip.identity import Party, asserted, claimed, party, wants_privacy
 from offhook.sip.writing import MAX_FORWARDS
 
@@ -15,6 +17,7 @@ _DIGITS = frozenset("0123456789*#ABCD")
 _SECURE = ("RTP/SAVP", "RTP/SAVPF")
 """Audio whose keys stand in the description itself (RFC 4568, RFC 5124); DTLS names itself UDP/TLS/RTP/SAVPF."""
 _LONGEST_NAME = 64
+_LONGEST_FORM = 2048
 _SOURCES = frozenset(Source)
 _NOBODY = Party("", "", "")
 
@@ -64,11 +67,16 @@ def description_of(text: str | None) -> Description:
 
     Its text is written anew: no engine reads what a stranger wrote.
     """
+    return (_described_as_before(text) if text and len(text) < _LONGEST_FORM else None) or _read(text or "")
+
+
+def _read(text: str) -> Description:
     try:
-        read = harmless(descriptions.parse(text or ""))
+        read = harmless(descriptions.parse(text))
     except ValueError:
         return Description("", (), Direction.BOTH, "")
-    names = tuple(_named(codec.name) for codec in descriptions.codecs(read) if codec.name.lower() not in ("telephone-event", "cn"))
+    codecs = descriptions.codecs(read)
+    names = tuple(_named(codec.name) for codec in codecs if codec.name.lower() not in ("telephone-event", "cn"))
     where = descriptions.address(read)
     usable = where is not None and where[1] != 0
     return Description(
@@ -78,8 +86,36 @@ def description_of(text: str | None) -> Description:
         f"{where[0]}:{where[1]}" if where else "",
         secure=read.audio is not None and read.audio.protocol.upper() in _SECURE,
         ipv6=where is not None and ":" in where[0],
-        digits=any(codec.name.lower() == "telephone-event" for codec in descriptions.codecs(read)),
+        digits=any(codec.name.lower() == "telephone-event" for codec in codecs),
     )
+
+
+def _described_as_before(text: str) -> Description | None:
+    """What _read() makes of a description with one open audio line; None for any other.
+
+    A telephone's descriptions differ in their origin and their port alone: the rest is read once, in the form that is left without these.
+    """
+    session, _, audio = text.partition("\r\nm=audio ")
+    start = session.split("\r\n", 2)
+    port, _, rest = audio.partition(" ")
+    if len(start) < 3 or start[0] != "v=0" or not is_origin(start[1]) or text.count("\nm=") != 1:
+        return None
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and port[0] != "0" and int(port) < 65536):
+        return None
+    before, after, host, seen = _form(start[2], rest)
+    if not seen.text:
+        return seen
+    where = f"{host}:{port}" if host else ""
+    said = f"v=0\r\n{start[1]}\r\n{before}{port}{after}"
+    return Description(said, seen.codecs, seen.direction, where, seen.secure, seen.ipv6, seen.digits)
+
+
+@lru_cache(1024)
+def _form(session: str, audio: str) -> tuple[str, str, str, Description]:
+    """The text before and after the port, the host, and the whole read with an origin and a port that stand for all."""
+    seen = _read(f"v=0\r\n{NO_ORIGIN}\r\n{session}\r\nm=audio 9 {audio}")
+    before, audio_line, after = seen.text.removeprefix(f"v=0\r\n{NO_ORIGIN}\r\n").partition("\r\nm=audio ")
+    return before + audio_line, after.removeprefix("9"), seen.address.removesuffix(":9"), seen
 
 
 def _named(name: str) -> str:
