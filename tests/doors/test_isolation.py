@@ -45,7 +45,7 @@ async def test_no_endpoint_tells_or_changes_anything_of_another_organization(wor
     world.probe.rows = [{"name": "register", "passed": True, "skipped": False, "seconds": 0.1, "detail": "ok"}]
     secrets = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
     with world.database.view(world.pine.profile.id) as transaction:
-        before = transaction.history()
+        before = transaction.history.since(0)
     world.edge.registered = [Registration("paul", world.pine.profile.domain, "192.0.2.7:5060", "udp", "Novak", 2e9)]
     world.edge.banned = [Banned("192.0.2.7", "paul@pine.test", "guessing")]
     asked = 0
@@ -67,7 +67,7 @@ async def test_no_endpoint_tells_or_changes_anything_of_another_organization(wor
     assert asked >= 12
     assert world.edge.banned and not world.edge.reloaded
     with world.database.view(world.pine.profile.id) as transaction:
-        assert transaction.history() == before
+        assert transaction.history.since(0) == before
 
 
 async def test_the_last_call_is_the_last_of_ones_own(world: World) -> None:

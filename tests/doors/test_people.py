@@ -43,7 +43,7 @@ async def test_a_password_is_made_shown_once_and_is_the_one_that_counts(world: W
     account = (await asked(world, "POST", "/users/ben/password")).json()
     assert (account["username"], account["domain"], account["in_effect"]) == ("ben", "lumen.test", True)
     with world.database.view(world.lumen.profile.id) as transaction:
-        kept = transaction.users.credential(ben.id)
+        kept = transaction.devices.credential(transaction.devices.all(ben.id)[0].id)
     ha1 = hashlib.md5(f"ben:lumen.test:{account['password']}".encode(), usedforsecurity=False).hexdigest()
     assert kept is not None
     assert kept.ha1_md5 == ha1
@@ -58,7 +58,7 @@ async def test_what_was_changed_while_the_switch_was_down_is_kept_and_said_so(wo
 async def test_who_changed_something_stands_in_the_history(world: World) -> None:
     await asked(world, "POST", "/users", MARIA)
     with world.database.view(world.lumen.profile.id) as transaction:
-        last = transaction.history()[-1]
+        last = transaction.history.since(0)[-1]
     assert (last.kind, last.who) == ("number", "sandbox")
 
 

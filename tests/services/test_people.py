@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -9,9 +10,10 @@ from offhook.domain.errors import Conflict, Invalid, Missing, Refusal, Unauthent
 from offhook.domain.organizations import OrganizationId
 from offhook.services import organizations, tokens
 from offhook.services.attendants import list_attendants
-from offhook.services.ports.store import Store, TokenEntry
+from offhook.services.devices import set_password
+from offhook.services.ports.store import Store
 from offhook.services.secrets import ha1, token_hash
-from offhook.services.users import add_user, list_users, set_password
+from offhook.services.users import add_user, list_users
 
 
 def test_an_invitation_makes_one_organization_and_its_administrator(store: Store) -> None:
@@ -107,9 +109,9 @@ def test_a_user_is_added_with_extension_and_number(store: Store, lumen: Organiza
         ({"number": "+12065550199"}, Conflict, "number"),
     ],
 )
-def test_what_a_user_cannot_be(store: Store, lumen: OrganizationId, change: dict[str, str], refusal: type[Refusal], field: str) -> None:
+def test_what_a_user_cannot_be(store: Store, lumen: OrganizationId, change: dict[str, Any], refusal: type[Refusal], field: str) -> None:
     add_user(store, lumen, username="taken", name="First", extension="101", number="+12065550199", who="ada")
-    wanted = {"username": "anna", "name": "Anna", "extension": "102", "number": "+12065550102"} | change
+    wanted: dict[str, Any] = {"username": "anna", "name": "Anna", "extension": "102", "number": "+12065550102"} | change
     with pytest.raises(refusal) as refused:
         add_user(store, lumen, who="ada", **wanted)
     assert refused.value.field == field
@@ -125,9 +127,10 @@ def test_a_password_is_shown_once_and_replaces_the_old_one(store: Store, lumen: 
     first, second = (set_password(store, lumen, "anna", "ada") for _ in range(2))
     assert first.password != second.password
     with store.view(lumen) as transaction:
-        assert transaction.users.credential(anna.id) == ha1("anna", "lumen.test", second.password)
-        history = repr(transaction.history())
-    assert "credential" in history
+        (device,) = transaction.devices.all(anna.id)
+        assert transaction.devices.credential(device.id) == ha1("anna", "lumen.test", second.password)
+        history = repr(transaction.history.since(0))
+    assert "'device'" in history
     assert not re.search(r"[0-9a-f]{32}", history) and second.password not in history
 
 
@@ -153,8 +156,8 @@ def test_nobodys_token_opens_nothing(store: Store, lumen: OrganizationId, token:
 
 
 def test_an_expired_token_and_a_hash_open_nothing(store: Store, lumen: OrganizationId) -> None:
-    with store.provider_change("ada") as provider:
-        provider.tokens.add(TokenEntry(token_hash("old"), lumen, "old", 1.0))
+    with store.change(lumen, "ada") as transaction:
+        transaction.tokens.add(token_hash("old"), "old", frozenset({tokens.ALL}), 1.0)
     for token in ("old", token_hash("old"), token_hash(tokens.issue(store, lumen, "new", None, "ada"))):
         with pytest.raises(Unauthenticated):
             tokens.authenticate(store, token)

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from offhook.domain.organizations import Carrier, Purpose
+from offhook.services.devices import set_password
 from offhook.services.organizations import list_organizations
 from offhook.services.ports.store import CarrierEntry, Store
 from offhook.services.sandbox import PROBE_DOMAIN, SandboxSummary, sandbox_json, seed, seed_probe
 from offhook.services.secrets import ha1
 from offhook.services.snapshot import load
 from offhook.services.tokens import authenticate
-from offhook.services.users import add_user, set_password
+from offhook.services.users import add_user
 
 KEY = b"k" * 32
 

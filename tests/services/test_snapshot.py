@@ -8,10 +8,11 @@ import pytest
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, OrganizationId, Purpose, ToAttendant, ToUser
 from offhook.domain.users import UserId
+from offhook.services.devices import set_password
 from offhook.services.ports.store import CarrierEntry, Store
 from offhook.services.sandbox import SandboxSummary, seed
 from offhook.services.snapshot import load
-from offhook.services.users import add_user, set_password
+from offhook.services.users import add_user
 
 SANDBOX = Carrier("sandbox", "127.0.0.2", 5070)
 

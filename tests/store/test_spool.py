@@ -14,7 +14,7 @@ import pytest
 from offhook.domain.calls.ids import CallId
 from offhook.domain.errors import Unavailable
 from offhook.domain.organizations import OrganizationId
-from offhook.services.ports.store import Store
+from offhook.services.ports.store import NewUser, Store
 from offhook.services.snapshot import load
 from offhook.store.copy import copy_configuration
 from offhook.store.engine import open_engine
@@ -197,7 +197,7 @@ def test_the_copy_of_the_configuration_is_what_the_database_says(
     tmp_path: Path, url: str, database: Database, lumen: OrganizationId, pine: OrganizationId
 ) -> None:
     with database.change(lumen, "test") as change:
-        change.users.add("anna", "Anna", "en", "101")
+        change.users.add(NewUser("anna", "Anna", "en", "101"))
     copy = tmp_path / "configuration.sqlite"
     for _ in range(2):
         copy_configuration(database.engine, copy)

@@ -9,6 +9,7 @@ class Kind(StrEnum):
     INVALID = "invalid"
     MISSING = "missing"
     CONFLICT = "conflict"
+    STALE = "stale"
     FORBIDDEN = "forbidden"
     UNAUTHENTICATED = "unauthenticated"
     UNAVAILABLE = "unavailable"
@@ -45,6 +46,18 @@ class Conflict(Refusal):
     """Something that would collide with what is there already."""
 
     code, kind = "thing.taken", Kind.CONFLICT
+
+
+class Stale(Refusal):
+    """A change to something that was changed since the caller looked at it."""
+
+    code, kind = "thing.stale", Kind.STALE
+
+
+class Forbidden(Refusal):
+    """Something that this caller may not do."""
+
+    code, kind = "access.forbidden", Kind.FORBIDDEN
 
 
 class Unauthenticated(Refusal):

@@ -6,7 +6,8 @@ be able to use it: a system that others can reach refuses to have it.
 
 from offhook.domain.errors import Invalid
 from offhook.domain.organizations import Purpose
-from offhook.services.ports.store import Store
+from offhook.services.devices import FIRST_DEVICE
+from offhook.services.ports.store import NewUser, Store
 from offhook.services.secrets import ha1
 
 DOMAIN = "bench.test"
@@ -30,8 +31,8 @@ def seed_bench(store: Store, *, off_loopback: bool) -> int:
         known = {user.username for user in transaction.users.all()}
         missing = [number for number in map(str, USERS) if number not in known]
         for number in missing:
-            user = transaction.users.add(number, f"User {number}", "en", number)
-            transaction.users.set_credential(user.id, ha1(number, DOMAIN, PASSWORD))
+            user = transaction.users.add(NewUser(number, f"User {number}", "en", number))
+            transaction.devices.add(user.id, FIRST_DEVICE, number, ha1(number, DOMAIN, PASSWORD))
         if not any(attendant.extension == ATTENDANT for attendant in transaction.attendants.all()):
             transaction.attendants.add("Bench", "en", ATTENDANT, GREETING, {}, rounds=1)
         return len(missing)

@@ -6,8 +6,9 @@ import time
 from offhook.domain.errors import Invalid, Missing
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.dial_rules import dial_rules
-from offhook.services.ports.store import Profile, Store, TokenEntry
+from offhook.services.ports.store import Profile, Store
 from offhook.services.secrets import new_token, token_hash
+from offhook.services.tokens import ALL
 from offhook.services.users import checked_name
 
 INVITATION_SECONDS = 7 * 24 * 3600.0
@@ -49,5 +50,6 @@ def accept(store: Store, token: str, name: str, domain: str, country: str) -> tu
         if not provider.invitations.use(token_hash(token), time.time()):
             raise Missing("This invitation was used already, has expired or never was; ask for a new one.", "token")
         profile = provider.organizations.add(name, domain, country, Purpose.CUSTOMER)
-        provider.tokens.add(TokenEntry(token_hash(api_token), profile.id, "first administrator", None))
-    return profile, api_token
+        inside = provider.inside(profile.id)
+        inside.tokens.add(token_hash(api_token), "first administrator", frozenset({ALL}), None)
+        return inside.profile(), api_token

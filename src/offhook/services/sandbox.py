@@ -13,8 +13,10 @@ from offhook.domain.attendants import Attendant
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Purpose, ToAttendant, ToUser
 from offhook.domain.users import User, UserId
-from offhook.services.ports.store import CarrierEntry, Profile, ProviderTransaction, Store, TokenEntry, Transaction
+from offhook.services.devices import FIRST_DEVICE
+from offhook.services.ports.store import CarrierEntry, NewUser, Profile, ProviderTransaction, Store, Transaction
 from offhook.services.secrets import derive, ha1, token_hash
+from offhook.services.tokens import ALL
 
 CARRIER = "sandbox"
 PROBE_DOMAIN = "selftest.invalid"
@@ -159,26 +161,26 @@ def _organization(provider: ProviderTransaction, plan: _Plan, secret_key: bytes)
     token = derive(secret_key, f"token of {plan.domain}")
     profile = provider.organizations.by_domain(plan.domain)
     if profile is None:
-        profile = provider.organizations.add(plan.name, plan.domain, "US", plan.purpose)
+        profile = provider.organizations.add(plan.name, plan.domain, "US", plan.purpose, "America/Los_Angeles")
         transaction = provider.inside(profile.id)
         _fill(transaction, plan, secret_key)
-        provider.tokens.add(TokenEntry(token_hash(token), profile.id, _WHO, None))
+        transaction.tokens.add(token_hash(token), _WHO, frozenset({ALL}), None)
     return _as_it_is(provider.inside(profile.id), secret_key, token)
 
 
 def _fill(transaction: Transaction, plan: _Plan, secret_key: bytes) -> None:
     ids: dict[str, UserId] = {}
     for person in plan.people:
-        user = transaction.users.add(person.username, person.name, "en", person.extension)
+        user = transaction.users.add(NewUser(person.username, person.name, "en", person.extension))
         transaction.numbers.assign(person.number, ToUser(user.id))
         password = _password(secret_key, person.username, plan.domain)
-        transaction.users.set_credential(user.id, ha1(person.username, plan.domain, password))
+        transaction.devices.add(user.id, FIRST_DEVICE, person.username, ha1(person.username, plan.domain, password))
         ids[person.username] = user.id
     if menu := plan.menu:
         keys = {key: ids[username] for key, username in menu.keys.items()}
         attendant = transaction.attendants.add(menu.name, "en", menu.extension, menu.greeting, keys)
         transaction.numbers.assign(menu.number, ToAttendant(attendant.id))
-        transaction.set_main_number(menu.number)
+        transaction.change_profile(main_number=menu.number)
 
 
 def _as_it_is(transaction: Transaction, secret_key: bytes, token: str) -> SandboxOrganization:
@@ -196,7 +198,9 @@ def _as_it_is(transaction: Transaction, secret_key: bytes, token: str) -> Sandbo
 
 def _unchanged_password(transaction: Transaction, user: User, domain: str, secret_key: bytes) -> str | None:
     password = _password(secret_key, user.username, domain)
-    return password if transaction.users.credential(user.id) == ha1(user.username, domain, password) else None
+    first = next((device for device in transaction.devices.all(user.id) if device.sip_username == user.username), None)
+    kept = transaction.devices.credential(first.id) if first else None
+    return password if kept == ha1(user.username, domain, password) else None
 
 
 def _password(secret_key: bytes, username: str, domain: str) -> str:

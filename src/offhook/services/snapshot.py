@@ -8,7 +8,7 @@ from offhook.domain.emergency import emergency_numbers
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, Organization, OrganizationId, Purpose, ToAttendant, ToUser
 from offhook.services.dial_rules import dial_rules
-from offhook.services.ports.store import CarrierEntry, Configuration, Profile, Store
+from offhook.services.ports.store import CarrierEntry, Configuration, Configured, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def load(store: Store, off_loopback: bool) -> Snapshot:
     """The configuration of now. With `off_loopback` nobody of a sandbox organization can sign in. Raises Unavailable."""
     with store.provider_view() as provider:
         configuration = provider.configuration()
-    organizations = {profile.id: _organization(profile, configuration) for profile in configuration.profiles}
+    organizations = {each.profile.id: organization_of(each, configuration.carriers) for each in configuration.organizations}
     by_domain = {organization.domain: organization for organization in organizations.values()}
     carriers = tuple(entry.carrier for entry in configuration.carriers)
     return Snapshot(
@@ -50,19 +50,18 @@ def load(store: Store, off_loopback: bool) -> Snapshot:
         ),
         carriers=carriers,
         edge=EdgeFacts(
-            credentials=MappingProxyType(_credentials(organizations, configuration, off_loopback)),
+            credentials=MappingProxyType(_credentials(configuration, off_loopback)),
             emergency=MappingProxyType({domain: organization.emergency_numbers for domain, organization in by_domain.items()}),
             carriers=tuple((carrier.host, carrier.port) for carrier in carriers),
         ),
     )
 
 
-def _organization(profile: Profile, configuration: Configuration) -> Organization:
-    users = {user.id: user for user in configuration.users.get(profile.id, ())}
-    attendants = {
-        attendant.id: replace(attendant, keys=MappingProxyType(dict(attendant.keys)))
-        for attendant in configuration.attendants.get(profile.id, ())
-    }
+def organization_of(configured: Configured, carriers: Sequence[CarrierEntry]) -> Organization:
+    """An organization as the switch sees it, from how it is configured."""
+    profile = configured.profile
+    users = {user.id: user for user in configured.users}
+    attendants = {attendant.id: replace(attendant, keys=MappingProxyType(dict(attendant.keys))) for attendant in configured.attendants}
     extensions: dict[str, Destination] = {user.extension: ToUser(user.id) for user in users.values() if user.extension}
     extensions |= {attendant.extension: ToAttendant(attendant.id) for attendant in attendants.values()}
     return Organization(
@@ -79,8 +78,8 @@ def _organization(profile: Profile, configuration: Configuration) -> Organizatio
         usernames=MappingProxyType({user.username: user.id for user in users.values()}),
         attendants=MappingProxyType(attendants),
         extensions=MappingProxyType(extensions),
-        numbers=MappingProxyType(dict(configuration.numbers.get(profile.id, {}))),
-        carrier=carrier_for(profile.purpose, configuration.carriers),
+        numbers=MappingProxyType({number: to for number, to in configured.numbers.items() if to is not None}),
+        carrier=carrier_for(profile.purpose, carriers),
     )
 
 
@@ -95,12 +94,10 @@ def carrier_for(purpose: Purpose, carriers: Sequence[CarrierEntry]) -> Carrier |
     return next((entry.carrier for entry in carriers if entry.default), sandbox)
 
 
-def _credentials(
-    organizations: Mapping[OrganizationId, Organization], configuration: Configuration, off_loopback: bool
-) -> dict[tuple[str, str], str]:
+def _credentials(configuration: Configuration, off_loopback: bool) -> dict[tuple[str, str], str]:
     return {
-        (organization.users[user].username, organization.domain): credential.ha1_md5
-        for organization in organizations.values()
-        if not (off_loopback and organization.purpose is Purpose.SANDBOX)
-        for user, credential in configuration.credentials.get(organization.id, {}).items()
+        (sip_username, each.profile.domain): credential.ha1_md5
+        for each in configuration.organizations
+        if not (off_loopback and each.profile.purpose is Purpose.SANDBOX)
+        for sip_username, credential in each.credentials.items()
     }

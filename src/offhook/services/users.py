@@ -1,36 +1,37 @@
-"""The people of an organization and their SIP passwords."""
+"""The people of an organization."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 
+from offhook.domain.access import Role
 from offhook.domain.emergency import emergency_numbers
-from offhook.domain.errors import Invalid, Missing
+from offhook.domain.errors import Invalid, Missing, Stale
 from offhook.domain.numbers import E164, as_e164
 from offhook.domain.organizations import OrganizationId, ToUser
-from offhook.domain.users import User
-from offhook.services.ports.store import Store
-from offhook.services.secrets import ha1, new_password
+from offhook.domain.users import User, UserId
+from offhook.services.dial_rules import dial_rules
+from offhook.services.ports.store import NewUser, Store, Transaction
 
 _USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _EXTENSION = re.compile(r"[0-9]{2,6}")
-LONGEST_NAME = 100
-
-
-@dataclass(frozen=True, slots=True)
-class SipAccount:
-    """What a telephone must be given to register; the password is in no database and cannot be shown again."""
-
-    username: str
-    domain: str
-    password: str
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+LONGEST_NAME, LONGEST_EMAIL = 100, 254
 
 
 def list_users(store: Store, organization: OrganizationId) -> list[User]:
     """Everybody, by username. Raises Missing."""
     with store.view(organization) as transaction:
         return transaction.users.all()
+
+
+def get_user(store: Store, organization: OrganizationId, username: str) -> User:
+    """One user. Raises Missing."""
+    with store.view(organization) as transaction:
+        return found(transaction, username)
 
 
 def add_user(
@@ -42,34 +43,117 @@ def add_user(
     extension: str | None = None,
     number: str | None = None,
     language: str = "en",
+    email: str | None = None,
+    location: str = "",
+    time_zone: str = "",
+    role: Role | None = None,
     who: str,
 ) -> User:
-    """A new user without a password. Raises Invalid or Conflict with the field they are about, Missing."""
-    name, language = checked_name(name), checked_language(language)
+    """A new user without a telephone. Raises Invalid or Conflict with the field they are about, Missing."""
+    values = checked(username=username, name=name, language=language, email=email, location=location, time_zone=time_zone)
+    e164 = checked_number(number)
+    with store.change(organization, who) as transaction:
+        checked_extension(extension, transaction.profile().country)
+        user = transaction.users.add(NewUser(**values, extension=extension, role=role))
+        if e164 is not None:
+            transaction.numbers.assign(e164, ToUser(user.id))
+        return found(transaction, username)
+
+
+def change_user(
+    store: Store, organization: OrganizationId, username: str, changes: dict[str, Any], *, version: int | None = None, who: str
+) -> User:
+    """Give a user other values: those of `add_user`, only what is named. With `number` None the user has no number any more.
+
+    Raises Missing, Invalid and Conflict with the field they are about, and Stale when the user is not at `version` any more.
+    """
+    values = checked(**{name: value for name, value in changes.items() if name in CHECKS})
+    number = checked_number(changes.get("number"))
+    with store.change(organization, who) as transaction:
+        user = found(transaction, username)
+        must_be_current(user.version, version)
+        if "extension" in changes:
+            values["extension"] = checked_extension(changes["extension"], transaction.profile().country)
+        if "role" in changes:
+            values["role"] = changes["role"] and Role(changes["role"]).value
+        transaction.users.change(user.id, **values)
+        if "number" in changes:
+            _give_number(transaction, user.id, number)
+        return found(transaction, str(values.get("username", username)))
+
+
+def remove_user(store: Store, organization: OrganizationId, username: str, *, version: int | None = None, who: str) -> None:
+    """Remove a user, their telephones and tokens; numbers stay the organization's. Raises Missing, Stale, Conflict."""
+    with store.change(organization, who) as transaction:
+        user = found(transaction, username)
+        must_be_current(user.version, version)
+        transaction.users.remove(user.id)
+
+
+def found(transaction: Transaction, username: str) -> User:
+    """The user who is called so. Raises Missing."""
+    user = transaction.users.by_username(username)
+    if user is None:
+        raise Missing(f"There is no user {username}.", "username")
+    return user
+
+
+def must_be_current(is_at: int, wanted: int | None) -> None:
+    """Raises Stale when somebody changed it after the caller looked."""
+    if wanted is not None and wanted != is_at:
+        raise Stale(
+            f"It was changed meanwhile: it is at revision {is_at}, you looked at {wanted}. Look again and repeat what is still right."
+        )
+
+
+def _give_number(transaction: Transaction, user: UserId, number: E164 | None) -> None:
+    had = {e164 for e164, to in transaction.numbers.all().items() if to == ToUser(user)}
+    for other in had - {number}:
+        transaction.numbers.assign(other, None)
+    if number is not None and number not in had:
+        transaction.numbers.assign(number, ToUser(user))
+
+
+def checked(**values: Any) -> dict[str, Any]:
+    """These fields of a user, each checked and in its one form. Raises Invalid with the field."""
+    return {name: CHECKS[name](value) for name, value in values.items()}
+
+
+def checked_username(username: str) -> str:
+    """A name to sign in with. Raises Invalid."""
     if not _USERNAME.fullmatch(username):
         raise Invalid(
             "A username has 1 to 64 lower-case letters, digits, dots, hyphens and underscores; first and last a letter or digit.",
             "username",
         )
-    e164 = checked_number(number)
-    with store.change(organization, who) as transaction:
-        checked_extension(extension, transaction.profile().country)
-        user = transaction.users.add(username, name, language, extension)
-        if e164 is not None:
-            transaction.numbers.assign(e164, ToUser(user.id))
-    return replace(user, number=e164)
+    return username
 
 
-def set_password(store: Store, organization: OrganizationId, username: str, who: str) -> SipAccount:
-    """A new random password for a user's telephones, shown here only; the old one stops to count. Raises Missing."""
-    password = new_password()
-    with store.change(organization, who) as transaction:
-        user = transaction.users.by_username(username)
-        if user is None:
-            raise Missing(f"There is no user {username}.", "username")
-        domain = transaction.profile().domain
-        transaction.users.set_credential(user.id, ha1(username, domain, password))
-    return SipAccount(username, domain, password)
+def checked_email(email: str | None) -> str | None:
+    """An address for mail (RFC 5321 4.1.2, without quoted names). Raises Invalid."""
+    if email is None or not email.strip():
+        return None
+    if len(email.strip()) > LONGEST_EMAIL or not _EMAIL.fullmatch(email.strip()):
+        raise Invalid(f"{email!r} is no mail address, such as anna@example.com.", "email")
+    return email.strip()
+
+
+def checked_location(location: str) -> str:
+    """A country that is known here; an empty text stands for the organization's own. Raises Invalid."""
+    location = location.strip().upper()
+    if location:
+        try:
+            dial_rules(location)
+        except Invalid as wrong:
+            raise Invalid(wrong.explanation, "location") from None
+    return location
+
+
+def checked_time_zone(time_zone: str) -> str:
+    """A time zone by its IANA name; an empty text stands for the organization's own. Raises Invalid."""
+    if time_zone and time_zone not in available_timezones():
+        raise Invalid(f"{time_zone!r} is no time zone; give its IANA name, such as Europe/Paris.", "time_zone")
+    return time_zone
 
 
 def checked_name(name: str, field: str = "name") -> str:
@@ -107,3 +191,14 @@ def checked_number(number: str | None) -> E164 | None:
     if e164 is None:
         raise Invalid(f"{number!r} is no telephone number in international form, such as +12065550101.", "number")
     return e164
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "username": checked_username,
+    "name": checked_name,
+    "language": checked_language,
+    "email": checked_email,
+    "location": checked_location,
+    "time_zone": checked_time_zone,
+}
+"""How each field that a user has alone is checked; extension, number and role need the organization."""

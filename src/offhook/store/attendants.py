@@ -1,14 +1,13 @@
 """Auto attendants and their keys."""
 
 from collections.abc import Iterable, Mapping
-
-from sqlalchemy import RowMapping
+from typing import Any
 
 from offhook.domain.attendants import Attendant, AttendantId
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.users import UserId
-from offhook.store.scope import Scope
-from offhook.store.tables import attendant_keys, attendants, users
+from offhook.store.scope import Row, Scope
+from offhook.store.tables import attendant_keys, attendants, numbers, users
 
 
 class Attendants:
@@ -21,14 +20,16 @@ class Attendants:
         keys = keys_of(self._scope.rows(attendant_keys, order=[attendant_keys.c.key]))
         return [attendant_of(row, keys) for row in self._scope.rows(attendants, order=[attendants.c.name])]
 
+    def versions(self) -> dict[AttendantId, int]:
+        found = {AttendantId(row["id"]): int(row["version"]) for row in self._scope.rows(attendants)}
+        for row in self._scope.rows(attendant_keys):
+            id = AttendantId(row["attendant_id"])
+            found[id] = max(found[id], row["version"])
+        return found
+
     def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId], rounds: int = 3) -> Attendant:
-        if self._scope.has(attendants, attendants.c.name == name):
-            raise Conflict(f"There is an attendant {name} already; choose another name.", "name")
-        if self._scope.extension_taken(extension):
-            raise Conflict(f"Extension {extension} is taken; choose another one.", "extension")
-        for key, user in keys.items():
-            if not self._scope.has(users, users.c.id == user):
-                raise Missing(f"Key {key} leads to a user who is not there.", "keys")
+        self._must_be_free(name, extension, 0)
+        self._must_lead_somewhere(keys)
         attendant = Attendant(AttendantId(0), name, language, extension, greeting, dict(keys), rounds)
         values = {
             "name": name,
@@ -39,13 +40,45 @@ class Attendants:
             "patience_seconds": attendant.patience_seconds,
         }
         id = AttendantId(self._scope.insert(attendants, **values))
-        for key, user in keys.items():
-            self._scope.insert(attendant_keys, attendant_id=id, key=key, user_id=user)
-        self._scope.changed("attendant", id, None, values | {"keys": dict(keys)})
+        self._scope.insert_all(attendant_keys, [{"attendant_id": id, "key": key, "user_id": user} for key, user in keys.items()])
         return Attendant(id, name, language, extension, greeting, dict(keys), attendant.rounds, attendant.patience_seconds)
 
+    def change(self, id: AttendantId, *, keys: Mapping[str, UserId] | None = None, **values: Any) -> None:
+        row = self._scope.row(attendants, attendants.c.id == id)
+        if row is None:
+            raise Missing("There is no such attendant.", "attendant")
+        self._must_be_free(values.get("name", row["name"]), values.get("extension", row["extension"]), id)
+        self._scope.update(attendants, attendants.c.id == id, **values)
+        if keys is not None:
+            self._must_lead_somewhere(keys)
+            own = attendant_keys.c.attendant_id == id
+            had = {row["key"]: row["user_id"] for row in self._scope.rows(attendant_keys, own)}
+            for key in had.keys() - keys.keys():
+                self._scope.delete(attendant_keys, own, attendant_keys.c.key == key)
+            for key in had.keys() & keys.keys():
+                self._scope.update(attendant_keys, own, attendant_keys.c.key == key, user_id=keys[key])
+            added = [key for key in keys if key not in had]
+            self._scope.insert_all(attendant_keys, [{"attendant_id": id, "key": key, "user_id": keys[key]} for key in added])
 
-def keys_of(rows: Iterable[RowMapping]) -> dict[int, dict[str, UserId]]:
+    def remove(self, id: AttendantId) -> None:
+        self._scope.update(numbers, numbers.c.target_kind == "attendant", numbers.c.target_id == id, target_kind=None, target_id=None)
+        self._scope.delete(attendant_keys, attendant_keys.c.attendant_id == id)
+        if not self._scope.delete(attendants, attendants.c.id == id):
+            raise Missing("There is no such attendant.", "attendant")
+
+    def _must_be_free(self, name: str, extension: str, own: int) -> None:
+        if self._scope.has(attendants, attendants.c.name == name, attendants.c.id != own):
+            raise Conflict(f"There is an attendant {name} already; choose another name.", "name")
+        if self._scope.extension_taken(extension, attendant=own):
+            raise Conflict(f"Extension {extension} is taken; choose another one.", "extension")
+
+    def _must_lead_somewhere(self, keys: Mapping[str, UserId]) -> None:
+        for key, user in keys.items():
+            if not self._scope.has(users, users.c.id == user):
+                raise Missing(f"Key {key} leads to a user who is not there.", "keys")
+
+
+def keys_of(rows: Iterable[Row]) -> dict[int, dict[str, UserId]]:
     """The keys of each attendant."""
     keys: dict[int, dict[str, UserId]] = {}
     for row in rows:
@@ -53,7 +86,7 @@ def keys_of(rows: Iterable[RowMapping]) -> dict[int, dict[str, UserId]]:
     return keys
 
 
-def attendant_of(row: RowMapping, keys: Mapping[int, Mapping[str, UserId]]) -> Attendant:
+def attendant_of(row: Row, keys: Mapping[int, Mapping[str, UserId]]) -> Attendant:
     """A row of `attendants` as the domain knows it."""
     return Attendant(
         AttendantId(row["id"]),

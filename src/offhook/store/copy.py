@@ -14,7 +14,7 @@ from offhook.store.engine import READS_ONLY, is_away, open_engine
 COPIED = (
     tables.organizations,
     tables.users,
-    tables.credentials,
+    tables.devices,
     tables.attendants,
     tables.attendant_keys,
     tables.numbers,

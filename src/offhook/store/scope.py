@@ -4,11 +4,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, insert, select, update
 
 from offhook.domain.errors import Missing
 from offhook.domain.organizations import OrganizationId
 from offhook.store import tables
+
+Row = RowMapping | Mapping[str, Any]
+"""A row of the database, or one as the history tells it."""
+_NOT_TOLD = frozenset({"organization_id", "version"})
+SET = "set"
+"""What the history says in the place of a secret."""
 
 
 class Scope:
@@ -31,53 +37,114 @@ class Scope:
 
     def rows(self, table: Table, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = ()) -> list[RowMapping]:
         """The organization's rows of a table that fit."""
-        wanted = select(table).where(table.c.organization_id == self.organization, *where).order_by(*order)
-        return list(self.connection.execute(wanted).mappings())
+        return list(self.connection.execute(select(table).where(self._own(table), *where).order_by(*order)).mappings())
+
+    def row(self, table: Table, *where: ColumnElement[bool]) -> RowMapping | None:
+        """The organization's first row that fits, None if there is none."""
+        return self.connection.execute(select(table).where(self._own(table), *where).limit(1)).mappings().first()
 
     def has(self, table: Table, *where: ColumnElement[bool]) -> bool:
         """Whether the organization has such a row."""
-        return bool(self.rows(table, *where))
+        return self.row(table, *where) is not None
 
     def insert(self, table: Table, **values: Any) -> int:
         """Add a row of the organization; its number where the table numbers its rows, else 0."""
+        return self.insert_all(table, [values])[0]
+
+    def insert_all(self, table: Table, rows: Sequence[Row]) -> list[int]:
+        """Add rows of the organization, all with the same columns; the numbers they got, in their order (0 where the table gives none)."""
         self._must_write()
-        key = self.connection.execute(insert(table).values(organization_id=self.organization, **values)).inserted_primary_key
-        return key[0] if key and isinstance(key[0], int) else 0
+        if not rows:
+            return []
+        whole = [{"organization_id": self.organization, "version": self.revision} | dict(row) for row in rows]
+        if "id" in table.c:
+            added = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+            ids = [int(id) for id in self.connection.execute(added, whole).scalars()]
+        else:
+            self.connection.execute(insert(table), whole)
+            ids = [0] * len(whole)
+        after = [{"id": id} | row if id else row for id, row in zip(ids, whole, strict=True)]
+        self._tell(table, [(None, row) for row in after])
+        return ids
 
     def update(self, table: Table, *where: ColumnElement[bool], **values: Any) -> int:
-        """Change the organization's rows that fit; how many there were."""
+        """Change the organization's rows that fit; how many there were. A row that has these values already is not touched."""
         self._must_write()
-        return self.connection.execute(update(table).where(table.c.organization_id == self.organization, *where).values(**values)).rowcount
+        found = self.rows(table, *where)
+        differing = [row for row in found if any(row[name] != value for name, value in values.items())]
+        for row in differing:
+            self.connection.execute(update(table).where(self._own(table), *_same_key(table, row)).values(**values, version=self.revision))
+        self._tell(table, [(row, dict(row) | values) for row in differing])
+        return len(found)
 
-    def changed(self, kind: str, id: str | int, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> None:
-        """Write a change into the organization's history, one new revision for all of a transaction. Secrets do not belong here."""
+    def delete(self, table: Table, *where: ColumnElement[bool]) -> int:
+        """Remove the organization's rows that fit; how many there were."""
         self._must_write()
-        self.connection.execute(
-            insert(tables.changes).values(
-                organization_id=self.organization,
-                revision=self._take_revision(),
-                seq=self._changes,
-                kind=kind,
-                object_id=str(id),
-                before=before and dict(before),
-                after=after and dict(after),
-                who=self._who,
-                at=time.time(),
-            )
-        )
-        self._changes += 1
+        found = self.rows(table, *where)
+        if found:
+            self.connection.execute(delete(table).where(self._own(table), *where))
+            self._tell(table, [(row, None) for row in found])
+        return len(found)
 
-    def extension_taken(self, extension: str) -> bool:
-        """Whether a user or an attendant of the organization has this extension."""
-        return any(self.has(table, table.c.extension == extension) for table in (tables.users, tables.attendants))
+    def extension_taken(self, extension: str, *, user: int = 0, attendant: int = 0) -> bool:
+        """Whether somebody in the organization has this extension, other than the user or the attendant of these numbers."""
+        users, attendants = tables.users, tables.attendants
+        by_user = self.has(users, users.c.extension == extension, users.c.id != user)
+        return by_user or self.has(attendants, attendants.c.extension == extension, attendants.c.id != attendant)
 
-    def _take_revision(self) -> int:
+    def founded(self) -> None:
+        """Write down that the organization's own row was made."""
+        own = self.row(tables.organizations)
+        assert own is not None
+        self._tell(tables.organizations, [(None, own)])
+
+    @property
+    def revision(self) -> int:
+        """The revision that this transaction's changes stand under; it is taken by the first who asks."""
         if self._revision is None:
+            self._must_write()
             row = update(tables.organizations).where(tables.organizations.c.id == self.organization)
             next_revision = row.values(revision=tables.organizations.c.revision + 1).returning(tables.organizations.c.revision)
-            self._revision = self.connection.execute(next_revision).scalar_one()
+            self._revision = int(self.connection.execute(next_revision).scalar_one())
         return self._revision
+
+    @property
+    def revision_taken(self) -> int | None:
+        """The revision of what this transaction changed so far, None while it has changed nothing."""
+        return self._revision
+
+    def _tell(self, table: Table, pairs: Sequence[tuple[Row | None, Row | None]]) -> None:
+        """Write down the changes of rows: what each was before and what it is now."""
+        if "kind" not in table.info or not pairs:
+            return
+        now = time.time()
+        lines = []
+        for before, after in pairs:
+            key = key_of(table, after or before or {})
+            lines.append({"object_id": key, "before": before and told(table, before), "after": after and told(table, after)})
+        common = {"organization_id": self.organization, "revision": self.revision, "kind": table.info["kind"], "who": self._who, "at": now}
+        numbered = [common | line | {"seq": self._changes + place} for place, line in enumerate(lines)]
+        self.connection.execute(insert(tables.changes), numbered)
+        self._changes += len(numbered)
+
+    def _own(self, table: Table) -> ColumnElement[bool]:
+        return (table.c.id if table is tables.organizations else table.c.organization_id) == self.organization
 
     def _must_write(self) -> None:
         if not self._writes:
             raise RuntimeError("This transaction was opened to read only.")
+
+
+def key_of(table: Table, row: Row) -> str:
+    """What a row is called in the history: its key's values with colons between them."""
+    return ":".join(str(row[column.name]) for column in table.primary_key)
+
+
+def told(table: Table, row: Row) -> dict[str, Any]:
+    """A row as the history tells it: whole, but for secrets and what stands there anyway."""
+    secret, left_out = table.info.get("secret", ()), _NOT_TOLD.union(table.info.get("left_out", ()))
+    return {name: SET if name in secret and value else value for name, value in row.items() if name not in left_out}
+
+
+def _same_key(table: Table, row: Row) -> list[ColumnElement[bool]]:
+    return [column == row[column.name] for column in table.primary_key]

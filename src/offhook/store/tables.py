@@ -1,6 +1,8 @@
 """The tables, as the code sees them; migrations/ makes them.
 
-A tenant's table has organization_id NOT NULL and is reached through scope.Scope only.
+A tenant's table has organization_id NOT NULL and is reached through scope.Scope only. One that says a `kind` is configuration: each change
+of a row stands in the history under that kind, whole but for what is `secret` (told as "set") or `left_out`, and the row's `version` is the
+revision of its last change.
 
 References inside an organization name the organization too, so that the database itself refuses a row that points into another one.
 """
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -38,6 +41,10 @@ def _tenant() -> Column[int]:
     return Column("organization_id", Integer, ForeignKey("organizations.id"), nullable=False)
 
 
+def _version() -> Column[int]:
+    return Column("version", Integer, nullable=False)
+
+
 organizations = Table(
     "organizations",
     metadata,
@@ -45,9 +52,14 @@ organizations = Table(
     Column("name", String(100), nullable=False),
     Column("domain", String(253), nullable=False, unique=True),
     Column("country", String(2), nullable=False),
+    Column("time_zone", String(64), nullable=False),
     Column("purpose", String(20), nullable=False),
     Column("main_number", String(16)),
     Column("revision", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    # The first revision whose history is whole: what was before it was written down in another form.
+    Column("whole_since", Integer, nullable=False),
+    info={"kind": "organization", "left_out": ("revision", "whole_since")},
 )
 
 users = Table(
@@ -59,19 +71,46 @@ users = Table(
     Column("name", String(100), nullable=False),
     Column("language", String(35), nullable=False),
     Column("extension", String(6)),
+    Column("email", String(254)),
+    Column("location", String(2), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("role", String(20)),
+    _version(),
     UniqueConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "username"),
     UniqueConstraint("organization_id", "extension"),
+    info={"kind": "user"},
 )
 
-credentials = Table(
-    "credentials",
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("user_id", Integer, nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("sip_username", String(70), nullable=False),
+    Column("ha1_md5", String(32), nullable=False),
+    Column("ha1_sha256", String(64), nullable=False),
+    _version(),
+    UniqueConstraint("organization_id", "id"),
+    UniqueConstraint("organization_id", "sip_username"),
+    ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+    Index(None, "organization_id", "user_id"),
+    # An HA1 is as good as the password for whoever can read the history.
+    info={"kind": "device", "secret": ("ha1_md5", "ha1_sha256")},
+)
+
+# For people who sign in. Argon2id, RFC 9106.
+passwords = Table(
+    "passwords",
     metadata,
     _tenant(),
     Column("user_id", Integer, primary_key=True, autoincrement=False),
-    Column("ha1_md5", String(32), nullable=False),
-    Column("ha1_sha256", String(64), nullable=False),
+    Column("hash", String(200), nullable=False),
+    _version(),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+    info={"kind": "password", "secret": ("hash",)},
 )
 
 attendants = Table(
@@ -85,9 +124,11 @@ attendants = Table(
     Column("greeting", Text, nullable=False),
     Column("rounds", Integer, nullable=False),
     Column("patience_seconds", Integer, nullable=False),
+    _version(),
     UniqueConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "name"),
     UniqueConstraint("organization_id", "extension"),
+    info={"kind": "attendant"},
 )
 
 attendant_keys = Table(
@@ -97,8 +138,10 @@ attendant_keys = Table(
     Column("attendant_id", Integer, primary_key=True, autoincrement=False),
     Column("key", String(1), primary_key=True),
     Column("user_id", Integer, nullable=False),
+    _version(),
     ForeignKeyConstraint(["organization_id", "attendant_id"], ["attendants.organization_id", "attendants.id"]),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+    info={"kind": "attendant_key"},
 )
 
 numbers = Table(
@@ -106,10 +149,13 @@ numbers = Table(
     metadata,
     Column("e164", String(16), primary_key=True),
     _tenant(),
-    Column("target_kind", String(20), nullable=False),
-    Column("target_id", Integer, nullable=False),
+    # Both NULL: the organization has the number and has given it to nobody yet.
+    Column("target_kind", String(20)),
+    Column("target_id", Integer),
+    _version(),
     CheckConstraint("target_kind IN ('user', 'attendant')", name="target_kind"),
     Index(None, "organization_id", "target_kind", "target_id"),
+    info={"kind": "number"},
 )
 
 carriers = Table(
@@ -123,13 +169,29 @@ carriers = Table(
     UniqueConstraint("host", "port"),
 )
 
+provider_tokens = Table(
+    "provider_tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("label", String(100), nullable=False),
+    Column("expires_at", Float(53)),
+)
+
 tokens = Table(
     "tokens",
     metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("organization_id", Integer, ForeignKey("organizations.id")),
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("user_id", Integer),
     Column("label", String(100), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("made_at", Float(53), nullable=False),
     Column("expires_at", Float(53)),
+    _version(),
+    UniqueConstraint("organization_id", "id"),
+    ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+    info={"kind": "token", "secret": ("hash",)},
 )
 
 invitations = Table(
@@ -151,6 +213,99 @@ changes = Table(
     Column("after", JSON(none_as_null=True)),
     Column("who", String(100), nullable=False),
     Column("at", Float(53), nullable=False),
+    Index(None, "organization_id", "kind", "object_id", "revision"),
+)
+
+# How far each reader of the history has come: the switch, the edge, webhooks, mail.
+cursors = Table(
+    "cursors",
+    metadata,
+    _tenant(),
+    Column("consumer", String(40), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("at", Float(53), nullable=False),
+    PrimaryKeyConstraint("organization_id", "consumer"),
+)
+
+# Work on many objects at once. What is wanted is kept, so that a job that was stopped goes on where it was.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("kind", String(40), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("who", String(100), nullable=False),
+    Column("made_at", Float(53), nullable=False),
+    Column("ended_at", Float(53)),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("wanted", LargeBinary, nullable=False),
+    UniqueConstraint("organization_id", "id"),
+)
+
+job_rows = Table(
+    "job_rows",
+    metadata,
+    _tenant(),
+    Column("job_id", Integer, primary_key=True, autoincrement=False),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False),
+    Column("object_id", String(64)),
+    Column("code", String(40)),
+    Column("field", String(40)),
+    Column("explanation", Text),
+    ForeignKeyConstraint(["organization_id", "job_id"], ["jobs.organization_id", "jobs.id"]),
+)
+
+# Answers to requests that named an idempotency key, so that the same request asked again is not done again.
+answers = Table(
+    "answers",
+    metadata,
+    _tenant(),
+    Column("key", String(100), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("at", Float(53), nullable=False),
+    PrimaryKeyConstraint("organization_id", "key"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("url", String(2000), nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("secret", String(400), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    _version(),
+    UniqueConstraint("organization_id", "id"),
+    info={"kind": "webhook", "secret": ("secret",)},
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _tenant(),
+    Column("webhook_id", Integer, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float(53), nullable=False),
+    Column("made_at", Float(53), nullable=False),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    UniqueConstraint("organization_id", "webhook_id", "event"),
+    ForeignKeyConstraint(["organization_id", "webhook_id"], ["webhooks.organization_id", "webhooks.id"]),
+    Index(None, "state", "next_at"),
 )
 
 # Calls outlive what they happened to: no reference to the organization, and NULL when a call could be given to none.

@@ -1,29 +1,59 @@
 """API tokens and one-time invitations: only their hashes are kept."""
 
+import time
+
 from sqlalchemy import Connection, delete, insert, select
 
+from offhook.domain.errors import Missing
 from offhook.domain.organizations import OrganizationId
-from offhook.services.ports.store import TokenEntry
-from offhook.store.tables import invitations, tokens
+from offhook.domain.users import UserId
+from offhook.services.ports.store import TokenEntry, TokenId
+from offhook.store.scope import Row, Scope
+from offhook.store.tables import invitations, provider_tokens, tokens, users
 
 
 class Tokens:
-    """services.ports.store.Tokens."""
+    """The tokens of one organization; services.ports.store.Tokens."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def all(self) -> list[TokenEntry]:
+        return [_entry_of(row) for row in self._scope.rows(tokens, order=[tokens.c.id])]
+
+    def add(self, hash: str, label: str, scopes: frozenset[str], expires_at: float | None, user: UserId | None = None) -> TokenId:
+        if user is not None and not self._scope.has(users, users.c.id == user):
+            raise Missing("There is no such user.", "user")
+        values = {"hash": hash, "label": label, "scopes": sorted(scopes), "made_at": time.time(), "expires_at": expires_at, "user_id": user}
+        return TokenId(self._scope.insert(tokens, **values))
+
+    def revoke(self, id: TokenId) -> None:
+        if not self._scope.delete(tokens, tokens.c.id == id):
+            raise Missing("There is no such token.", "token")
+
+
+class AllTokens:
+    """Who a token belongs to, before it is known whose door it opens; services.ports.store.AllTokens."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def by_hash(self, hash: str) -> TokenEntry | None:
         row = self._connection.execute(select(tokens).where(tokens.c.hash == hash)).mappings().first()
-        if row is None:
-            return None
-        organization = None if row["organization_id"] is None else OrganizationId(row["organization_id"])
-        return TokenEntry(row["hash"], organization, row["label"], row["expires_at"])
+        if row is not None:
+            return _entry_of(row)
+        own = self._connection.execute(select(provider_tokens).where(provider_tokens.c.hash == hash)).mappings().first()
+        return TokenEntry(TokenId(0), own["hash"], None, None, own["label"], frozenset(), own["expires_at"]) if own else None
 
-    def add(self, entry: TokenEntry) -> None:
-        if self.by_hash(entry.hash) is None:
-            values = {"organization_id": entry.organization, "label": entry.label, "expires_at": entry.expires_at}
-            self._connection.execute(insert(tokens).values(hash=entry.hash, **values))
+    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> None:
+        if self.by_hash(hash) is None:
+            self._connection.execute(insert(provider_tokens).values(hash=hash, label=label, expires_at=expires_at))
+
+
+def _entry_of(row: Row) -> TokenEntry:
+    user = None if row["user_id"] is None else UserId(row["user_id"])
+    organization, scopes = OrganizationId(row["organization_id"]), frozenset(row["scopes"])
+    return TokenEntry(TokenId(row["id"]), row["hash"], organization, user, row["label"], scopes, row["expires_at"])
 
 
 class Invitations:

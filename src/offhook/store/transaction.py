@@ -2,26 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from offhook.domain.errors import Conflict, Missing, Unavailable
-from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId
-from offhook.services.ports.store import Change, Configuration, Profile
+from offhook.services.ports.store import Configuration, Configured, Profile
 from offhook.store import tables
 from offhook.store.attendants import Attendants
 from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
-from offhook.store.configuration import read_configuration
+from offhook.store.configuration import read_configuration, read_configured, read_configured_as_of
 from offhook.store.engine import READS_ONLY, is_away, open_engine
+from offhook.store.history import History
 from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
 from offhook.store.scope import Scope
-from offhook.store.tokens import Invitations, Tokens
-from offhook.store.users import Users
+from offhook.store.tokens import AllTokens, Invitations, Tokens
+from offhook.store.users import Devices, Users
 
 
 class Transaction:
@@ -31,27 +31,30 @@ class Transaction:
         self._scope = scope
         self.organization = scope.organization
         self.users = Users(scope)
+        self.devices = Devices(scope)
         self.attendants = Attendants(scope)
         self.numbers = Numbers(scope)
+        self.tokens = Tokens(scope)
+        self.history = History(scope)
         self.calls = Calls(scope.connection, scope.organization)
 
+    @property
+    def revision(self) -> int | None:
+        return self._scope.revision_taken
+
     def profile(self) -> Profile:
-        own = select(tables.organizations).where(tables.organizations.c.id == self.organization)
-        return profile_of(self._scope.connection.execute(own).mappings().one())
+        own = self._scope.row(tables.organizations)
+        assert own is not None
+        return profile_of(own)
 
-    def set_main_number(self, number: E164) -> None:
-        if not self._scope.has(tables.numbers, tables.numbers.c.e164 == number):
+    def change_profile(self, **values: Any) -> None:
+        number = values.get("main_number")
+        if number is not None and not self._scope.has(tables.numbers, tables.numbers.c.e164 == number):
             raise Missing(f"{number} is not one of the organization's numbers.", "main_number")
-        organizations = tables.organizations
-        before = {"main_number": self.profile().main_number}
-        own = update(organizations).where(organizations.c.id == self.organization)
-        self._scope.connection.execute(own.values(main_number=number))
-        self._scope.changed("organization", self.organization, before, {"main_number": number})
+        self._scope.update(tables.organizations, **values)
 
-    def history(self, after_revision: int = 0) -> list[Change]:
-        changes = tables.changes
-        rows = self._scope.rows(changes, changes.c.revision > after_revision, order=(changes.c.revision, changes.c.seq))
-        return [Change(row["revision"], row["kind"], row["object_id"], row["before"], row["after"], row["who"], row["at"]) for row in rows]
+    def configured(self, revision: int | None = None) -> Configured:
+        return read_configured(self._scope) if revision is None else read_configured_as_of(self._scope, revision)
 
 
 class ProviderTransaction:
@@ -64,7 +67,7 @@ class ProviderTransaction:
         self._inside: dict[OrganizationId, Transaction] = {}
         self.organizations = Organizations(connection, who, writes=writes)
         self.carriers = Carriers(connection)
-        self.tokens = Tokens(connection)
+        self.tokens = AllTokens(connection)
         self.invitations = Invitations(connection)
         self.calls = Calls(connection, None)
 

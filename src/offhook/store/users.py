@@ -1,15 +1,17 @@
-"""Users and their SIP credentials."""
+"""Users, their telephones and what they sign in with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import RowMapping
 
+from offhook.domain.access import Role
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.numbers import E164
-from offhook.domain.users import User, UserId
-from offhook.services.ports.store import Credential
-from offhook.store.scope import Scope
-from offhook.store.tables import credentials, numbers, users
+from offhook.domain.users import Device, DeviceId, User, UserId
+from offhook.services.ports.store import Credential, NewUser
+from offhook.store.scope import Row, Scope
+from offhook.store.tables import attendant_keys, attendants, devices, numbers, passwords, tokens, users
 
 
 class Users:
@@ -19,46 +21,151 @@ class Users:
         self._scope = scope
 
     def all(self) -> list[User]:
-        assigned = _first_numbers(self._scope.rows(numbers, numbers.c.target_kind == "user", order=[numbers.c.e164]))
-        return [_user_of(row, assigned) for row in self._scope.rows(users, order=[users.c.username])]
+        assigned = first_numbers(self._scope.rows(numbers, numbers.c.target_kind == "user", order=[numbers.c.e164]))
+        return [user_of(row, assigned) for row in self._scope.rows(users, order=[users.c.username])]
+
+    def by_id(self, id: UserId) -> User | None:
+        return self._one(self._scope.row(users, users.c.id == id))
 
     def by_username(self, username: str) -> User | None:
-        rows = self._scope.rows(users, users.c.username == username)
-        if not rows:
+        return self._one(self._scope.row(users, users.c.username == username))
+
+    def _one(self, row: RowMapping | None) -> User | None:
+        if row is None:
             return None
-        own = (numbers.c.target_kind == "user", numbers.c.target_id == rows[0]["id"])
-        return _user_of(rows[0], _first_numbers(self._scope.rows(numbers, *own, order=[numbers.c.e164])))
+        own = (numbers.c.target_kind == "user", numbers.c.target_id == row["id"])
+        return user_of(row, first_numbers(self._scope.rows(numbers, *own, order=[numbers.c.e164])))
 
-    def add(self, username: str, name: str, language: str, extension: str | None) -> User:
-        if self._scope.has(users, users.c.username == username):
-            raise Conflict(f"There is a user {username} already; choose another name.", "username")
-        if extension is not None and self._scope.extension_taken(extension):
-            raise Conflict(f"Extension {extension} is taken; choose another one.", "extension")
-        values = {"username": username, "name": name, "language": language, "extension": extension}
+    def add(self, new: NewUser) -> User:
+        self._must_be_free(new.username, new.extension, None)
+        values = values_of(new)
         id = UserId(self._scope.insert(users, **values))
-        self._scope.changed("user", id, None, values)
-        return User(id, username, name, language, extension, None)
+        return User(id, number=None, version=self._scope.revision, **values | {"role": new.role})
 
-    def credential(self, user: UserId) -> Credential | None:
-        rows = self._scope.rows(credentials, credentials.c.user_id == user)
-        return Credential(rows[0]["ha1_md5"], rows[0]["ha1_sha256"]) if rows else None
+    def change(self, id: UserId, **values: Any) -> None:
+        row = self._scope.row(users, users.c.id == id)
+        if row is None:
+            raise Missing("There is no such user.", "user")
+        self._must_be_free(values.get("username", row["username"]), values.get("extension", row["extension"]), row)
+        self._scope.update(users, users.c.id == id, **values)
 
-    def set_credential(self, user: UserId, credential: Credential) -> None:
+    def remove(self, id: UserId) -> None:
+        row = self._scope.row(users, users.c.id == id)
+        if row is None:
+            raise Missing("There is no such user.", "user")
+        if key := self._scope.row(attendant_keys, attendant_keys.c.user_id == id):
+            attendant = self._scope.row(attendants, attendants.c.id == key["attendant_id"])
+            name = attendant["name"] if attendant else key["attendant_id"]
+            raise Conflict(f"Key {key['key']} of the attendant {name} leads to {row['username']}; change that first.", "user")
+        self._scope.update(numbers, numbers.c.target_kind == "user", numbers.c.target_id == id, target_kind=None, target_id=None)
+        for table in (devices, passwords, tokens):
+            self._scope.delete(table, table.c.user_id == id)
+        self._scope.delete(users, users.c.id == id)
+
+    def password(self, id: UserId) -> str | None:
+        row = self._scope.row(passwords, passwords.c.user_id == id)
+        return row["hash"] if row else None
+
+    def set_password(self, id: UserId, hash: str) -> None:
+        if not self._scope.has(users, users.c.id == id):
+            raise Missing("There is no such user.", "user")
+        if not self._scope.update(passwords, passwords.c.user_id == id, hash=hash):
+            self._scope.insert(passwords, user_id=id, hash=hash)
+
+    def _must_be_free(self, username: str, extension: str | None, row: Row | None) -> None:
+        own = row["id"] if row else 0
+        if self._scope.has(users, users.c.username == username, users.c.id != own):
+            raise Conflict(f"There is a user {username} already; choose another name.", "username")
+        if self._scope.has(devices, devices.c.sip_username == username, devices.c.user_id != own):
+            raise Conflict(f"A telephone signs in as {username} already; choose another name.", "username")
+        if extension is not None and self._scope.extension_taken(extension, user=own):
+            raise Conflict(f"Extension {extension} is taken; choose another one.", "extension")
+
+
+class Devices:
+    """The telephones of one organization; services.ports.store.Devices."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def all(self, user: UserId | None = None) -> list[Device]:
+        own = [devices.c.user_id == user] if user is not None else []
+        return [device_of(row) for row in self._scope.rows(devices, *own, order=[devices.c.id])]
+
+    def by_id(self, id: DeviceId) -> Device | None:
+        row = self._scope.row(devices, devices.c.id == id)
+        return device_of(row) if row else None
+
+    def add(self, user: UserId, name: str, sip_username: str, credential: Credential) -> Device:
         if not self._scope.has(users, users.c.id == user):
             raise Missing("There is no such user.", "user")
+        if self._scope.has(devices, devices.c.sip_username == sip_username) or self._scope.has(
+            users, users.c.username == sip_username, users.c.id != user
+        ):
+            raise Conflict(f"Somebody signs in as {sip_username} already.", "sip_username")
+        values = {"user_id": user, "name": name, "sip_username": sip_username}
+        id = self._scope.insert(devices, **values, ha1_md5=credential.ha1_md5, ha1_sha256=credential.ha1_sha256)
+        return Device(DeviceId(id), user, name, sip_username, self._scope.revision)
+
+    def rename(self, id: DeviceId, name: str) -> None:
+        if not self._scope.update(devices, devices.c.id == id, name=name):
+            raise Missing("There is no such telephone.", "device")
+
+    def credential(self, id: DeviceId) -> Credential | None:
+        row = self._scope.row(devices, devices.c.id == id)
+        return Credential(row["ha1_md5"], row["ha1_sha256"]) if row else None
+
+    def set_credential(self, id: DeviceId, credential: Credential) -> None:
         values = {"ha1_md5": credential.ha1_md5, "ha1_sha256": credential.ha1_sha256}
-        replaced = self._scope.update(credentials, credentials.c.user_id == user, **values)
-        if not replaced:
-            self._scope.insert(credentials, user_id=user, **values)
-        # An HA1 is as good as the password for whoever can read the history, so the history only says that there is one.
-        self._scope.changed("credential", user, {"set": True} if replaced else None, {"set": True})
+        if not self._scope.update(devices, devices.c.id == id, **values):
+            raise Missing("There is no such telephone.", "device")
+
+    def remove(self, id: DeviceId) -> None:
+        if not self._scope.delete(devices, devices.c.id == id):
+            raise Missing("There is no such telephone.", "device")
 
 
-def _first_numbers(rows: list[RowMapping]) -> dict[int, E164]:
+def values_of(new: NewUser) -> dict[str, Any]:
+    """What stands in the row of a new user."""
+    return {
+        "username": new.username,
+        "name": new.name,
+        "language": new.language,
+        "extension": new.extension,
+        "email": new.email,
+        "location": new.location,
+        "time_zone": new.time_zone,
+        "role": new.role and new.role.value,
+    }
+
+
+def first_numbers(rows: Sequence[Row]) -> dict[int, E164]:
     """The number that each user shows to others: the lowest of the user's own. Rows of `numbers` in the order of e164."""
-    return {row["target_id"]: E164(row["e164"]) for row in reversed(rows)}
+    return {row["target_id"]: E164(row["e164"]) for row in reversed(rows) if row["target_kind"] == "user"}
 
 
-def _user_of(row: RowMapping, assigned: Mapping[int, E164]) -> User:
+def user_of(row: Row, assigned: Mapping[int, E164]) -> User:
     """A row of `users` as the domain knows it."""
-    return User(UserId(row["id"]), row["username"], row["name"], row["language"], row["extension"], assigned.get(row["id"]))
+    return User(
+        UserId(row["id"]),
+        row["username"],
+        row["name"],
+        row["language"],
+        row["extension"],
+        assigned.get(row["id"]),
+        row["email"],
+        row["location"],
+        row["time_zone"],
+        Role(row["role"]) if row["role"] else None,
+        row["version"],
+    )
+
+
+def device_of(row: Row) -> Device:
+    """A row of `devices` as the domain knows it."""
+    return Device(DeviceId(row["id"]), UserId(row["user_id"]), row["name"], row["sip_username"], row["version"])
+
+
+def credentials_of(rows: Iterable[Row]) -> dict[str, Credential]:
+    """What is kept of each telephone's password, by the name it signs in with."""
+    return {row["sip_username"]: Credential(row["ha1_md5"], row["ha1_sha256"]) for row in rows}

@@ -19,8 +19,9 @@ from offhook.doors.api.shapes import (
     user_shown,
 )
 from offhook.services.attendants import list_attendants
+from offhook.services.devices import set_password
 from offhook.services.organizations import get_organization
-from offhook.services.users import add_user, list_users, set_password
+from offhook.services.users import add_user, list_users
 
 router = APIRouter(tags=["organization"])
 

@@ -21,6 +21,7 @@ HTTP_STATUS = {
     Kind.INVALID: 422,
     Kind.MISSING: 404,
     Kind.CONFLICT: 409,
+    Kind.STALE: 412,
     Kind.FORBIDDEN: 403,
     Kind.UNAUTHENTICATED: 401,
     Kind.UNAVAILABLE: 503,

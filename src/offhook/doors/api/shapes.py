@@ -11,11 +11,11 @@ from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.emergency import emergency_numbers
 from offhook.domain.numbers import as_e164
 from offhook.domain.users import User
+from offhook.services.devices import SipAccount
 from offhook.services.explain import Explanation
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.store import Profile
-from offhook.services.users import SipAccount
 
 MOST_CALLS = 500
 

@@ -7,14 +7,15 @@ from an event loop, use a worker thread.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NewType, Protocol
 
-from offhook.domain.attendants import Attendant
+from offhook.domain.access import Role
+from offhook.domain.attendants import Attendant, AttendantId
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.ids import CallId
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, OrganizationId, Purpose
-from offhook.domain.users import User, UserId
+from offhook.domain.users import Device, DeviceId, User, UserId
 from offhook.services.ports.records import Trace
 
 
@@ -29,6 +30,23 @@ class Profile:
     purpose: Purpose
     main_number: E164 | None
     revision: int
+    time_zone: str = "UTC"
+    version: int = 0
+    """The revision in which this row itself was last changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user who is to be added; values as in domain.users.User."""
+
+    username: str
+    name: str
+    language: str
+    extension: str | None = None
+    email: str | None = None
+    location: str = ""
+    time_zone: str = ""
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +66,34 @@ class CarrierEntry:
     default: bool
 
 
+TokenId = NewType("TokenId", int)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenEntry:
-    """What is kept of an API token; without an organization it is the provider's. `expires_at` is in seconds since 1970, None: never."""
+    """What is kept of an API token; without an organization it is the provider's.
 
+    `user` is whose sign-in made it; `scopes` as in domain.access, "*" for all; `expires_at` in seconds since 1970, None: never.
+    """
+
+    id: TokenId
     hash: str
     organization: OrganizationId | None
+    user: UserId | None
     label: str
+    scopes: frozenset[str]
     expires_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of an organization's history. `before` is None for what was created, `after` for what was deleted. No secrets."""
+    """One line of an organization's history: a whole object of a kind, by its id.
+
+    `before` is None for what was created, `after` for what was deleted. Secrets are told as "set". `seq` counts within the revision.
+    """
 
     revision: int
+    seq: int
     kind: str
     id: str
     before: Mapping[str, Any] | None
@@ -72,14 +103,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
-    """Everything the switch and the edge must know, of one moment."""
+class Configured:
+    """One organization as it is configured. `credentials` are by the name that a telephone signs in with."""
 
-    profiles: Sequence[Profile]
-    users: Mapping[OrganizationId, Sequence[User]]
-    attendants: Mapping[OrganizationId, Sequence[Attendant]]
-    numbers: Mapping[OrganizationId, Mapping[E164, Destination]]
-    credentials: Mapping[OrganizationId, Mapping[UserId, Credential]]
+    profile: Profile
+    users: Sequence[User]
+    attendants: Sequence[Attendant]
+    numbers: Mapping[E164, Destination | None]
+    devices: Sequence[Device]
+    credentials: Mapping[str, Credential]
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything the switch and the edge must know, of one moment: every organization, by name, and the provider's carriers."""
+
+    organizations: Sequence[Configured]
     carriers: Sequence[CarrierEntry]
 
 
@@ -89,17 +128,54 @@ class Users(Protocol):
     def all(self) -> list[User]:
         """Everybody, by username."""
 
-    def by_username(self, username: str) -> User | None:
-        """The user who signs in so, None if nobody does."""
+    def by_id(self, id: UserId) -> User | None:
+        """The user with this id, None if there is none."""
 
-    def add(self, username: str, name: str, language: str, extension: str | None) -> User:
+    def by_username(self, username: str) -> User | None:
+        """The user who is called so, None if nobody is."""
+
+    def add(self, new: NewUser) -> User:
         """A new user, without a number. Raises Conflict when username or extension is taken in the organization."""
 
-    def credential(self, user: UserId) -> Credential | None:
-        """What is kept of the user's password, None if none was ever set."""
+    def change(self, id: UserId, **values: Any) -> None:
+        """Give a user other values (the fields of NewUser). Raises Missing, Conflict."""
 
-    def set_credential(self, user: UserId, credential: Credential) -> None:
-        """Replace the user's password. Raises Missing when the user is not of this organization."""
+    def remove(self, id: UserId) -> None:
+        """Remove a user with telephones, password and tokens; numbers stay the organization's.
+
+        Raises Missing, and Conflict while a key of an attendant leads there.
+        """
+
+    def password(self, id: UserId) -> str | None:
+        """The hash of what the user signs in with at the pages, None if nothing was set."""
+
+    def set_password(self, id: UserId, hash: str) -> None:
+        """Replace that hash. Raises Missing."""
+
+
+class Devices(Protocol):
+    """The telephones of one organization."""
+
+    def all(self, user: UserId | None = None) -> list[Device]:
+        """Every telephone, or a user's, oldest first."""
+
+    def by_id(self, id: DeviceId) -> Device | None:
+        """The telephone with this id, None if there is none."""
+
+    def add(self, user: UserId, name: str, sip_username: str, credential: Credential) -> Device:
+        """A new telephone. Raises Missing when the user is not there, Conflict when somebody signs in by that name."""
+
+    def rename(self, id: DeviceId, name: str) -> None:
+        """Call it otherwise. Raises Missing."""
+
+    def credential(self, id: DeviceId) -> Credential | None:
+        """What is kept of its password, None when it is not there."""
+
+    def set_credential(self, id: DeviceId, credential: Credential) -> None:
+        """Replace its password. Raises Missing."""
+
+    def remove(self, id: DeviceId) -> None:
+        """Forget it: it can register no more. Raises Missing."""
 
 
 class Attendants(Protocol):
@@ -108,18 +184,74 @@ class Attendants(Protocol):
     def all(self) -> list[Attendant]:
         """Every attendant, by name."""
 
+    def versions(self) -> dict[AttendantId, int]:
+        """The revision in which each was last changed, its keys included."""
+
     def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId], rounds: int = 3) -> Attendant:
         """A new attendant. Raises Conflict when name or extension is taken, Missing when a key leads to nobody of this organization."""
+
+    def change(self, id: AttendantId, *, keys: Mapping[str, UserId] | None = None, **values: Any) -> None:
+        """Give an attendant other values. Raises Missing, Conflict."""
+
+    def remove(self, id: AttendantId) -> None:
+        """Remove an attendant; its numbers stay the organization's. Raises Missing."""
 
 
 class Numbers(Protocol):
     """The numbers of one organization."""
 
-    def all(self) -> dict[E164, Destination]:
-        """Every number and what it rings."""
+    def all(self) -> dict[E164, Destination | None]:
+        """Every number and what it rings, None while that is nobody."""
 
-    def assign(self, number: E164, to: Destination) -> None:
-        """Take a number into use. Raises Conflict when any organization uses it, Missing when the destination is not of this one."""
+    def versions(self) -> dict[E164, int]:
+        """The revision in which each was last changed."""
+
+    def assign(self, number: E164, to: Destination | None) -> None:
+        """Give a number to somebody, or with None take it from whom it rings; a number that nobody has is taken into use.
+
+        Raises Conflict when it rings somebody already or another organization has it, Missing when the destination is not of this one.
+        """
+
+    def give_back(self, number: E164) -> None:
+        """The organization has the number no longer. Raises Missing."""
+
+
+class Tokens(Protocol):
+    """The API tokens of one organization."""
+
+    def all(self) -> list[TokenEntry]:
+        """Every token, oldest first."""
+
+    def add(self, hash: str, label: str, scopes: frozenset[str], expires_at: float | None, user: UserId | None = None) -> TokenId:
+        """Keep a token. Raises Missing when the user is not there."""
+
+    def revoke(self, id: TokenId) -> None:
+        """It opens nothing from now on. Raises Missing."""
+
+
+class History(Protocol):
+    """What was changed in one organization."""
+
+    def page(self, limit: int, *, before: tuple[int, int] | None = None, kind: str | None = None, id: str | None = None) -> list[Change]:
+        """The newest changes first; with `before` (revision, seq) those older than that one."""
+
+    def since(self, revision: int) -> list[Change]:
+        """The changes after a revision, oldest first."""
+
+    def touched_since(self, revision: int) -> dict[str, set[str]]:
+        """The ids of what was changed after a revision, by kind."""
+
+    def revision_at(self, moment: float) -> int:
+        """The revision that was in effect then (seconds since 1970). Raises Missing before the first."""
+
+    def as_of(self, kind: str, id: str, revision: int) -> Mapping[str, Any] | None:
+        """What an object was at a revision, None if it was not there. Raises Missing when there is no such revision."""
+
+    def cursor(self, consumer: str) -> int:
+        """The revision up to which a reader of the history has come, 0 at first."""
+
+    def move_cursor(self, consumer: str, revision: int) -> None:
+        """The reader has come so far."""
 
 
 class Calls(Protocol):
@@ -135,14 +267,14 @@ class Calls(Protocol):
         """How a call went, None if it is not known here."""
 
 
-class Tokens(Protocol):
-    """API tokens, of everybody; the provider's table."""
+class AllTokens(Protocol):
+    """API tokens of everybody, to find out whose door one opens; and the provider's own."""
 
     def by_hash(self, hash: str) -> TokenEntry | None:
         """The token whose hash this is, None if there is none."""
 
-    def add(self, entry: TokenEntry) -> None:
-        """Keep a token; nothing happens when it is kept already."""
+    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> None:
+        """Keep a token of the provider; nothing happens when it is kept already."""
 
 
 class Invitations(Protocol):
@@ -177,8 +309,11 @@ class Organizations(Protocol):
     def by_domain(self, domain: str) -> Profile | None:
         """The organization of a SIP domain, None if it is nobody's."""
 
-    def add(self, name: str, domain: str, country: str, purpose: Purpose) -> Profile:
+    def add(self, name: str, domain: str, country: str, purpose: Purpose, time_zone: str = "UTC") -> Profile:
         """A new organization without people. Raises Conflict when the domain is taken."""
+
+    def revisions(self) -> dict[OrganizationId, int]:
+        """The last revision of every organization."""
 
 
 class Transaction(Protocol):
@@ -187,22 +322,32 @@ class Transaction(Protocol):
     @property
     def organization(self) -> OrganizationId: ...
     @property
+    def revision(self) -> int | None:
+        """The revision of what was changed so far in this transaction, None while nothing was."""
+
+    @property
     def users(self) -> Users: ...
+    @property
+    def devices(self) -> Devices: ...
     @property
     def attendants(self) -> Attendants: ...
     @property
     def numbers(self) -> Numbers: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def history(self) -> History: ...
     @property
     def calls(self) -> Calls: ...
 
     def profile(self) -> Profile:
         """The organization's own row, as this transaction sees it."""
 
-    def set_main_number(self, number: E164) -> None:
-        """The number shown by users who have none. Raises Missing when it is not one of the organization's."""
+    def change_profile(self, **values: Any) -> None:
+        """Give the organization another name, country, time_zone or main_number. Raises Missing when that number is not its own."""
 
-    def history(self, after_revision: int = 0) -> list[Change]:
-        """The changes since a revision, oldest first."""
+    def configured(self, revision: int | None = None) -> Configured:
+        """All its configuration, of now or as it was at a revision (without passwords then). Raises Missing."""
 
 
 class ProviderTransaction(Protocol):
@@ -213,7 +358,7 @@ class ProviderTransaction(Protocol):
     @property
     def carriers(self) -> Carriers: ...
     @property
-    def tokens(self) -> Tokens: ...
+    def tokens(self) -> AllTokens: ...
     @property
     def invitations(self) -> Invitations: ...
     @property

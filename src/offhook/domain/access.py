@@ -1,0 +1,45 @@
+"""Who may do what in an organization: roles of people, scopes of tokens.
+
+A scope is a noun and what is done to it, such as "users:read". A role is a set of scopes, a table that people can read.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+NOUNS = ("organization", "users", "devices", "attendants", "numbers", "calls", "history", "jobs", "webhooks", "tokens", "billing")
+READS = frozenset(f"{noun}:read" for noun in NOUNS)
+WRITES = frozenset(f"{noun}:write" for noun in NOUNS if noun not in ("history",))
+EVERYTHING = READS | WRITES
+
+
+class Role(StrEnum):
+    """What an administrator looks after; a user without a role administers nothing."""
+
+    GLOBAL = "global"
+    VOICE = "voice"
+    BILLING = "billing"
+    HELP_DESK = "help_desk"
+    READER = "reader"
+
+
+_SECRET = frozenset({"tokens:read", "webhooks:read"})
+
+_LOOKED_AT_BY_HELP_DESK = ("organization", "users", "devices", "attendants", "numbers", "calls")
+
+SCOPES_OF: dict[Role, frozenset[str]] = {
+    Role.GLOBAL: EVERYTHING,
+    Role.VOICE: (READS - _SECRET) | {f"{noun}:write" for noun in ("users", "devices", "attendants", "numbers", "calls", "jobs")},
+    Role.BILLING: (READS - _SECRET) | {"billing:write"},
+    Role.HELP_DESK: frozenset({"devices:write"} | {f"{noun}:read" for noun in _LOOKED_AT_BY_HELP_DESK}),
+    Role.READER: READS - _SECRET,
+}
+
+
+def allows(held: Iterable[str], needed: str) -> bool:
+    """Whether somebody who holds these scopes may do what needs one."""
+    return needed in frozenset(held)
+
+
+def unknown_scopes(asked: Iterable[str]) -> list[str]:
+    """Those of `asked` that are no scopes."""
+    return sorted(frozenset(asked) - EVERYTHING)

@@ -1,0 +1,97 @@
+"""Telephones and their passwords: made when asked for, shown once, kept as HA1s only."""
+
+from dataclasses import dataclass
+from itertools import count
+
+from offhook.domain.errors import Missing
+from offhook.domain.organizations import OrganizationId
+from offhook.domain.users import Device, DeviceId, User
+from offhook.services.ports.store import Store, Transaction
+from offhook.services.secrets import ha1, new_password
+from offhook.services.users import checked_name, found
+
+FIRST_DEVICE = "Telephone"
+
+
+@dataclass(frozen=True, slots=True)
+class SipAccount:
+    """What a telephone must be given to register; the password is in no database and cannot be shown again.
+
+    It registers as `username`@`domain` and answers challenges as `sip_username`.
+    """
+
+    username: str
+    domain: str
+    password: str
+    sip_username: str
+    device: DeviceId
+
+
+def list_devices(store: Store, organization: OrganizationId, username: str | None = None) -> list[Device]:
+    """Every telephone, or those of one user. Raises Missing."""
+    with store.view(organization) as transaction:
+        return transaction.devices.all(found(transaction, username).id if username is not None else None)
+
+
+def add_device(store: Store, organization: OrganizationId, username: str, name: str, who: str) -> SipAccount:
+    """One more telephone for a user, with a new password, shown here only. Raises Missing, Invalid."""
+    name = checked_name(name)
+    with store.change(organization, who) as transaction:
+        user = found(transaction, username)
+        return _made(transaction, user, name)
+
+
+def renew_device(store: Store, organization: OrganizationId, device: DeviceId, who: str) -> SipAccount:
+    """A new password for a telephone, shown here only; the old one stops to count. Raises Missing."""
+    with store.change(organization, who) as transaction:
+        known = transaction.devices.by_id(device)
+        if known is None:
+            raise Missing("There is no such telephone.", "device")
+        user = transaction.users.by_id(known.user)
+        assert user is not None
+        return _renewed(transaction, user, known)
+
+
+def rename_device(store: Store, organization: OrganizationId, device: DeviceId, name: str, who: str) -> Device:
+    """Call a telephone otherwise. Raises Missing, Invalid."""
+    name = checked_name(name)
+    with store.change(organization, who) as transaction:
+        transaction.devices.rename(device, name)
+        renamed = transaction.devices.by_id(device)
+        assert renamed is not None
+        return renamed
+
+
+def remove_device(store: Store, organization: OrganizationId, device: DeviceId, who: str) -> None:
+    """Forget a telephone: it can register no more. Raises Missing."""
+    with store.change(organization, who) as transaction:
+        transaction.devices.remove(device)
+
+
+def set_password(store: Store, organization: OrganizationId, username: str, who: str) -> SipAccount:
+    """A new password for a user's first telephone, which is made if there is none; shown here only. Raises Missing."""
+    with store.change(organization, who) as transaction:
+        user = found(transaction, username)
+        known = transaction.devices.all(user.id)
+        return _renewed(transaction, user, known[0]) if known else _made(transaction, user, FIRST_DEVICE)
+
+
+def _made(transaction: Transaction, user: User, name: str) -> SipAccount:
+    password, domain = new_password(), transaction.profile().domain
+    sip_username = free_sip_username(transaction, user)
+    device = transaction.devices.add(user.id, name, sip_username, ha1(sip_username, domain, password))
+    return SipAccount(user.username, domain, password, sip_username, device.id)
+
+
+def _renewed(transaction: Transaction, user: User, device: Device) -> SipAccount:
+    password, domain = new_password(), transaction.profile().domain
+    transaction.devices.set_credential(device.id, ha1(device.sip_username, domain, password))
+    return SipAccount(user.username, domain, password, device.sip_username, device.id)
+
+
+def free_sip_username(transaction: Transaction, user: User) -> str:
+    """What a user's next telephone signs in as: the username for the first, then with -2, -3 ... behind it."""
+    taken = {device.sip_username for device in transaction.devices.all()} | {
+        other.username for other in transaction.users.all() if other.id != user.id
+    }
+    return next(name for name in (user.username if n == 1 else f"{user.username}-{n}" for n in count(1)) if name not in taken)
