@@ -56,6 +56,15 @@ async def test_silence_is_told_and_disturbs_nobody(listener: Listener, tmp_path:
     assert (await asked)["result"] == "in time"
 
 
+async def test_who_is_more_patient_is_still_answered(listener: Listener, tmp_path: Path) -> None:
+    line = ControlLine(str(tmp_path / "control"))
+    patient = asyncio.create_task(line.ask("ul.lookup", ("anna",), 5))
+    with pytest.raises(TimeoutError):
+        await line.ask("ul.lookup", ("ben",), 0.05)
+    listener.answer("anna's")
+    assert (await patient)["result"] == "anna's"
+
+
 def test_an_answer_that_came_while_the_process_was_held_up_counts(listener: Listener, tmp_path: Path) -> None:
     async def story() -> object:
         asked = asyncio.create_task(ControlLine(str(tmp_path / "control")).ask("ul.lookup", (), 0.05))

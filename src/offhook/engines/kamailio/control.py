@@ -5,16 +5,19 @@ A socket for every question cost the switch a tenth of its CPU in a call: made, 
 
 import asyncio
 import itertools
-import json
 import logging
 import secrets
 import socket
 import weakref
 from typing import Any
 
+import orjson
+
 log = logging.getLogger(__name__)
 
 LONGEST_ANSWER = 1 << 20
+BEAT_SECONDS = 0.1
+"""How often it is looked who waits too long, while somebody waits: a timer for each question cost more than its JSON."""
 
 
 class ControlLine:
@@ -27,23 +30,15 @@ class ControlLine:
         self._open: _Open | None = None
 
     async def ask(self, method: str, parameters: tuple[str | int, ...], seconds: float) -> Any:
-        """The answer as it came: "result" or "error". Raises TimeoutError, and OSError when nobody listens."""
+        """The answer as it came: "result" or "error". Raises TimeoutError, at most a beat late, and OSError when nobody listens."""
         number = next(self._numbers)
-        question = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": number}).encode()
+        question = orjson.dumps({"jsonrpc": "2.0", "method": method, "params": parameters, "id": number})
         way = self._way()
-        answer = way.waiting[number] = way.loop.create_future()
+        way.socket.sendto(question, self._path)
         try:
-            way.socket.sendto(question, self._path)
-            async with asyncio.timeout(seconds):
-                return await asyncio.shield(answer)
-        except TimeoutError:
-            # A process that was held up finds its clock run out and the answer waiting; unread ones would be in the way of the next.
-            way.read()
-            if answer.done() and not answer.cancelled():
-                return answer.result()
-            raise
+            return await way.wait(number, seconds)
         finally:
-            del way.waiting[number]
+            way.waiting.pop(number, None)
 
     def _way(self) -> "_Open":
         loop = asyncio.get_running_loop()
@@ -54,37 +49,60 @@ class ControlLine:
 
 
 class _Open:
-    """The socket while it is open, and who waits for which answer."""
+    """The socket while it is open, and who waits for which answer until when."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.waiting: dict[int, asyncio.Future[Any]] = {}
+        self.waiting: dict[int, tuple[asyncio.Future[Any], float]] = {}
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.socket.bind("")  # Linux gives an abstract name of its own (unix(7), autobind): no file to clean up
-        self._space = bytearray(LONGEST_ANSWER)
+        self._space = memoryview(bytearray(LONGEST_ANSWER))
+        self._beat: asyncio.TimerHandle | None = None
         loop.add_reader(self.socket.fileno(), self.read)
 
+    def wait(self, number: int, seconds: float) -> asyncio.Future[Any]:
+        """What comes for this number."""
+        answer = self.loop.create_future()
+        self.waiting[number] = answer, self.loop.time() + seconds
+        if self._beat is None:
+            self._beat = self.loop.call_later(min(BEAT_SECONDS, seconds), self._look)
+        return answer
+
     def read(self) -> None:
-        """Hand out every answer that has come. Few wait in the kernel (net.unix.max_dgram_qlen), and then Kamailio drops the next."""
+        """Hand out the answers that have come. Few wait in the kernel (net.unix.max_dgram_qlen), and then Kamailio drops the next."""
         while True:
             try:
                 length = self.socket.recv_into(self._space)
             except OSError:
                 return
             self._hand_out(self._space[:length])
+            if not self.waiting:  # should another have come, the loop calls again
+                return
 
-    def _hand_out(self, said: bytearray) -> None:
+    def _look(self) -> None:
+        # First, as a process that was held up finds the time run out and the answer there; unread ones are in the way of the next.
+        self.read()
+        now = self.loop.time()
+        for answer, until in self.waiting.values():
+            if until <= now and not answer.done():
+                answer.set_exception(TimeoutError())
+        left = any(not answer.done() for answer, _ in self.waiting.values())
+        self._beat = self.loop.call_later(BEAT_SECONDS, self._look) if left else None
+
+    def _hand_out(self, said: memoryview) -> None:
         try:
-            answer = json.loads(said)
-            waiting = self.waiting.get(answer["id"])
+            answer = orjson.loads(said)
+            waiting = self.waiting.pop(answer["id"], None)
         except (ValueError, KeyError, TypeError):
             log.warning("Kamailio said what is no answer: %r", bytes(said[:200]))
             return
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
+        if waiting is not None and not waiting[0].done():
+            waiting[0].set_result(answer)
 
     def close(self) -> None:
         """Give the socket back."""
         if not self.loop.is_closed():
             self.loop.remove_reader(self.socket.fileno())
+            if self._beat is not None:
+                self._beat.cancel()
         self.socket.close()
