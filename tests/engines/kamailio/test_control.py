@@ -59,6 +59,7 @@ async def test_silence_is_told_and_disturbs_nobody(listener: Listener, tmp_path:
 async def test_who_is_more_patient_is_still_answered(listener: Listener, tmp_path: Path) -> None:
     line = ControlLine(str(tmp_path / "control"))
     patient = asyncio.create_task(line.ask("ul.lookup", ("anna",), 5))
+    await asyncio.sleep(0)
     with pytest.raises(TimeoutError):
         await line.ask("ul.lookup", ("ben",), 0.05)
     listener.answer("anna's")
