@@ -11,9 +11,9 @@ class Alarm:
 
     __slots__ = ("_alarms", "ring")
 
-    def __init__(self, alarms: "Alarms", ring: Callable[[], None]) -> None:
+    def __init__(self, alarms: "Alarms", ring: Callable[[], object]) -> None:
         self._alarms = alarms
-        self.ring: Callable[[], None] | None = ring
+        self.ring: Callable[[], object] | None = ring
 
     def cancel(self) -> None:
         if self.ring is not None:
@@ -31,7 +31,7 @@ class Alarms:
         self._count = 0
         self._cancelled = 0
 
-    def set(self, due: float, ring: Callable[[], None]) -> Alarm:
+    def set(self, due: float, ring: Callable[[], object]) -> Alarm:
         """Ring at this time, in the seconds of whoever asks."""
         alarm = Alarm(self, ring)
         self._count += 1

@@ -199,7 +199,8 @@ class Core:
 
     def tag(self, transaction: ServerTransaction, to_value: str) -> None:
         """From now on its responses carry this To, with a tag."""
-        transaction.echo = transaction.echo._replace(to_value=to_value)
+        lines, _, routes, to = transaction.echo
+        transaction.echo = Echo(lines, to_value, routes, to)
         transaction.tagged = True
 
     def attach(self, session: Session, dialog: Dialog) -> None:

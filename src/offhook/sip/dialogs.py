@@ -60,7 +60,9 @@ DialogKey = tuple[str, str, str]
 class Dialog:
     """One dialog, seen from us. local and remote are whole From/To values with their tags."""
 
-    __slots__ = ("call_id", "fallback", "key", "local", "local_cseq", "remote", "remote_cseq", "routes", "state", "target", "to")
+    __slots__ = (
+        "_next_hop", "call_id", "fallback", "key", "local", "local_cseq", "remote", "remote_cseq", "routes", "state", "target", "to",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -84,6 +86,8 @@ class Dialog:
         self.remote_cseq = remote_cseq
         self.fallback = fallback
         self.state = DialogState.NEW
+        # The first route: its URI, and whether it routes strictly (RFC 3261 16.12).
+        self._next_hop = (uri_in(routes[0]), not _is_loose(routes[0])) if routes else None
         self.to = self._destination()
 
     def follow(self, event: DialogEvent) -> bool:
@@ -114,13 +118,13 @@ class Dialog:
             self.local_cseq += 1
             cseq = self.local_cseq
         uri, routes = self.target, self.routes
-        if routes and not _is_loose(routes[0]):
-            uri, routes = uri_in(routes[0]), (*routes[1:], f"<{self.target}>")
+        if self._next_hop is not None and self._next_hop[1]:
+            uri, routes = self._next_hop[0], (*routes[1:], f"<{self.target}>")
         return Outline(method, uri, self.local, self.remote, self.call_id, cseq, branch, routes)
 
     def _destination(self) -> Address:
         """The first route's address, else the target's, where they are numeric; else where the peer spoke from."""
-        next_hop = uri_in(self.routes[0]) if self.routes else self.target
+        next_hop = self._next_hop[0] if self._next_hop is not None else self.target
         return address_of(next_hop, self.fallback.transport) or self.fallback
 
 
@@ -164,15 +168,16 @@ def contact_uri(contact: str | None) -> str | None:
 
 def address_of(uri: str, transport: str = "udp") -> Address | None:
     """Where a sip: URI with a numeric host leads; None for names (no DNS in this room), port 0 and what is no sip: URI."""
-    return _kept_address(uri, transport) if len(uri) < _LONGEST_KEPT else _address(uri, transport)
-
-
-def _address(uri: str, transport: str) -> Address | None:
     scheme, _, rest = uri.partition(":")
     if scheme.lower() not in ("sip", "sips"):
         return None
     where, semicolon, parameters = rest.rpartition("@")[2].partition(";")
-    where = where.partition("?")[0]
+    said = parameter(semicolon + parameters, "transport") if parameters else None
+    where, transport = where.partition("?")[0], (said or transport).lower()
+    return _kept_address(where, transport) if len(where) + len(transport) < _LONGEST_KEPT else _address(where, transport)
+
+
+def _address(where: str, transport: str) -> Address | None:
     if where.startswith("["):
         host, _, port = where[1:].partition("]")
         port = port.removeprefix(":")
@@ -181,8 +186,7 @@ def _address(uri: str, transport: str) -> Address | None:
         if not _is_ipv4(host):
             return None
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else (0 if port else 5060)
-    said = parameter(semicolon + parameters, "transport") if parameters else None
-    return Address(host, number, (said or transport).lower()) if 0 < number < 65536 else None
+    return Address(host, number, transport) if 0 < number < 65536 else None
 
 
 # The same telephones, and the same edge, again and again.

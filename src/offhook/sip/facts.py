@@ -1,6 +1,7 @@
 """What an Agent gives out: messages to send, messages heard, and facts in the past tense. Every one is frozen."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sipmessage import Request, Response
 
@@ -10,8 +11,7 @@ from offhook.sip.referring import Replaces
 SessionId = str
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Put these bytes on the wire. session is None where the message belongs to none (REGISTER, OPTIONS, refusals at the wall)."""
 
     data: bytes
@@ -19,8 +19,7 @@ class Send:
     session: SessionId | None
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """A well-formed message came in, repeats too; the first output of its receive(). session is None where it belongs to none."""
 
     session: SessionId | None

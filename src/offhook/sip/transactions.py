@@ -212,7 +212,7 @@ class Transaction:
 class Walker:
     """Walks transactions through their tables: sends, sets timers, tells their user. One for all transactions of an agent."""
 
-    __slots__ = ("_alarms", "_clock", "_end", "_reliable", "_send", "_tell", "_timers")
+    __slots__ = ("_alarms", "_clock", "_delays", "_end", "_reliable", "_send", "_tell", "_timers")
 
     def __init__(
         self,
@@ -226,6 +226,7 @@ class Walker:
         end: Callable[[Transaction], None],
     ) -> None:
         self._timers = timers
+        self._delays = _fixed_delays(timers, reliable=reliable)
         self._reliable = reliable
         self._alarms = alarms
         self._clock = clock
@@ -241,7 +242,10 @@ class Walker:
         if say is not None:
             transaction.sent = say
         for do in doing:
-            if do is Do.SEND:
+            timer = _TIMER_OF.get(do)
+            if timer is not None:
+                self._start(transaction, timer)
+            elif do is Do.SEND:
                 # Nothing to repeat yet: a request repeated before its first response.
                 if transaction.sent:
                     self._send(transaction.sent, transaction.to, transaction.session_id)
@@ -249,11 +253,8 @@ class Walker:
                 self._tell(transaction, event, envelope)
             elif do is Do.REST:
                 self._rest(transaction)
-            elif do is Do.ACKNOWLEDGE:
-                if transaction.ack is not None:
-                    self._send(transaction.ack, transaction.to, transaction.session_id)
-            else:
-                self._start(transaction, _TIMER_OF[do])
+            elif transaction.ack is not None:
+                self._send(transaction.ack, transaction.to, transaction.session_id)
         if transaction.state is State.TERMINATED:
             self._rest(transaction)
             self._end(transaction)
@@ -265,34 +266,35 @@ class Walker:
             self._start(transaction, Event.TIMER_B)
 
     def _rest(self, transaction: Transaction) -> None:
-        for alarm in transaction.alarms:
-            alarm.cancel()
-        transaction.alarms.clear()
+        if transaction.alarms:
+            for alarm in transaction.alarms:
+                alarm.cancel()
+            transaction.alarms.clear()
 
     def _start(self, transaction: Transaction, timer: Event) -> None:
         if self._reliable and timer in _REPEATS:
             return
-        delay = self._delay(transaction, timer)
+        delay = self._delays.get(timer)
+        if delay is None:
+            delay = self._next_repeat(transaction, timer)
         if delay <= 0:
             self.walk(transaction, timer)
             return
-        transaction.alarms.append(self._alarms.set(self._clock() + delay, partial(self._ring, transaction, timer)))
+        transaction.alarms.append(self._alarms.set(self._clock() + delay, partial(self.walk, transaction, timer)))
 
-    def _ring(self, transaction: Transaction, timer: Event) -> None:
-        self.walk(transaction, timer)
-
-    def _delay(self, transaction: Transaction, timer: Event) -> float:
+    def _next_repeat(self, transaction: Transaction, timer: Event) -> float:
         timers = self._timers
-        if timer in _REPEATS:
-            waited = transaction.interval
-            transaction.interval = waited * 2 if waited else timers.t1
-            if timer is not Event.TIMER_A:
-                # Timer E rests at t2 once a provisional has come (RFC 3261 17.1.2.2).
-                proceeding = timer is Event.TIMER_E and transaction.state is State.PROCEEDING
-                transaction.interval = timers.t2 if proceeding else min(transaction.interval, timers.t2)
-            return transaction.interval
-        if self._reliable and timer in _LINGERS:
-            return 0.0
-        if timer in _REPLIES_ON_T4:
-            return timers.t4
-        return timers.lingering if timer is Event.TIMER_D else timers.limit
+        waited = transaction.interval
+        transaction.interval = waited * 2 if waited else timers.t1
+        if timer is not Event.TIMER_A:
+            # Timer E rests at t2 once a provisional has come (RFC 3261 17.1.2.2).
+            proceeding = timer is Event.TIMER_E and transaction.state is State.PROCEEDING
+            transaction.interval = timers.t2 if proceeding else min(transaction.interval, timers.t2)
+        return transaction.interval
+
+
+def _fixed_delays(timers: Timers, *, reliable: bool) -> dict[Event, float]:
+    """How long each timer runs that runs equally long every time, in seconds; 0 for what does not linger over a reliable transport."""
+    delays = {timer: timers.limit for timer in _TIMER_OF.values() if timer not in _REPEATS}
+    delays |= dict.fromkeys(_REPLIES_ON_T4, timers.t4) | {Event.TIMER_D: timers.lingering}
+    return delays | dict.fromkeys(_LINGERS, 0.0) if reliable else delays

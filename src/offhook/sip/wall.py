@@ -19,14 +19,19 @@ LARGEST_HEAD = 16 * 1024
 # sipmessage's expression for tel: takes time by the square of the length: 5 s for 15 kB. No number is that long.
 LONGEST_URI = {"sip": 1024, "sips": 1024, "tel": 128}
 
+_LONGEST_KEPT = 128
+
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _BLANK_COLON = re.compile(rb"(?m)^([^\s:]+)[ \t]+:")
 # All but tab and line ends: they have no place in a header, and whoever reads a log or a story on a terminal would obey them.
 _CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\r\n")
+_NO_CONTROLS = bytes(code for code in range(256) if code not in (*range(32), 127))
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 # Asked first: the search for quoted parts alone takes time by the square where a quote never closes.
 _CLOSED_QUOTES = re.compile(r'[^"]*(?:"(?:[^"\\]|\\.)*"[^"]*)*')
+# What nearly every From and To looks like; its parts share no letters at their borders, so it is read without looking back.
+_PARTY = re.compile(r'(?:"[^"\\]*" *|[^"<>]*)<[^<>":]*:[^<>"]*>(?:;tag=([^\s;"<>]*))?')
 _SINGLE = {name.lower(): name for name in ("Call-ID", "CSeq", "From", "To", "Content-Length", "Content-Type", "Max-Forwards")}
 _ECHOED = {
     "v": "Via",
@@ -91,10 +96,21 @@ def open_envelope(data: bytes, source: Address) -> Envelope | Malformed:
             raise _Refused(513, "Message Too Large")
         if not blank:
             raise _Refused(400, "No end of headers")
-        return _opened(_tidy(head), body, data, source)
+        return _opened(head, body, data, source)
     except _Refused as refused:
         status, reason = refused.args
         return Malformed(status, reason, _refusal(head[:LARGEST_HEAD], status, reason, source))
+
+
+def _opened(head: bytes, body: bytes, data: bytes, source: Address) -> Envelope:
+    try:
+        lines = head.decode().split("\r\n")
+        # All the control characters there are end lines: nothing to tidy unless it is refused, as a folded line is, or a blank colon.
+        if len(head.translate(None, _NO_CONTROLS)) == 2 * (len(lines) - 1):
+            return _read_as(lines, body, data, source)
+    except (UnicodeDecodeError, _Refused):
+        pass
+    return _read_as(_tidy(head).split("\r\n"), body, data, source)
 
 
 def _tidy(head: bytes) -> str:
@@ -113,8 +129,7 @@ def _tidy(head: bytes) -> str:
         return head.decode("latin-1")
 
 
-def _opened(head: str, body: bytes, data: bytes, source: Address) -> Envelope:
-    lines = head.split("\r\n")
+def _read_as(lines: list[str], body: bytes, data: bytes, source: Address) -> Envelope:
     start = lines[0].split(" ", 2)
     if len(start) < 3:
         raise _Refused(400, "Bad start line")
@@ -187,8 +202,7 @@ def _enveloped(message: Request | Response, data: bytes, source: Address) -> Env
     if not call_id or not cseq or not from_value or not to_value or not via:
         missing = next(name for name in ("Via", "From", "To", "Call-ID", "CSeq") if not get(name))
         raise _Refused(400, f"Missing {missing} header")
-    if not (_is_party(from_value) and _is_party(to_value)):
-        raise _Refused(400, "Bad From or To header")
+    from_tag, to_tag = _party_tag(from_value), _party_tag(to_value)
     number, _, method = cseq.partition(" ")
     method = method.strip()
     if not (number.isascii() and number.isdigit() and len(number) <= 10 and int(number) < 2**31):
@@ -196,7 +210,17 @@ def _enveloped(message: Request | Response, data: bytes, source: Address) -> Env
     if not method or (isinstance(message, Request) and method != message.method):
         raise _Refused(400, "CSeq is of another method")
     sent_by, branch = _top_via(via)
-    return Envelope(message, data, source, method, int(number), call_id, tag_in(from_value), tag_in(to_value), branch, sent_by)
+    return Envelope(message, data, source, method, int(number), call_id, from_tag, to_tag, branch, sent_by)
+
+
+def _party_tag(value: str) -> str:
+    """The tag of a From or To value, "" where it has none."""
+    usual = _PARTY.fullmatch(value)
+    if usual is not None:
+        return usual[1] or ""
+    if not _is_party(value):
+        raise _Refused(400, "Bad From or To header")
+    return tag_in(value)
 
 
 def _is_party(value: str) -> bool:
@@ -211,11 +235,21 @@ def _is_party(value: str) -> bool:
 
 def _top_via(line: str) -> tuple[str, str]:
     via = split_values(line)[0] if "," in line else line
-    protocol, _, rest = via.partition(";")
-    words = protocol.split()
-    if len(words) < 2 or not "".join(words[:-1]).upper().startswith("SIP/2.0/"):
+    protocol, semicolon, rest = via.partition(";")
+    sent_by = _sender(protocol) if len(protocol) < _LONGEST_KEPT else _said_by(protocol)
+    if not sent_by:
         raise _Refused(400, "Bad Via header")
-    return words[-1].lower(), parameter(";" + rest, "branch") or ""
+    return sent_by, parameter(semicolon + rest, "branch") or ""
+
+
+def _said_by(protocol: str) -> str:
+    """The sent-by of what stands before the parameters of a Via, in lower case; "" where this is no Via of SIP 2.0."""
+    words = protocol.split()
+    return words[-1].lower() if len(words) > 1 and "".join(words[:-1]).upper().startswith("SIP/2.0/") else ""
+
+
+# The same few neighbours in every message.
+_sender = lru_cache(1024)(_said_by)
 
 
 def via_returned(via: str, source: Address) -> str:
