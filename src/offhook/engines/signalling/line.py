@@ -47,7 +47,7 @@ from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-ALARM_SECONDS = 0.05
+ALARM_SECONDS = 0.1
 """How late SIP's timers may ring; the shortest is T1, half a second (RFC 3261 section 17.1.1.1)."""
 
 FAREWELL_SECONDS = 1.0
