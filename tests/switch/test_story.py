@@ -6,7 +6,7 @@ import pytest
 
 from offhook.domain.calls.call import Call
 from offhook.domain.calls.entering import enter
-from offhook.domain.calls.events import StopAsked, Timer
+from offhook.domain.calls.events import MediaOffered, StopAsked, Timer
 from offhook.domain.calls.ids import CallId, leg_id
 from offhook.domain.media import MediaFigures
 from offhook.switch.timers import Timers
@@ -38,6 +38,13 @@ def test_secrets_are_never_kept(header: str) -> None:
     assert "SECRET" not in message["text"]
     assert "(not kept)" in message["text"] and message["summary"] == "INVITE sip:1 SIP/2.0"
     assert message["text"].endswith("\r\nCSeq: 1 INVITE\r\n\r\nSECOND"), "nothing else is taken away"
+
+
+def test_the_keys_of_our_own_offers_are_not_kept_either() -> None:
+    story = Story()
+    story.happened(1.0, MediaOffered(world.at(1), LEG, "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:SECRET|2^20\r\n"))
+    (step,) = told(story)["steps"]
+    assert step["name"] == "MediaOffered" and step["leg"] == LEG and "SECRET" not in str(step)
 
 
 def test_a_peer_that_repeats_itself_fills_no_memory() -> None:

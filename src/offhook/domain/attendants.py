@@ -42,6 +42,7 @@ class Attendant:
     """One attendant. `keys` maps a digit to the user it connects to; "0" is by custom the operator.
 
     `rounds` is how often the greeting is heard before goodbye; `patience_seconds` how long it waits for a key after each.
+    `version` is the organization's revision in which it was last changed, its keys included.
     """
 
     id: AttendantId
@@ -52,6 +53,7 @@ class Attendant:
     keys: Mapping[str, UserId]
     rounds: int = 3
     patience_seconds: int = 5
+    version: int = 0
 
     @property
     def operator(self) -> UserId | None:

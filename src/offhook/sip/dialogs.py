@@ -205,4 +205,4 @@ def _is_loose(route: str) -> bool:
 
 def _record_routes(headers: Headers) -> tuple[str, ...]:
     lines = headers.getlist("Record-Route")
-    return tuple(value for line in lines for value in split_values(line))[:MOST_ROUTES] if lines else ()
+    return tuple([value for line in lines for value in split_values(line)][:MOST_ROUTES]) if lines else ()

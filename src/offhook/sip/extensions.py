@@ -17,7 +17,7 @@ def options_in(headers: Headers, name: str) -> list[str]:
 
 
 def has_option(headers: Headers, name: str, option: str) -> bool:
-    """Whether Require or Supported names this option."""
+    """Whether Require, Supported or Allow names this option, or method; in lower case."""
     lines = headers.getlist(name)
     return bool(lines) and any(_names(line, option) if len(line) < _LONGEST_KEPT else _reads(line, option) for line in lines)
 

@@ -51,5 +51,6 @@ def claimed(request: Request) -> Party | None:
 
 def wants_privacy(request: Request) -> bool:
     """Whether the caller asked for its identity to be withheld (RFC 3323 4.2, RFC 3325 7: id, user or header)."""
-    values = ";".join(request.headers.getlist("Privacy")).lower().replace(",", ";")
-    return not {"id", "user", "header"}.isdisjoint(word.strip() for word in values.split(";"))
+    lines = request.headers.getlist("Privacy")
+    values = ";".join(lines).lower().replace(",", ";")
+    return bool(lines) and not {"id", "user", "header"}.isdisjoint(word.strip() for word in values.split(";"))

@@ -8,7 +8,8 @@ them, so a `;received=` or `+sip.instance` would not survive. These also never r
 def split_values(line: str) -> list[str]:
     """The comma-separated values of one header line; commas in quotes and angle brackets do not count (RFC 3261 7.3.1)."""
     if "," not in line:
-        return [line.strip()] if line.strip() else []
+        only = line.strip()
+        return [only] if only else []
     values: list[str] = []
     start, quoted, angled, escaped = 0, False, False, False
     for index, letter in enumerate(line):

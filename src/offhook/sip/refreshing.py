@@ -7,6 +7,7 @@ from sipmessage import Headers as Read
 
 from offhook.sip.alarms import Alarm
 from offhook.sip.core import ClientTransaction, Core, Purpose, ServerTransaction
+from offhook.sip.extensions import has_option
 from offhook.sip.facts import SessionExpired
 from offhook.sip.offers import OfferEvent, OfferState
 from offhook.sip.session_timers import Agreed, SessionTimers, accepted, asking, expires_in, granted, is_too_brief, minimum_in, wish_in
@@ -95,9 +96,8 @@ class Refreshing:
         return True
 
     def _note_methods(self, session: Session, headers: Read) -> None:
-        lines = headers.getlist("Allow")
-        if lines:
-            _of(session).updates = any("UPDATE" in line.upper() for line in lines)
+        if headers.get("Allow") is not None:
+            _of(session).updates = has_option(headers, "Allow", "update")
 
     # -- time
 

@@ -236,7 +236,7 @@ def _is_party(value: str) -> bool:
 def _top_via(line: str) -> tuple[str, str]:
     via = split_values(line)[0] if "," in line else line
     protocol, semicolon, rest = via.partition(";")
-    sent_by = _sender(protocol) if len(protocol) < _LONGEST_KEPT else _said_by(protocol)
+    sent_by = _known_name(protocol) if len(protocol) < _LONGEST_KEPT else _said_by(protocol)
     if not sent_by:
         raise _Refused(400, "Bad Via header")
     return sent_by, parameter(semicolon + rest, "branch") or ""
@@ -249,7 +249,7 @@ def _said_by(protocol: str) -> str:
 
 
 # The same few neighbours in every message.
-_sender = lru_cache(1024)(_said_by)
+_known_name = lru_cache(1024)(_said_by)
 
 
 def via_returned(via: str, source: Address) -> str:
@@ -278,12 +278,20 @@ def reply_address(via: str, source: Address) -> Address:
 
 
 def _sent_by(via: str) -> tuple[str, int | None]:
-    words = via.partition(";")[0].split()
+    protocol = via.partition(";")[0]
+    return _known_sender(protocol) if len(protocol) < _LONGEST_KEPT else _host_and_port(protocol)
+
+
+def _host_and_port(protocol: str) -> tuple[str, int | None]:
+    words = protocol.split()
     host, _, port = (words[-1] if words else "").rpartition(":")
     if not host or (host.startswith("[") and not host.endswith("]")):
         host, port = words[-1] if words else "", ""
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
     return host.strip("[]").lower(), number if 0 < number < 65536 else None
+
+
+_known_sender = lru_cache(1024)(_host_and_port)
 
 
 def _refusal(head: bytes, status: int, reason: str, source: Address) -> bytes | None:

@@ -108,10 +108,10 @@ def _lines(name: str, values: Iterable[str]) -> str:
 def _extra(headers: Headers) -> tuple[str, frozenset[str]]:
     if not headers:
         return "", frozenset()
-    return (
-        "".join([f"{one_line(name)}: {one_line(value)}\r\n" for name, value in headers]),
-        frozenset([name.lower() for name, _ in headers]),
-    )
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        text = "".join([f"{one_line(name)}: {one_line(value)}\r\n" for name, value in headers])
+    return text, frozenset([name.lower() for name, _ in headers])
 
 
 def _content(kind: str, body: bytes) -> str:

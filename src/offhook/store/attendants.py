@@ -1,13 +1,20 @@
 """Auto attendants and their keys."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from offhook.domain.attendants import Attendant, AttendantId
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.users import UserId
+from offhook.services.ports.listing import Listing, Page
+from offhook.store.listing import Listed
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import attendant_keys, attendants, numbers, users
+
+ATTENDANTS = Listed(
+    attendants, "id", {name: attendants.c[name] for name in ("id", "name", "extension", "language")}, searched=("name", "extension")
+)
 
 
 class Attendants:
@@ -19,6 +26,18 @@ class Attendants:
     def all(self) -> list[Attendant]:
         keys = keys_of(self._scope.rows(attendant_keys, order=[attendant_keys.c.key]))
         return [attendant_of(row, keys) for row in self._scope.rows(attendants, order=[attendants.c.name])]
+
+    def page(self, listing: Listing) -> Page[Attendant]:
+        rows, following = ATTENDANTS.page(self._scope, listing)
+        return Page(self._with_keys(rows), following)
+
+    def by_id(self, id: AttendantId) -> Attendant | None:
+        return next(iter(self._with_keys(self._scope.rows(attendants, attendants.c.id == id))), None)
+
+    def _with_keys(self, rows: Sequence[Row]) -> list[Attendant]:
+        own = attendant_keys.c.attendant_id.in_([row["id"] for row in rows])
+        keys = keys_of(self._scope.rows(attendant_keys, own, order=[attendant_keys.c.key]))
+        return [attendant_of(row, keys) for row in rows]
 
     def versions(self) -> dict[AttendantId, int]:
         found = {AttendantId(row["id"]): int(row["version"]) for row in self._scope.rows(attendants)}
@@ -41,7 +60,7 @@ class Attendants:
         }
         id = AttendantId(self._scope.insert(attendants, **values))
         self._scope.insert_all(attendant_keys, [{"attendant_id": id, "key": key, "user_id": user} for key, user in keys.items()])
-        return Attendant(id, name, language, extension, greeting, dict(keys), attendant.rounds, attendant.patience_seconds)
+        return replace(attendant, id=id, version=self._scope.revision)
 
     def change(self, id: AttendantId, *, keys: Mapping[str, UserId] | None = None, **values: Any) -> None:
         row = self._scope.row(attendants, attendants.c.id == id)
@@ -59,6 +78,8 @@ class Attendants:
                 self._scope.update(attendant_keys, own, attendant_keys.c.key == key, user_id=keys[key])
             added = [key for key in keys if key not in had]
             self._scope.insert_all(attendant_keys, [{"attendant_id": id, "key": key, "user_id": keys[key]} for key in added])
+            if dict(had) != dict(keys):
+                self._scope.touch(attendants, attendants.c.id == id)
 
     def remove(self, id: AttendantId) -> None:
         self._scope.update(numbers, numbers.c.target_kind == "attendant", numbers.c.target_id == id, target_kind=None, target_id=None)
@@ -97,4 +118,5 @@ def attendant_of(row: Row, keys: Mapping[int, Mapping[str, UserId]]) -> Attendan
         keys.get(row["id"], {}),
         row["rounds"],
         row["patience_seconds"],
+        row["version"],
     )

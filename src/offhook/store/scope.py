@@ -35,9 +35,11 @@ class Scope:
         if connection.execute(row.with_for_update() if writes else row).first() is None:
             raise Missing("There is no such organization.", "organization")
 
-    def rows(self, table: Table, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = ()) -> list[RowMapping]:
-        """The organization's rows of a table that fit."""
-        return list(self.connection.execute(select(table).where(self._own(table), *where).order_by(*order)).mappings())
+    def rows(
+        self, table: Table, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int | None = None
+    ) -> list[RowMapping]:
+        """The organization's rows of a table that fit, `limit` of them at most."""
+        return list(self.connection.execute(select(table).where(self._own(table), *where).order_by(*order).limit(limit)).mappings())
 
     def row(self, table: Table, *where: ColumnElement[bool]) -> RowMapping | None:
         """The organization's first row that fits, None if there is none."""
@@ -76,6 +78,11 @@ class Scope:
             self.connection.execute(update(table).where(self._own(table), *_same_key(table, row)).values(**values, version=self.revision))
         self._tell(table, [(row, dict(row) | values) for row in differing])
         return len(found)
+
+    def touch(self, table: Table, *where: ColumnElement[bool]) -> None:
+        """What is shown of these rows has changed, though nothing in them: whoever looked at them before must look again."""
+        self._must_write()
+        self.connection.execute(update(table).where(self._own(table), *where).values(version=self.revision))
 
     def delete(self, table: Table, *where: ColumnElement[bool]) -> int:
         """Remove the organization's rows that fit; how many there were."""

@@ -79,6 +79,7 @@ users = Table(
     UniqueConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "username"),
     UniqueConstraint("organization_id", "extension"),
+    Index(None, "organization_id", "name", "username"),
     info={"kind": "user"},
 )
 
@@ -155,6 +156,7 @@ numbers = Table(
     _version(),
     CheckConstraint("target_kind IN ('user', 'attendant')", name="target_kind"),
     Index(None, "organization_id", "target_kind", "target_id"),
+    Index(None, "organization_id", "e164"),
     info={"kind": "number"},
 )
 

@@ -11,6 +11,7 @@ from offhook.domain.errors import Conflict, Missing, Unavailable
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.store import Configuration, Configured, Profile
 from offhook.store import tables
+from offhook.store.answers import Answers
 from offhook.store.attendants import Attendants
 from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
@@ -36,6 +37,7 @@ class Transaction:
         self.numbers = Numbers(scope)
         self.tokens = Tokens(scope)
         self.history = History(scope)
+        self.answers = Answers(scope)
         self.calls = Calls(scope.connection, scope.organization)
 
     @property

@@ -3,15 +3,43 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import ColumnElement, RowMapping, select
 
 from offhook.domain.access import Role
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.users import Device, DeviceId, User, UserId
+from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.store import Credential, NewUser
+from offhook.store.listing import Listed
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import attendant_keys, attendants, devices, numbers, passwords, tokens, users
+
+
+def _with_number(scope: Scope, number: Any) -> ColumnElement[bool]:
+    own = (numbers.c.organization_id == scope.organization, numbers.c.target_kind == "user", numbers.c.e164 == number)
+    return users.c.id.in_(select(numbers.c.target_id).where(*own))
+
+
+def _of_user(scope: Scope, username: Any) -> ColumnElement[bool]:
+    whose = select(users.c.id).where(users.c.organization_id == scope.organization, users.c.username == username)
+    return devices.c.user_id == whose.scalar_subquery()
+
+
+USERS = Listed(
+    users,
+    "username",
+    {name: users.c[name] for name in ("username", "name", "extension", "email", "language", "location", "role")},
+    searched=("username", "name", "extension", "email"),
+    also={"number": _with_number},
+)
+DEVICES = Listed(
+    devices,
+    "id",
+    {name: devices.c[name] for name in ("id", "name", "sip_username")},
+    searched=("name", "sip_username"),
+    also={"username": _of_user},
+)
 
 
 class Users:
@@ -23,6 +51,12 @@ class Users:
     def all(self) -> list[User]:
         assigned = first_numbers(self._scope.rows(numbers, numbers.c.target_kind == "user", order=[numbers.c.e164]))
         return [user_of(row, assigned) for row in self._scope.rows(users, order=[users.c.username])]
+
+    def page(self, listing: Listing) -> Page[User]:
+        rows, following = USERS.page(self._scope, listing)
+        own = (numbers.c.target_kind == "user", numbers.c.target_id.in_([row["id"] for row in rows]))
+        assigned = first_numbers(self._scope.rows(numbers, *own, order=[numbers.c.e164]))
+        return Page([user_of(row, assigned) for row in rows], following)
 
     def by_id(self, id: UserId) -> User | None:
         return self._one(self._scope.row(users, users.c.id == id))
@@ -91,6 +125,10 @@ class Devices:
     def all(self, user: UserId | None = None) -> list[Device]:
         own = [devices.c.user_id == user] if user is not None else []
         return [device_of(row) for row in self._scope.rows(devices, *own, order=[devices.c.id])]
+
+    def page(self, listing: Listing) -> Page[Device]:
+        rows, following = DEVICES.page(self._scope, listing)
+        return Page([device_of(row) for row in rows], following)
 
     def by_id(self, id: DeviceId) -> Device | None:
         row = self._scope.row(devices, devices.c.id == id)

@@ -1,15 +1,16 @@
 """How a call went, kept while it lives and told as plain values when somebody asks."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from types import NoneType
 from typing import Any, NamedTuple
 
 from offhook.domain.calls.call import Call
 from offhook.domain.calls.commands import Command, RecordCall
 from offhook.domain.calls.endings import Ending
-from offhook.domain.calls.events import Event, Routed
+from offhook.domain.calls.events import Event, MediaClosed, Routed
 from offhook.domain.calls.ids import LegId
 from offhook.domain.media import Description, MediaFigures
 from offhook.services.ports.records import Trace
@@ -27,12 +28,15 @@ _SECRETS = re.compile(
 )
 
 
+_Passed = tuple[float, LegId, str, bytes]
+
+
 @dataclass(slots=True)
 class Story:
     """Everything that happened in a call, in order. Entries are kept as they are; words are made only when asked for."""
 
     steps: list[tuple[float, Event | Command]] = field(default_factory=list)
-    messages: list[tuple[float, LegId, str, bytes]] = field(default_factory=list)
+    messages: list[_Passed] = field(default_factory=list)
     octets: int = 0
 
     def happened(self, wall: float, what: Event | Command) -> None:
@@ -59,20 +63,43 @@ class Story:
             "reasons": [_plain(reason) for reason in decision.reasons] if decision else [],
             "steps": [_step(wall, what) for wall, what in self.steps],
             "legs": [{"leg": leg.id, "party": leg.party} for leg in call.legs.values()],
-            "messages": [_message(*message) for message in self.messages],
+            "messages": [_message(*message) for message in self._without_secrets()],
             "media": [_plain(stream) for stream in figures.streams],
             "findings": list(call.findings),
             "state": call.state,
         }
 
+    def _without_secrets(self) -> list[_Passed]:
+        # Asked of all at once: few calls have any, and each question costs more than its octets.
+        if not _may_hold_secrets(b"".join(data for *_, data in self.messages)):
+            return self.messages
+        return [(wall, leg, direction, _SECRETS.sub(rb"\1 (not kept)", data)) for wall, leg, direction, data in self.messages]
+
+
+def _may_hold_secrets(data: bytes) -> bool:
+    lower = data.lower()
+    return b"authorization" in lower or b"a=crypto" in lower
+
+
+Teller = Callable[[Any], Any]
+"""From a value to plain JSON values."""
+
+_TOLD_ELSEWHERE = Routed | RecordCall | MediaClosed
+"""Their decision, record and figures stand in the story, whole."""
+
+_NOT_DETAILS = frozenset({"at", "leg", "sdp"})
+"""A step's own columns; and what was sent stands among the messages, without the keys of SRTP."""
+
+_PLAIN_ALREADY = frozenset({str, int, float, bool, NoneType})
+
 
 class _Kind(NamedTuple):
-    """What is told of one kind of event or command: read from its class once, for every call tells hundreds of steps."""
+    """What is told of one kind of event or command: read from its class once, for every call tells dozens of steps."""
 
     kind: str
     name: str
     has_leg: bool
-    details: tuple[str, ...]
+    details: Teller
 
 
 _KINDS: dict[type, _Kind] = {}
@@ -87,32 +114,33 @@ def _kind(of: type) -> _Kind:
 
 def _read_kind(of: type) -> _Kind:
     named = [entry.name for entry in fields(of)]
-    # A decision and a record stand elsewhere in the story, whole.
-    details = () if issubclass(of, Routed | RecordCall) else tuple(name for name in named if name not in ("at", "leg"))
-    return _Kind("event" if issubclass(of, Event) else "command", of.__name__, "leg" in named, details)
+    details = [] if issubclass(of, _TOLD_ELSEWHERE) else [name for name in named if name not in _NOT_DETAILS]
+    return _Kind("event" if issubclass(of, Event) else "command", of.__name__, "leg" in named, _teller_of_fields(details))
 
 
 def _step(wall: float, what: Event | Command) -> dict[str, Any]:
     kind, name, has_leg, details = _kind(type(what))
     leg = what.leg if has_leg else None  # type: ignore[union-attr]
-    return {"at": wall, "kind": kind, "name": name, "leg": leg, "detail": {detail: _plain(getattr(what, detail)) for detail in details}}
+    return {"at": wall, "kind": kind, "name": name, "leg": leg, "detail": details(what)}
 
 
-_TELLERS: dict[type, Callable[[Any], Any]] = {}
+_TELLERS: dict[type, Teller] = {}
 
 
 def _plain(value: Any) -> Any:
     of = type(value)
+    if of in _PLAIN_ALREADY:
+        return value
     teller = _TELLERS.get(of)
     if teller is None:
         teller = _TELLERS[of] = _teller(of)
     return teller(value)
 
 
-def _teller(of: type) -> Callable[[Any], Any]:
+def _teller(of: type) -> Teller:
     """How values of a class are told as plain JSON values."""
     if issubclass(of, Description):
-        return lambda value: {"codecs": list(value.codecs), "direction": value.direction.value, "address": value.address}
+        return lambda value: {"codecs": list(value.codecs), "direction": value.direction._value_, "address": value.address}
     if issubclass(of, Ending):
         return lambda value: value.code
     if issubclass(of, Enum):
@@ -124,14 +152,15 @@ def _teller(of: type) -> Callable[[Any], Any]:
     if issubclass(of, list | tuple | set | frozenset):
         return lambda value: [_plain(entry) for entry in value]
     if is_dataclass(of):
-        names = tuple(entry.name for entry in fields(of))
-        return lambda value: {name: _plain(getattr(value, name)) for name in names}
+        return _teller_of_fields([entry.name for entry in fields(of)])
     return lambda value: value
 
 
+def _teller_of_fields(names: Sequence[str]) -> Teller:
+    # Most fields are plain already: asked here, that spares a call for each.
+    return lambda of: {name: value if type(value := getattr(of, name)) in _PLAIN_ALREADY else _plain(value) for name in names}
+
+
 def _message(wall: float, leg: LegId, direction: str, data: bytes) -> dict[str, Any]:
-    lower = data.lower()
-    if b"authorization" in lower or b"a=crypto" in lower:
-        data = _SECRETS.sub(rb"\1 (not kept)", data)
     text = data.decode("utf-8", "replace")
     return {"at": wall, "leg": leg, "direction": direction, "summary": text.partition("\r\n")[0], "text": text}

@@ -128,7 +128,7 @@ def settings_in(folder: Path, address6: str | None = None) -> EdgeSettings:
     return EdgeSettings(
         address="127.0.0.1", address6=address6, sip_port=sip, sips_port=sips, carrier_port=carrier, inner_port=inner, switch_port=switch,
         run_folder=folder / "run", database=folder / "edge.sqlite", certificate=folder / "tls" / "server.pem",
-        secret="0123456789abcdef" * 4, children=2, tcp_children=1, shared_memory_mb=128,
+        secret="0123456789abcdef" * 4, tcp_children=1, shared_memory_mb=128,
         phone_silence_ms=60_000, guesses_by_user=4, guesses_by_source=12, flood_requests=60, tcp_idle_seconds=3,
     )  # fmt: skip
 

@@ -1,12 +1,15 @@
 """Whose request it is: bearer tokens (RFC 6750 2.1), no cookies, so that no foreign page can act for anybody."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from offhook.domain.errors import Kind, Refusal, Unauthenticated
+from offhook.domain.access import EVERYTHING, allows
+from offhook.domain.errors import Forbidden, Kind, Refusal, Unauthenticated
 from offhook.domain.organizations import OrganizationId
+from offhook.doors.api.deeds import RequestStore
 from offhook.doors.api.house import House
 from offhook.services.tokens import Access, authenticate
 
@@ -30,11 +33,11 @@ bearer = HTTPBearer(
 
 def _house(request: Request) -> House:
     house: House = request.app.state.house
-    return house
+    return replace(house, store=RequestStore(house.store, getattr(request.state, "pending", None)))
 
 
 Inside = Annotated[House, Depends(_house)]
-"""The house whose door this is."""
+"""The house whose door this is; its store knows which request it serves, so what goes on after the answer needs `app.state.house`."""
 
 
 def _access(house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Access:
@@ -64,9 +67,30 @@ def must_be_provider(access: Access) -> Access:
     return access
 
 
-def _provider(access: Visitor) -> Access:
+def provider(access: Visitor) -> Access:
+    """Whoever looks after the whole system. Raises NotTheProvider."""
     return must_be_provider(access)
 
 
-Provider = Annotated[Access, Depends(_provider)]
+Provider = Annotated[Access, Depends(provider)]
 """Whoever looks after the whole system."""
+
+
+class Needs:
+    """A dependency that lets in who holds a scope; the provider holds none and all: what only an organization has refuses it by itself."""
+
+    def __init__(self, scope: str) -> None:
+        if scope not in EVERYTHING:
+            raise ValueError(f"{scope} is no scope of domain.access")
+        self.scope = scope
+
+    def __call__(self, access: Visitor) -> Access:
+        """Who came in. Raises Forbidden."""
+        if access.organization is not None and not allows(access.scopes, self.scope):
+            raise Forbidden(f"This needs the scope {self.scope}; your token or your role has not got it. Ask an administrator.")
+        return access
+
+
+def needs(scope: str) -> Any:
+    """What a route says to name the scope it needs: `visitor: Annotated[Access, needs("users:write")]`, or in its `dependencies`."""
+    return Depends(Needs(scope))

@@ -10,6 +10,9 @@ from offhook.doors.api.house import House
 from offhook.doors.api.problems import BodyCeiling, translate_refusals
 
 API = "/api/v1"
+OURS = (people, calls, edge, trials, system)
+"""The rooms of the API, each a module with a `router`; what is added here stands under /api/v1."""
+
 MOST_OCTETS = 64 * 1024
 """The longest body a request may have; nothing we are sent is a hundredth of it."""
 
@@ -29,7 +32,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.selftest = asyncio.Lock()
-    for room in (calls, people, edge, trials, system):
+    for room in OURS:
         app.include_router(room.router, prefix=API)
     # Where monitors look for them: at the root.
     for room in (health, metrics, pages):

@@ -1,10 +1,13 @@
 """An organization, its people and its attendants."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 
 from offhook.domain.errors import Unavailable
 from offhook.doors.api.access import Inside, Own, Visitor
+from offhook.doors.api.deeds import RequestStore
 from offhook.doors.api.house import House
 from offhook.doors.api.shapes import (
     AttendantsShown,
@@ -57,6 +60,12 @@ def attendants(house: Inside, own: Own) -> AttendantsShown:
     """Every auto attendant, by name."""
     usernames = {int(user.id): user.username for user in list_users(house.store, own)}
     return AttendantsShown(attendants=[attendant_shown(attendant, usernames) for attendant in list_attendants(house.store, own)])
+
+
+async def saved(house: House) -> dict[str, Any]:
+    """What every answer to a write tells: the revision that it made, and whether the switch has taken it up."""
+    revision = house.store.revision if isinstance(house.store, RequestStore) else None
+    return {"revision": revision, "in_effect": await in_effect(house)}
 
 
 async def in_effect(house: House) -> bool:

@@ -48,12 +48,11 @@ class EdgeSettings:
     trusted: tuple[str, ...] = ()
     """Addresses and networks never throttled or banned (they still need a password)."""
 
-    children: int = 4
-    """UDP workers for telephones. Two cores are busy with two; the others cover a worker that waits."""
     tcp_children: int = 2
-    shared_memory_mb: int = 512
-    """Registrations, credentials, bans, transactions; touched only where used. 100,000 credentials take 16 (40 while reloading), 20,000
-    registrations 20, 300 calls set up a second 60, a TCP connection 18 kB, one of TLS 100 kB."""
+    """Processes that read telephones over TCP and TLS; each UDP socket has one of its own."""
+    shared_memory_mb: int = 256
+    """Registrations, credentials, bans, transactions, connections; taken whole at the start (0.2 s). 100,000 credentials take 16 (40 while
+    reloading), 20,000 registrations 20, 300 calls set up a second 60, a TCP connection 18 kB, one of TLS 32 kB more at rest."""
     worker_memory_mb: int = 64
     """Touched only where used: a reload reads the whole table of credentials into the memory of the one process that does it."""
     tcp_connections: int = 4096

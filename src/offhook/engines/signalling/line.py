@@ -47,7 +47,7 @@ from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-ALARM_SECONDS = 0.05
+ALARM_SECONDS = 0.1
 """How late SIP's timers may ring; the shortest is T1, half a second (RFC 3261 section 17.1.1.1)."""
 
 FAREWELL_SECONDS = 1.0
@@ -91,6 +91,7 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._follows_redirects = follows_redirects
         self._edge, self._local, self._deliver, self._observe, self._new_call = edge, local, deliver, observe, new_call
         self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch", session_timers=session_timers)
+        self._peer = (edge.host, edge.port)
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
         self._dialogues: dict[LegId, _Dialogue] = {}
         self._legs: dict[SessionId, LegId] = {}
@@ -122,7 +123,7 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, source: tuple[Any, ...]) -> None:
         """A message from the edge. Anybody else on this machine who writes to our port is not listened to."""
-        if (source[0], source[1]) != (self._edge.host, self._edge.port):
+        if (source[0], source[1]) != self._peer:
             self.strangers += 1
             return
         self._act(self._agent.receive(data, self._edge, time.monotonic()))
@@ -140,24 +141,21 @@ class EdgeLine(asyncio.DatagramProtocol):
                 # The call comes first, so that its INVITE and the 100 to it stand in its ladder too.
                 self._admit(output)
         for output in outputs:
-            match output:
-                case Send(data, _, session):
-                    # To the edge whatever a dialog's route set says: a telephone that leaves Record-Route out of its answer must not
-                    # make the switch write to an address of its choice.
-                    if self._transport is not None and not self._transport.is_closing():
-                        self._transport.sendto(data, (self._edge.host, self._edge.port))
-                    self._note(session, "out", data)
-                case Heard(session, data, _):
-                    self._note(session, "in", data)
-                case InviteReceived():
-                    pass
-                case RequestReceived(key, request, _):
-                    # The edge asks for signs of life. The rest (MESSAGE, SUBSCRIBE...) is known and not taken (RFC 3261 section 8.2.1).
-                    headers: Headers = () if request.method == "OPTIONS" else (ALLOW,)
-                    status = 200 if request.method == "OPTIONS" else 405
-                    self._act(self._agent.respond(key, status=status, headers=headers, now=time.monotonic()))
-                case _:
-                    self._happened(output)
+            if isinstance(output, Send):
+                # To the edge whatever a dialog's route set says: a telephone that leaves Record-Route out of its answer must not
+                # make the switch write to an address of its choice.
+                if self._transport is not None and not self._transport.is_closing():
+                    self._transport.sendto(output.data, self._peer)
+                self._note(output.session, "out", output.data)
+            elif isinstance(output, Heard):
+                self._note(output.session, "in", output.data)
+            elif isinstance(output, RequestReceived):
+                # The edge asks for signs of life. The rest (MESSAGE, SUBSCRIBE...) is known and not taken (RFC 3261 section 8.2.1).
+                alive = output.request.method == "OPTIONS"
+                headers: Headers = () if alive else (ALLOW,)
+                self._act(self._agent.respond(output.key, status=200 if alive else 405, headers=headers, now=time.monotonic()))
+            elif not isinstance(output, InviteReceived):
+                self._happened(output)
 
     def _wind(self) -> None:
         due = self._agent.next_due()
@@ -205,7 +203,8 @@ class EdgeLine(asyncio.DatagramProtocol):
         if kind is ReferReceived:
             self._transfer_asked(leg, fact)
             return
-        event = TELLS[kind](_now(), leg, fact) if kind in TELLS else None
+        tells = TELLS.get(kind)
+        event = tells(_now(), leg, fact) if tells is not None else None
         if kind in OVER:
             self._over(leg)
         if kind is AnswerReceived:

@@ -42,7 +42,9 @@ def caller_of(request: Request) -> Caller:
 
 def dialled_in(request: Request) -> str:
     """What was dialled: the user part of the Request-URI (RFC 3261 section 19.1.1), "" where it has none."""
-    return user_of(str(request.uri))
+    user = request.uri.user
+    # Nothing to unescape, and no parameters to leave out.
+    return user if user is not None and user.isascii() and user.isalnum() else user_of(str(request.uri))
 
 
 def user_of(uri: str) -> str:
@@ -140,4 +142,5 @@ def _number(who: Party) -> E164 | None:
 
 
 def _name(who: Party) -> str:
-    return "".join(letter for letter in who.name if letter.isprintable())[:_LONGEST_NAME]
+    name = who.name
+    return (name if name.isprintable() else "".join(letter for letter in name if letter.isprintable()))[:_LONGEST_NAME]

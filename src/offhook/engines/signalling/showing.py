@@ -47,5 +47,6 @@ def _sent_on(diverted: tuple[Diversion, ...], to: str, domain: str) -> Headers:
 
 def _quoted(name: str) -> str:
     # RFC 3261 section 25.1 quoted-string; line ends would begin a header of the name's own choice.
-    plain = "".join(letter for letter in name if letter.isprintable()).replace("\\", "\\\\").replace('"', '\\"')
+    printable = name if name.isprintable() else "".join(letter for letter in name if letter.isprintable())
+    plain = printable.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{plain}" ' if plain else ""

@@ -9,13 +9,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NewType, Protocol
 
-from offhook.domain.access import Role
-from offhook.domain.attendants import Attendant, AttendantId
+from offhook.domain.attendants import Attendant
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.ids import CallId
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, OrganizationId, Purpose
-from offhook.domain.users import Device, DeviceId, User, UserId
+from offhook.domain.users import Device, User, UserId
+from offhook.services.ports.answers import Answers
+from offhook.services.ports.organization import Attendants, Devices, Numbers, Users
+from offhook.services.ports.organization import Credential as Credential
+from offhook.services.ports.organization import NewUser as NewUser
 from offhook.services.ports.records import Trace
 
 
@@ -33,28 +36,6 @@ class Profile:
     time_zone: str = "UTC"
     version: int = 0
     """The revision in which this row itself was last changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewUser:
-    """A user who is to be added; values as in domain.users.User."""
-
-    username: str
-    name: str
-    language: str
-    extension: str | None = None
-    email: str | None = None
-    location: str = ""
-    time_zone: str = ""
-    role: Role | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What is kept of a SIP password: the HA1s of RFC 7616 3.4.2 in lower-case hex, by MD5 and by SHA-256."""
-
-    ha1_md5: str
-    ha1_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,100 +101,6 @@ class Configuration:
 
     organizations: Sequence[Configured]
     carriers: Sequence[CarrierEntry]
-
-
-class Users(Protocol):
-    """The people of one organization."""
-
-    def all(self) -> list[User]:
-        """Everybody, by username."""
-
-    def by_id(self, id: UserId) -> User | None:
-        """The user with this id, None if there is none."""
-
-    def by_username(self, username: str) -> User | None:
-        """The user who is called so, None if nobody is."""
-
-    def add(self, new: NewUser) -> User:
-        """A new user, without a number. Raises Conflict when username or extension is taken in the organization."""
-
-    def change(self, id: UserId, **values: Any) -> None:
-        """Give a user other values (the fields of NewUser). Raises Missing, Conflict."""
-
-    def remove(self, id: UserId) -> None:
-        """Remove a user with telephones, password and tokens; numbers stay the organization's.
-
-        Raises Missing, and Conflict while a key of an attendant leads there.
-        """
-
-    def password(self, id: UserId) -> str | None:
-        """The hash of what the user signs in with at the pages, None if nothing was set."""
-
-    def set_password(self, id: UserId, hash: str) -> None:
-        """Replace that hash. Raises Missing."""
-
-
-class Devices(Protocol):
-    """The telephones of one organization."""
-
-    def all(self, user: UserId | None = None) -> list[Device]:
-        """Every telephone, or a user's, oldest first."""
-
-    def by_id(self, id: DeviceId) -> Device | None:
-        """The telephone with this id, None if there is none."""
-
-    def add(self, user: UserId, name: str, sip_username: str, credential: Credential) -> Device:
-        """A new telephone. Raises Missing when the user is not there, Conflict when somebody signs in by that name."""
-
-    def rename(self, id: DeviceId, name: str) -> None:
-        """Call it otherwise. Raises Missing."""
-
-    def credential(self, id: DeviceId) -> Credential | None:
-        """What is kept of its password, None when it is not there."""
-
-    def set_credential(self, id: DeviceId, credential: Credential) -> None:
-        """Replace its password. Raises Missing."""
-
-    def remove(self, id: DeviceId) -> None:
-        """Forget it: it can register no more. Raises Missing."""
-
-
-class Attendants(Protocol):
-    """The auto attendants of one organization."""
-
-    def all(self) -> list[Attendant]:
-        """Every attendant, by name."""
-
-    def versions(self) -> dict[AttendantId, int]:
-        """The revision in which each was last changed, its keys included."""
-
-    def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId], rounds: int = 3) -> Attendant:
-        """A new attendant. Raises Conflict when name or extension is taken, Missing when a key leads to nobody of this organization."""
-
-    def change(self, id: AttendantId, *, keys: Mapping[str, UserId] | None = None, **values: Any) -> None:
-        """Give an attendant other values. Raises Missing, Conflict."""
-
-    def remove(self, id: AttendantId) -> None:
-        """Remove an attendant; its numbers stay the organization's. Raises Missing."""
-
-
-class Numbers(Protocol):
-    """The numbers of one organization."""
-
-    def all(self) -> dict[E164, Destination | None]:
-        """Every number and what it rings, None while that is nobody."""
-
-    def versions(self) -> dict[E164, int]:
-        """The revision in which each was last changed."""
-
-    def assign(self, number: E164, to: Destination | None) -> None:
-        """Give a number to somebody, or with None take it from whom it rings; a number that nobody has is taken into use.
-
-        Raises Conflict when it rings somebody already or another organization has it, Missing when the destination is not of this one.
-        """
-
-    def give_back(self, number: E164) -> None:
-        """The organization has the number no longer. Raises Missing."""
 
 
 class Tokens(Protocol):
@@ -337,6 +224,8 @@ class Transaction(Protocol):
     def tokens(self) -> Tokens: ...
     @property
     def history(self) -> History: ...
+    @property
+    def answers(self) -> Answers: ...
     @property
     def calls(self) -> Calls: ...
 

@@ -71,6 +71,7 @@ def _people() -> None:
     op.add_column("users", sa.Column("role", sa.String(20)))
     for table in ("users", "attendants", "attendant_keys"):
         op.add_column(table, _added("version", sa.Integer(), "0"))
+    op.create_index("ix_users_organization_id_name_username", "users", ["organization_id", "name", "username"])
     op.create_table(
         "devices",
         sa.Column("id", sa.Integer, nullable=False),
@@ -111,6 +112,7 @@ def _numbers() -> None:
         numbers.alter_column("target_kind", existing_type=sa.String(20), nullable=True)
         numbers.alter_column("target_id", existing_type=sa.Integer, nullable=True)
         numbers.add_column(_added("version", sa.Integer(), "0"))
+    op.create_index("ix_numbers_organization_id_e164", "numbers", ["organization_id", "e164"])
 
 
 def _tokens() -> None:

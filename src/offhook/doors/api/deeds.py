@@ -1,0 +1,51 @@
+"""The store as one request sees it: it notes what revision the request made, and keeps the request's idempotency key with the change."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from offhook.domain.organizations import OrganizationId
+from offhook.services.ports.store import ProviderTransaction, Store, Transaction
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request that named an idempotency key and is being answered. `written` once its change is committed, the key with it."""
+
+    organization: OrganizationId
+    key: str
+    fingerprint: str
+    written: bool = False
+    over: bool = False
+
+
+class RequestStore:
+    """services.ports.store.Store for one request. `revision` is that of its last change, None while there was none."""
+
+    def __init__(self, store: Store, pending: Pending | None = None) -> None:
+        self._store = store
+        self._pending = pending
+        self.revision: int | None = None
+
+    @contextmanager
+    def change(self, organization: OrganizationId, who: str) -> Iterator[Transaction]:
+        pending = self._pending
+        ours = pending is not None and not pending.written and not pending.over and pending.organization == organization
+        with self._store.change(organization, who) as transaction:
+            yield transaction
+            # Last in the transaction: a change that is refused leaves no key behind, one that is committed always does.
+            if ours and pending is not None:
+                transaction.answers.keep(pending.key, pending.fingerprint)
+            revision = transaction.revision or transaction.profile().revision
+        self.revision = revision
+        if ours and pending is not None:
+            pending.written = True
+
+    def view(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
+        return self._store.view(organization)
+
+    def provider_change(self, who: str) -> AbstractContextManager[ProviderTransaction]:
+        return self._store.provider_change(who)
+
+    def provider_view(self) -> AbstractContextManager[ProviderTransaction]:
+        return self._store.provider_view()
