@@ -1,10 +1,26 @@
 """What gets through the wall, and what is answered to what does not."""
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as some
 from sipmessage import Request, Response
 
 from offhook.sip.addresses import Address
-from offhook.sip.wall import Malformed, open_envelope, read
+from offhook.sip.reading import tag_in
+from offhook.sip.wall import (
+    Envelope,
+    Malformed,
+    _is_party,
+    _opened,
+    _party_tag,
+    _read_as,
+    _Refused,
+    _tidy,
+    open_envelope,
+    read,
+)
 from tests.sip.raw import PEER, header, invite, message, request
 
 TCP = PEER._replace(transport="tcp")
@@ -145,3 +161,87 @@ def test_an_ipv6_peer_gets_its_answer() -> None:
     answer = read(data, source)
     assert isinstance(answer, Malformed) and answer.answer is not None
     assert header(answer.answer, "Via") == ["SIP/2.0/UDP [::1]:5070;branch=z9hG4bK1;received=::1;rport=5070"]
+
+
+piece = some.sampled_from(
+    [
+        '"',
+        "\\",
+        "<",
+        ">",
+        ":",
+        ";",
+        ";tag=",
+        "tag",
+        "=",
+        "a",
+        " ",
+        "\t",
+        ",",
+        "sip:a@b",
+        "<sip:a@b>",
+        ";tag=x",
+        "\x85",
+        "\xa0",
+        "é",
+        '"Anna" ',
+    ]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@example("<sip:a@b>;tag= a")
+@given(some.lists(piece, max_size=9).map("".join))
+def test_a_party_of_the_usual_form_is_taken_as_any_other_would_be(value: str) -> None:
+    try:
+        found: str | None = _party_tag(value)
+    except _Refused:
+        found = None
+    assert found == (tag_in(value) if _is_party(value) else None)
+
+
+LINES = GOOD.partition(b"\r\n\r\n")[0].split(b"\r\n")
+odd = some.sampled_from(
+    [
+        b" folded",
+        b"\tfolded",
+        b"Subject : x",
+        b"To\t: <sip:b@c>",
+        b"Subject: \xe9",
+        "Subject: é".encode(),
+        b"Subject: a\rb",
+        b"a\nVia: x",
+        b"Subject: \x1b[2J",
+        b"Subject: a\tb",
+        b"Subject: \x7f",
+        b": x",
+        b"nothing",
+        b"",
+        b"X y: z",
+        b" ",
+        b"v: SIP/2.0/UDP x",
+        b"Subject: \r",
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@example([(0, b" SIP/2.0")])
+@given(some.lists(some.tuples(some.integers(0, len(LINES)), odd), max_size=3))
+def test_what_is_read_without_tidying_is_what_tidying_would_make_of_it(insertions: list[tuple[int, bytes]]) -> None:
+    lines = list(LINES)
+    for at, line in insertions:
+        lines.insert(at, line)
+    head = b"\r\n".join(lines)
+
+    def told(opened: Callable[[], Envelope]) -> object:
+        try:
+            found = opened()
+        except _Refused as refused:
+            return refused.args
+        message = found.message
+        first = (message.method, message.uri) if isinstance(message, Request) else (message.code, message.phrase)
+        return first, str(message.headers), found.method, found.call_id, found.from_tag, found.to_tag, found.branch, found.sent_by
+
+    tidied = told(lambda: _read_as(_tidy(head).split("\r\n"), b"", head, PEER))
+    assert told(lambda: _opened(head, b"", head, PEER)) == tidied
