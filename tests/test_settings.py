@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from offhook.settings import PortRange, Settings, SettingsWrong, read
+from offhook.settings import PortRange, Settings, SettingsWrong, database_of, read
 
 
 def mistakes_of(**environment: str) -> list[str]:
@@ -25,6 +25,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     settings = read(
         {
             "OFFHOOK_DATA_DIR": str(tmp_path),
+            "OFFHOOK_DATABASE_URL": "postgresql://offhook:word@db.test/offhook?sslmode=verify-full",
             "OFFHOOK_ADDRESS": "192.0.2.7",
             "OFFHOOK_ADDRESS6": "[2001:DB8::7]",
             "OFFHOOK_SIP_PORT": "5070",
@@ -49,6 +50,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     )
     assert settings == Settings(
         data_dir=tmp_path,
+        database_url="postgresql://offhook:word@db.test/offhook?sslmode=verify-full",
         address="192.0.2.7",
         address6="2001:db8::7",
         sip_port=5070,
@@ -158,3 +160,25 @@ def test_certificate_and_key_are_given_together(one: str, other: str) -> None:
 def test_an_address_for_ipv6_that_others_reach_is_off_loopback() -> None:
     assert Settings(address6="::1").is_on_loopback
     assert not Settings(address6="2001:db8::7").is_on_loopback
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://offhook:hidden@db/offhook", "postgresql://db/offhook", "postgresql://offhook:hidden@db", "postgresql://o:hidden@db:x/offhook",
+        "postgresql://o:hidden@db/offhook?sslmode=prefer", "postgresql://o:hidden@db/offhook?options=x", "postgresql://o:hidden@/offhook",
+        "offhook:hidden@db", "postgresql://o:hidden@db:0/offhook", "postgresql://o:hidden@[::1/offhook",
+    ],
+)  # fmt: skip
+def test_an_address_of_the_database_that_is_wrong_is_told_without_its_password(url: str) -> None:
+    (mistake,) = mistakes_of(OFFHOOK_DATABASE_URL=url)
+    assert "OFFHOOK_DATABASE_URL" in mistake and "must be postgresql://" in mistake and "hidden" not in mistake
+    (unknown,) = mistakes_of(OFFHOOK_DATABSE_URL="postgresql://offhook:hidden@db/offhook")
+    assert "did you mean OFFHOOK_DATABASE_URL" in unknown and "hidden" not in unknown
+
+
+def test_the_database_is_a_file_in_the_data_folder_or_where_it_is_said(tmp_path: Path) -> None:
+    assert database_of(Settings(data_dir=tmp_path)) == f"sqlite:///{tmp_path}/offhook.sqlite"
+    socket = "postgresql://offhook@/offhook?host=/run/postgresql"
+    settings = read({"OFFHOOK_DATABASE_URL": socket})
+    assert database_of(settings) == socket and "offhook@" not in repr(settings)

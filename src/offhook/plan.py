@@ -1,7 +1,7 @@
 """The plan of one running system: what was decided at the start and every process is told, in a file that only the owner can read."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ class SystemPlan:
     """Addresses, ports and folders of one running system. All hosts but `address`, `address6` and `carrier_host` are 127.0.0.1."""
 
     data_dir: str
+    database_url: str = field(repr=False)
+    """The database of the organizations; a password may be in it."""
     address: str
     address6: str | None
     """The same in IPv6, without brackets; None: no IPv6."""
@@ -55,11 +57,6 @@ class SystemPlan:
     def run_folder(self) -> Path:
         """Where sockets and rendered configurations are."""
         return self.folder / "run"
-
-    @property
-    def database_url(self) -> str:
-        """The database of the organizations."""
-        return f"sqlite:///{self.folder / 'offhook.sqlite'}"
 
     @property
     def edge_database(self) -> Path:

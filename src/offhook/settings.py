@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 _PREFIX = "OFFHOOK_"
 _SHORTEST_SESSION = 90  # RFC 4028 section 4
 _OF_THE_COMMAND_LINE = ("OFFHOOK_URL", "OFFHOOK_TOKEN")  # which system it speaks to; no business of a system that starts
+DATABASE_VARIABLE = "OFFHOOK_DATABASE_URL"
+_DATABASE_OPTIONS = {"host", "sslmode", "sslrootcert"}
+_ENCRYPTION = {"disable", "require", "verify-full"}
 _PROJECT = Path(__file__).resolve().parents[2]
 _HIGHEST_PORT = 65535
 _HIGHEST_RATE = 100_000
@@ -67,6 +71,17 @@ def _port_range(text: str) -> PortRange:
     return ports
 
 
+def _database(text: str) -> str:
+    url = urlsplit(text)
+    options = dict(parse_qsl(url.query, strict_parsing=True)) if url.query else {}
+    port, named = url.port, url.username and url.path.strip("/")  # reading the port is what tells a wrong one
+    if url.scheme != "postgresql" or not named or port == 0 or options.keys() - _DATABASE_OPTIONS:
+        raise _Unreadable
+    if options.get("sslmode", "disable") not in _ENCRYPTION or not (url.hostname or options.get("host", "").startswith("/")):
+        raise _Unreadable
+    return text
+
+
 def _address(text: str) -> str:
     address = ipaddress.IPv4Address(text)
     if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
@@ -118,8 +133,8 @@ def _session(text: str) -> int:
     return int(text)
 
 
-def _read_by(parse: Callable[[str], Any], right: str) -> dict[str, Any]:
-    return {"parse": parse, "right": right}
+def _read_by(parse: Callable[[str], Any], right: str, *, secret: bool = False) -> dict[str, Any]:
+    return {"parse": parse, "right": right, "secret": secret}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +143,18 @@ class Settings:
 
     data_dir: Path = field(default=_PROJECT / "var", metadata=_read_by(_path, "the path of a folder that only this system uses"))
     """All that is kept; nothing is written elsewhere. In the project by default, so that every command finds it from any folder."""
+
+    database_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_read_by(
+            _database,
+            "postgresql://user:password@host:port/name, with ?sslmode=disable, require or verify-full and &sslrootcert=/a/file if need be, "
+            "and ?host=/a/folder in the place of host for a Unix socket",
+            secret=True,
+        ),
+    )
+    """The database. None: a file of SQLite in the data folder, which needs no care; PostgreSQL where one is kept well already."""
 
     address: str = field(
         default="127.0.0.1", metadata=_read_by(_address, "an IPv4 address of this machine (not 0.0.0.0: no phone can call it)")
@@ -235,12 +262,18 @@ def read(environment: Mapping[str, str]) -> Settings:
         try:
             values[each.name] = each.metadata["parse"](text)
         except ValueError:
-            mistakes.append(Mistake(name, text, f"must be {each.metadata['right']}."))
+            shown = "***" if each.metadata["secret"] else text
+            mistakes.append(Mistake(name, shown, f"must be {each.metadata['right']}."))
     settings = Settings(**values)
     mistakes += _clashes(settings)
     if mistakes:
         raise SettingsWrong(mistakes)
     return settings
+
+
+def database_of(settings: Settings) -> str:
+    """Where the database is, as store.engine takes it."""
+    return settings.database_url or f"sqlite:///{settings.data_dir / 'offhook.sqlite'}"
 
 
 def _variable(setting: Field[Any]) -> str:
@@ -254,7 +287,8 @@ def _unknown(environment: Mapping[str, str]) -> Iterator[Mistake]:
         if name.startswith(_PREFIX) and name not in known and name not in _OF_THE_COMMAND_LINE:
             near = difflib.get_close_matches(name, known, n=1)
             right = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
-            yield Mistake(name, environment[name], f"no such setting; {right}")
+            value = environment[name]
+            yield Mistake(name, "***" if "@" in value else value, f"no such setting; {right}")  # a misspelt address of the database
 
 
 def _clashes(settings: Settings) -> Iterator[Mistake]:

@@ -14,6 +14,7 @@ from offhook.wiring.summary import summary_lines
 USER = {"username": "one", "password": "pw", "extension": "901", "number": "+13125550101"}
 PLAN = SystemPlan(
     data_dir="/data",
+    database_url="sqlite:////data/offhook.sqlite",
     address="127.0.0.1",
     address6="::1",
     off_loopback=False,

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from offhook.domain.errors import Unavailable
 from offhook.store import tables
-from offhook.store.engine import READS_ONLY, is_away, open_engine
+from offhook.store.engine import READS_ONLY, is_away, open_engine, words_of
 
 COPIED = (
     tables.organizations,
@@ -36,7 +36,7 @@ def copy_configuration(engine: Engine, file: Path) -> None:
     except DBAPIError as error:
         if not is_away(error):
             raise
-        raise Unavailable(f"The database does not answer ({error.orig}).") from error
+        raise Unavailable(f"The database does not answer ({words_of(error)}).") from error
     new.touch(mode=0o600)
     copy = open_engine(f"sqlite:///{new}", creates=True)
     try:
@@ -47,7 +47,7 @@ def copy_configuration(engine: Engine, file: Path) -> None:
                 if values:
                     connection.execute(insert(table), values)
     except DBAPIError as error:
-        raise OSError(f"the copy of the configuration cannot be written ({error.orig})") from error
+        raise OSError(f"the copy of the configuration cannot be written ({words_of(error)})") from error
     finally:
         copy.dispose()
     _make_one_file(new)

@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
+
+from offhook.store.postgres import begin_statement, open_postgres, says_away, says_collided, sqlstate
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's write before it reports the database as locked."""
@@ -20,14 +22,36 @@ def is_away(error: DBAPIError) -> bool:
 
     SQLite reports a file that is damaged or no database as plain DatabaseError, all else of this sort as OperationalError.
     """
+    if (code := sqlstate(error.orig)) is not None:
+        return says_away(code)
     return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
 
 
-def open_engine(url: str, busy_seconds: float = BUSY_SECONDS, *, creates: bool = False) -> Engine:
-    """An engine for `url` ("sqlite:////absolute/path"). Does not open it: the first transaction finds out whether it is there.
+def has_collided(error: DBAPIError) -> bool:
+    """Whether a row was refused because of others: a key that is taken, one that leads nowhere, two who waited for each other."""
+    code = sqlstate(error.orig)
+    return says_collided(code) if code is not None else isinstance(error, IntegrityError)
 
-    Only with `creates` is a file made where there is none: an empty one in the place of a database that is away would be taken for it.
+
+def words_of(error: DBAPIError) -> str:
+    """What the database said, for people."""
+    told = error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
+    return str(told.get("M", told)) if isinstance(told, dict) else str(told)
+
+
+def is_postgres(url: str) -> bool:
+    """Whether `url` is of PostgreSQL; else it is of SQLite."""
+    return make_url(url).get_backend_name() == "postgresql"
+
+
+def open_engine(url: str, busy_seconds: float = BUSY_SECONDS, *, creates: bool = False) -> Engine:
+    """An engine for `url` ("sqlite:////absolute/path", or as postgres.server_of takes it).
+
+    Does not open it: the first transaction finds out whether it is there. Only with `creates` is a file made where there is none: an empty
+    one in the place of a database that is away would be taken for it; and only then may a statement take as long as it takes.
     """
+    if is_postgres(url):
+        return _begun(open_postgres(make_url(url), busy_seconds, patient=creates))
     path = make_url(url).database if make_url(url).get_backend_name() == "sqlite" else None
     if path is None or path == ":memory:":
         return _prepared(create_engine(url), None, busy_seconds)
@@ -40,7 +64,7 @@ def _prepared(engine: Engine, file: Path | None, busy_seconds: float) -> Engine:
         _prepare_sqlite(engine, round(busy_seconds * 1000))
     if file is not None:
         _notice_another_file(engine, file)
-    return engine
+    return _begun(engine)
 
 
 def _notice_another_file(engine: Engine, file: Path) -> None:
@@ -71,9 +95,16 @@ def _prepare_sqlite(engine: Engine, busy_milliseconds: int) -> None:
         for pragma in (f"busy_timeout={busy_milliseconds}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
+
+def _begun(engine: Engine) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        reads_only = bool(connection.get_execution_options().get(READS_ONLY, False))
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(begin_statement(reads_only=reads_only))
+            return
         # A transaction that reads first and writes later fails at once, whatever busy_timeout says, when somebody wrote in between
         # (SQLITE_BUSY_SNAPSHOT). So who may write asks for the lock at the beginning, and who only reads waits for nobody.
-        reads_only = connection.get_execution_options().get(READS_ONLY, False)
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+    return engine

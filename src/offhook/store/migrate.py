@@ -8,28 +8,37 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from offhook.domain.errors import Unavailable
-from offhook.store.engine import is_away, open_engine
+from offhook.store.engine import is_away, is_postgres, open_engine, words_of
+from offhook.store.postgres import unfit_for_us
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(6433665)"
+"""Of two that migrate one database of PostgreSQL the second waits."""
 
 
 def migrate(url: str) -> None:
     """Create or upgrade the tables of the database at `url`, all in one transaction; does nothing when they are up to date.
 
-    Raises Unavailable when the database cannot be opened or was made by a later release.
+    Raises Unavailable when the database cannot be opened, is none for us, or was made by a later release. On PostgreSQL it must be there,
+    empty at first.
     """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     engine = open_engine(url, creates=True)
     try:
+        if is_postgres(url) and (why := unfit_for_us(engine)):
+            raise Unavailable(f"The PostgreSQL database cannot be used: {why}.")
         # One transaction around all of it: SQLite, like PostgreSQL, takes CREATE TABLE back too, so half a migration never stays.
         with engine.begin() as connection:
+            if is_postgres(url):
+                connection.exec_driver_sql(_ONE_AT_A_TIME)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
         if not is_away(error):
             raise
-        raise Unavailable(f"The database cannot be opened ({error.orig}). Check that its folder exists and is writable.") from error
+        check = "that the server runs and the database is ours" if is_postgres(url) else "that its folder exists and is writable"
+        raise Unavailable(f"The database cannot be opened ({words_of(error)}). Check {check}.") from error
     except CommandError as unknown:
         raise Unavailable(f"The database was made by another release of Offhook ({unknown}). Start that one, or a later one.") from unknown
     finally:

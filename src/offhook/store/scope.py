@@ -21,7 +21,8 @@ class Scope:
     """One organization's part of the database inside one transaction.
 
     A writing scope holds the lock on the organization's row from the beginning, so that "is it free?" and "take it" see the same world and
-    revisions are committed in their order. On SQLite the write lock of the whole file does the same.
+    revisions are committed in their order; rows that only point to the organization wait for nobody. On SQLite the write lock of the whole
+    file does the same.
     """
 
     def __init__(self, connection: Connection, organization: OrganizationId, who: str, *, writes: bool) -> None:
@@ -32,7 +33,7 @@ class Scope:
         self._revision: int | None = None
         self._changes = 0
         row = select(tables.organizations.c.id).where(tables.organizations.c.id == organization)
-        if connection.execute(row.with_for_update() if writes else row).first() is None:
+        if connection.execute(row.with_for_update(key_share=True) if writes else row).first() is None:
             raise Missing("There is no such organization.", "organization")
 
     def rows(

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from offhook.domain.errors import Conflict, Missing, Unavailable
 from offhook.domain.organizations import OrganizationId
@@ -16,7 +17,7 @@ from offhook.store.attendants import Attendants
 from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
 from offhook.store.configuration import read_configuration, read_configured, read_configured_as_of
-from offhook.store.engine import READS_ONLY, is_away, open_engine
+from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, words_of
 from offhook.store.history import History
 from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
@@ -115,12 +116,21 @@ def _connection(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     try:
         with engine.connect() as connection, connection.execution_options(**{READS_ONLY: not writes}), connection.begin():
             yield connection
-    except IntegrityError as collision:
-        raise Conflict("Somebody else took the same thing at this moment; try again.") from collision
+    except PoolExhausted as busy:
+        raise Unavailable("The database is asked more than it can answer; try again in a moment.") from busy
     except DBAPIError as error:
-        if not is_away(error):
-            raise
-        raise Unavailable(f"The database does not answer ({error.orig}). Check that its disk is there, not full, and writable.") from error
+        if has_collided(error):
+            raise Conflict("Somebody else took the same thing at this moment; try again.") from error
+        if is_away(error):
+            raise Unavailable(f"The database does not answer ({words_of(error)}). {what_to_look_at(engine)}") from error
+        raise
+
+
+def what_to_look_at(engine: Engine) -> str:
+    """What whoever keeps the system does when its database is away."""
+    if engine.dialect.name == "postgresql":
+        return "Check that the server runs, can be reached, lets Offhook in and has room; calls go on meanwhile."
+    return "Check that its disk is there, not full, and writable."
 
 
 class Database:

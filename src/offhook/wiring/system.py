@@ -28,7 +28,7 @@ from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary, sandbox_json, seed, seed_probe
 from offhook.services.snapshot import load
 from offhook.services.tokens import provider_token
-from offhook.settings import Settings, SettingsWrong, read
+from offhook.settings import DATABASE_VARIABLE, Settings, SettingsWrong, database_of, read
 from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
@@ -55,7 +55,9 @@ def run() -> int:
     """Run the system until it is stopped; the exit code."""
     os.umask(0o077)  # whatever we or our children write is nobody else's to read
     try:
-        asyncio.run(_run(read(os.environ)))
+        settings = read(os.environ)
+        os.environ.pop(DATABASE_VARIABLE, None)  # a password is in it, and the engines have no use for it
+        asyncio.run(_run(settings))
     except SettingsWrong as wrong:
         print(f"Settings that cannot be used:\n{wrong}", file=sys.stderr)
         return 2
@@ -162,6 +164,7 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
 
     return SystemPlan(
         data_dir=str(settings.data_dir),
+        database_url=database_of(settings),
         address=settings.address,
         address6=settings.address6,
         off_loopback=not settings.is_on_loopback,
