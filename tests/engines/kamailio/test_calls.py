@@ -188,3 +188,34 @@ async def test_a_call_to_a_carrier_leaves_by_the_carriers_socket(edge: RunningEd
     bye = await carrier.hear(lambda m: m.method == "BYE")
     assert bye.source == edge.carriers
     carrier.close()
+
+
+async def test_what_comes_twice_is_carried_once(edge: RunningEdge, switch: Line) -> None:
+    """RFC 3261, 17.2.1: a request that is sent again is answered, not carried again; both ways, and after a refusal too."""
+    anna = await edge.phone()
+    call, branch = token(), token()
+    challenge = await anna.answer_to(anna.text("INVITE", "sip:102@lumen.test", call=call))
+    asked = anna.text(
+        "INVITE", "sip:102@lumen.test", anna.proof(challenge, "INVITE", "sip:102@lumen.test"), call=call, cseq=2, branch=branch
+    )
+    anna.send(asked)
+    anna.send(asked)
+    await switch.hear(invites)
+    await switch.hears_nothing(lambda m: invites(m) and m.one("Call-ID") == call, seconds=0.3)
+
+    await anna.registers()
+    (contact,) = await edge.client.contacts("anna", "lumen.test")
+    call, branch = token(), token()
+    ringing = switch_text(edge, "INVITE", contact.uri, preloaded(edge), call=call, branch=branch)
+    switch.send(ringing, edge.inner)
+    switch.send(ringing, edge.inner)
+    invite = await anna.line.hear(lambda m: invites(m) and m.one("Call-ID") == call)
+    await anna.line.hears_nothing(invites, seconds=0.3)
+    anna.send(reply(invite, 486, "Busy Here"))
+    busy = await switch.hear(lambda m: m.status == 486 and m.one("Call-ID") == call)
+    switch.send(ringing, edge.inner)
+    assert (await switch.hear(lambda m: m.status == 486 and m.one("Call-ID") == call)).one("To") == busy.one("To")
+    ack = switch_text(edge, "ACK", contact.uri, preloaded(edge), call=call, to=busy.one("To"), branch=branch)
+    switch.send(ack, edge.inner)
+    await anna.line.hear(lambda m: m.method == "ACK")  # the edge's own, for the 486
+    await anna.line.hears_nothing(lambda m: m.one("Call-ID") == call, seconds=0.3)

@@ -52,7 +52,7 @@ class EdgeSettings:
     """Processes that read telephones over TCP and TLS; each UDP socket has one of its own."""
     shared_memory_mb: int = 256
     """Registrations, credentials, bans, transactions, connections; taken whole at the start (0.2 s). 100,000 credentials take 16 (40 while
-    reloading), 20,000 registrations 20, 300 calls set up a second 60, a TCP connection 18 kB, one of TLS 32 kB more at rest."""
+    reloading), 20,000 registrations 20, 300 calls set up a second 60, a TCP connection 18 kB, one of TLS 32 at rest."""
     worker_memory_mb: int = 64
     """Touched only where used: a reload reads the whole table of credentials into the memory of the one process that does it."""
     tcp_connections: int = 4096
