@@ -19,7 +19,10 @@ def options_in(headers: Headers, name: str) -> list[str]:
 def has_option(headers: Headers, name: str, option: str) -> bool:
     """Whether Require, Supported or Allow names this option, or method; in lower case."""
     lines = headers.getlist(name)
-    return bool(lines) and any(_names(line, option) if len(line) < _LONGEST_KEPT else _reads(line, option) for line in lines)
+    if not lines:
+        return False
+    said = ",".join(lines)
+    return _names(said, option) if len(said) < _LONGEST_KEPT else _reads(said, option)
 
 
 def _reads(line: str, option: str) -> bool:
