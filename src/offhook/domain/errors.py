@@ -48,6 +48,12 @@ class Conflict(Refusal):
     code, kind = "thing.taken", Kind.CONFLICT
 
 
+class InUse(Conflict):
+    """Something that cannot be removed while something else leads to it."""
+
+    code = "thing.in_use"
+
+
 class Stale(Refusal):
     """A change to something that was changed since the caller looked at it."""
 

@@ -2,12 +2,14 @@
 
 import asyncio
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from offhook.doors.api import calls, edge, health, metrics, pages, people, system, trials
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
+from offhook.doors.api.idempotency import Idempotency
 from offhook.doors.api.problems import BodyCeiling, translate_refusals
+from offhook.doors.api.queries import refuse_the_unknown
 
 API = "/api/v1"
 OURS = (people, calls, edge, trials, system)
@@ -15,6 +17,9 @@ OURS = (people, calls, edge, trials, system)
 
 MOST_OCTETS = 64 * 1024
 """The longest body a request may have; nothing we are sent is a hundredth of it."""
+
+ROOMY = {f"{API}/jobs/import-users": 32 * 2**20, f"{API}/configuration/plan": 16 * 2**20, f"{API}/configuration/apply": 16 * 2**20}
+"""Whole files are sent here."""
 
 
 def create_app(house: House) -> FastAPI:
@@ -33,11 +38,12 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     app.state.selftest = asyncio.Lock()
     for room in OURS:
-        app.include_router(room.router, prefix=API)
+        app.include_router(room.router, prefix=API, dependencies=[Depends(refuse_the_unknown)])
     # Where monitors look for them: at the root.
     for room in (health, metrics, pages):
         app.include_router(room.router)
-    app.add_middleware(BodyCeiling, octets=MOST_OCTETS)
+    app.add_middleware(Idempotency, house=house, under=API)
+    app.add_middleware(BodyCeiling, octets=MOST_OCTETS, roomy=ROOMY)
     app.add_middleware(SecurityHeaders)
     translate_refusals(app)
     return app

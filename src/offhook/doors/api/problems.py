@@ -4,6 +4,7 @@
 """
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offhook.domain.errors import Kind, Refusal
 from offhook.doors.api.headers import SECURITY_HEADERS
+from offhook.doors.api.resources import Unchanged
 
 HTTP_STATUS = {
     Kind.INVALID: 422,
@@ -42,9 +44,19 @@ def problem(status: int, code: str, detail: str, field: str | None = None, **mor
     return JSONResponse(members | more, status, _HEADERS.get(status), "application/problem+json")
 
 
+def refused(refusal: Refusal) -> Response:
+    """The answer for a refusal."""
+    return problem(HTTP_STATUS[refusal.kind], refusal.code, refusal.explanation, refusal.field)
+
+
 async def _refused(_request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)
-    return problem(HTTP_STATUS[refusal.kind], refusal.code, refusal.explanation, refusal.field)
+    return refused(refusal)
+
+
+async def _unchanged(_request: Request, unchanged: Exception) -> Response:
+    assert isinstance(unchanged, Unchanged)
+    return Response(status_code=304, headers={"ETag": unchanged.etag})
 
 
 async def _unreadable(_request: Request, error: Exception) -> Response:
@@ -66,6 +78,11 @@ async def _unreadable(_request: Request, error: Exception) -> Response:
 
 async def _refused_by_framework(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    return refused_by_framework(error)
+
+
+def refused_by_framework(error: HTTPException) -> Response:
+    """The answer for what the framework refuses by itself."""
     answer = problem(error.status_code, _CODES.get(error.status_code, "request.refused"), str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
@@ -81,17 +98,23 @@ async def _our_mistake(request: Request, error: Exception) -> Response:
 
 
 class BodyCeiling:
-    """Refuses a body of more than `octets`, its length announced or found out. The framework's own limit would answer in plain text."""
+    """Refuses a body of more than `octets`, its length announced or found out; `roomy` has other ceilings by path.
 
-    def __init__(self, app: ASGIApp, octets: int) -> None:
+    The framework's own limit would answer in plain text.
+    """
+
+    def __init__(self, app: ASGIApp, octets: int, roomy: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._octets = octets
+        self._roomy = roomy or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
-        if announced.isdecimal() and int(announced) > self._octets:
-            await problem(413, "request.too_large", self._words())(scope, receive, send)
+        most = self._roomy.get(scope.get("path", ""), self._octets)
+        words = f"A request may have at most {most} octets here."
+        if announced.isdecimal() and int(announced) > most:
+            await problem(413, "request.too_large", words)(scope, receive, send)
             return
         came = 0
 
@@ -99,19 +122,17 @@ class BodyCeiling:
             nonlocal came
             message = await receive()
             came += len(message.get("body", b""))
-            if came > self._octets:
-                raise HTTPException(413, self._words())
+            if came > most:
+                raise HTTPException(413, words)
             return message
 
         await self._app(scope, receive_counted, send)
-
-    def _words(self) -> str:
-        return f"A request may have at most {self._octets} octets."
 
 
 def translate_refusals(app: FastAPI) -> None:
     """Let every refusal, and every mistake, leave the app as problem details."""
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(Unchanged, _unchanged)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _refused_by_framework)
     app.add_exception_handler(Exception, _our_mistake)

@@ -1,0 +1,106 @@
+"""Lists that are read a page at a time: what can be asked of every one of them, and the cursor that leads on.
+
+A cursor holds the place where a page ended and for which list, filters and order it is good; used for another it is refused. It needs no
+signature: a place chooses where to go on in what the caller may see anyway, so a forged one finds nothing that another would not.
+"""
+
+import base64
+import binascii
+import hashlib
+from typing import Any, ClassVar
+
+import orjson
+from pydantic import Field
+
+from offhook.domain.errors import Invalid
+from offhook.doors.api.shapes import Asked
+from offhook.services.ports.listing import Listing, Place
+
+MOST_AT_ONCE = 500
+LARGEST_ID = 2**31 - 1
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+"""What a text that is only compared may hold: PostgreSQL keeps no NUL, and nothing we have holds the others."""
+
+
+class PageAsked(Asked):
+    """What every list can be asked. What else a subclass has are its filters: only what is equal to them is listed.
+
+    `sorts` are the fields that it can be sorted by, `key` the one that no two share; `ids` those that are numbers.
+    """
+
+    sorts: ClassVar[tuple[str, ...]] = ()
+    key: ClassVar[str] = "id"
+    ids: ClassVar[frozenset[str]] = frozenset({"id"})
+
+    limit: int = Field(50, ge=1, le=MOST_AT_ONCE, description="How many at once.")
+    cursor: str | None = Field(None, max_length=2000, description="`next` of the page before; with the same filters and the same `sort`.")
+    sort: str | None = Field(
+        None,
+        max_length=200,
+        pattern=PRINTABLE,
+        description="Fields with commas between, `-` before one for falling order: `name,-username`. What has no value comes first.",
+    )
+    q: str | None = Field(
+        None, max_length=100, pattern=PRINTABLE, description="A text that must stand in one of the texts of the object; A to Z as a to z."
+    )
+
+
+_COMMON = frozenset(PageAsked.model_fields)
+
+
+def listing(asked: PageAsked) -> Listing:
+    """What to ask of the store. Raises Invalid with the field."""
+    sort = _sort(asked)
+    equal = {name: value for name, value in asked.model_dump(exclude_none=True).items() if name not in _COMMON}
+    return Listing(asked.limit, sort, equal, asked.q or None, _place(asked, sort))
+
+
+def cursor(asked: PageAsked, place: Place | None) -> str | None:
+    """What `cursor` must be for the page after this one; None at the end."""
+    if place is None:
+        return None
+    return base64.urlsafe_b64encode(orjson.dumps([_list_of(asked), *place])).decode().rstrip("=")
+
+
+def _sort(asked: PageAsked) -> tuple[tuple[str, bool], ...]:
+    order: list[tuple[str, bool]] = []
+    for part in (asked.sort or "").split(",") if asked.sort else []:
+        name = part.removeprefix("-")
+        if name not in asked.sorts:
+            raise Invalid(f"This list cannot be sorted by {name!r}; it can by {', '.join(asked.sorts)}.", "sort")
+        if any(name == before for before, _ in order):
+            raise Invalid(f"{name} stands twice in the order.", "sort")
+        order.append((name, part.startswith("-")))
+    if not any(name == asked.key for name, _ in order):
+        order.append((asked.key, order[-1][1] if order else False))
+    return tuple(order)
+
+
+def _place(asked: PageAsked, sort: tuple[tuple[str, bool], ...]) -> Place | None:
+    if asked.cursor is None:
+        return None
+    wrong = Invalid("This is no cursor of this list with these filters and this order; begin anew without one.", "cursor")
+    try:
+        read: Any = orjson.loads(base64.b64decode(asked.cursor + "=" * (-len(asked.cursor) % 4), b"-_", validate=True))
+    except (ValueError, binascii.Error):
+        raise wrong from None
+    if not isinstance(read, list) or len(read) < 2 or read[0] != _list_of(asked):
+        raise wrong
+    until = [name for name, _ in sort].index(asked.key) + 1
+    place = tuple(read[1:])
+    if len(place) != until or not all(_fits(asked, name, value) for (name, _), value in zip(sort, place, strict=False)):
+        raise wrong
+    return place
+
+
+def _fits(asked: PageAsked, name: str, value: Any) -> bool:
+    if name in asked.ids:
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID
+    return (value is None and name != asked.key) or (isinstance(value, str) and value.isprintable() and len(value) <= 254)
+
+
+def _list_of(asked: PageAsked) -> str:
+    """Which list, filters and order a cursor is of."""
+    wanted = asked.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    told = orjson.dumps([type(asked).__name__, wanted], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(told).hexdigest()[:12]
