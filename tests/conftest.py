@@ -1,5 +1,6 @@
-"""A real database file, fresh for every test that asks for one."""
+"""A real database, fresh for every test that asks for one: a file of SQLite, and where the store is meant one of PostgreSQL too."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,18 +8,70 @@ import pytest
 
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.ports.store import Store
+from offhook.store.engine import is_postgres
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
+from tests.postgres import Cluster, name_of
+
+MIGRATED = "migrated"
+_ON_BOTH = ("tests/store/", "tests/services/")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is told of the store holds on both databases; `sqlite_file` says that a test is about SQLite's file itself."""
+    path = metafunc.definition.path.relative_to(metafunc.config.rootpath).as_posix()
+    if "kind" in metafunc.fixturenames and path.startswith(_ON_BOTH) and "sqlite_file" not in metafunc.fixturenames:
+        kinds = ["postgresql"] if "cluster" in metafunc.fixturenames else ["sqlite", "postgresql"]
+        metafunc.parametrize("kind", kinds, indirect=True, scope="function")
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/offhook.sqlite"
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server with a database that holds the tables of now."""
+    cluster = Cluster()
+    try:
+        cluster.create(MIGRATED)
+        migrate(cluster.url(MIGRATED))
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of SQLite with the tables of now."""
+    file = tmp_path_factory.mktemp("migrated") / "offhook.sqlite"
+    migrate(f"sqlite:///{file}")
+    return file
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    migrate(url)
+def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a database can be made: no file yet, or an empty database."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/offhook.sqlite"
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    url = cluster.new_url(MIGRATED if "database" in request.fixturenames else "template0")
+    yield url
+    cluster.drop(name_of(url))
+
+
+@pytest.fixture
+def sqlite_file(url: str) -> Path:
+    """The file that `url` means."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def database(url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    if not is_postgres(url):
+        shutil.copy(request.getfixturevalue("migrated_file"), url.removeprefix("sqlite:///"))
     database = Database.at(url)
     yield database
     database.close()

@@ -1,6 +1,5 @@
 """Every change stands in the history of its organization, under revisions without gaps."""
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.store import Credential, NewUser, Store
 from offhook.store.engine import open_engine
 from offhook.store.transaction import Database
+from tests.store.trouble import nobody_writes
 
 
 def test_a_transaction_is_one_revision(store: Store, lumen: OrganizationId) -> None:
@@ -73,9 +73,9 @@ def test_readers_do_not_wait_for_a_writer(store: Store, lumen: OrganizationId) -
             assert reader.users.all() == []
 
 
-def test_a_damaged_database_is_said_plainly(tmp_path: Path, store: Store, database: Database, lumen: OrganizationId) -> None:
+def test_a_damaged_database_is_said_plainly(sqlite_file: Path, store: Store, database: Database, lumen: OrganizationId) -> None:
     database.close()
-    for path in tmp_path.iterdir():
+    for path in sqlite_file.parent.iterdir():
         path.write_bytes(b"rubbish " * 4096)
     with pytest.raises(Unavailable), store.view(lumen) as transaction:
         transaction.users.all()
@@ -83,12 +83,8 @@ def test_a_damaged_database_is_said_plainly(tmp_path: Path, store: Store, databa
 
 def test_a_locked_database_is_said_plainly(url: str, store: Store, lumen: OrganizationId) -> None:
     impatient = Database(open_engine(url, busy_seconds=0.05))
-    holder = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Unavailable, match="locked"), impatient.change(lumen, "ada"):
+    with nobody_writes(url), pytest.raises(Unavailable, match="lock"), impatient.change(lumen, "ada"):
         pass
-    holder.execute("ROLLBACK")
     with impatient.change(lumen, "ada") as transaction:
         transaction.users.add(NewUser("anna", "Anna", "en", "101"))
-    holder.close()
     impatient.close()

@@ -70,13 +70,13 @@ def test_a_missing_folder_is_said_plainly(tmp_path: Path) -> None:
         migrate(f"sqlite:///{tmp_path}/not/there/offhook.sqlite")
 
 
-def test_a_file_that_is_no_database_is_said_plainly(tmp_path: Path, url: str) -> None:
-    (tmp_path / "offhook.sqlite").write_bytes(b"no database " * 500)
+def test_a_file_that_is_no_database_is_said_plainly(sqlite_file: Path, url: str) -> None:
+    sqlite_file.write_bytes(b"no database " * 500)
     with pytest.raises(Unavailable, match="not a database"):
         migrate(url)
 
 
-def test_the_settings_that_keep_sqlite_safe_are_on(url: str) -> None:
+def test_the_settings_that_keep_sqlite_safe_are_on(sqlite_file: Path, url: str) -> None:
     engine = open_engine(url, creates=True)
     with engine.connect() as connection:
         wanted = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 5000}

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, text
@@ -17,6 +18,7 @@ from offhook.store.engine import open_engine
 from offhook.store.records import BATCH, RecordsWriter
 from offhook.store.transaction import Database
 from tests.store.finished import finished, the_call
+from tests.store.trouble import nobody_writes
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -76,15 +78,12 @@ def test_half_a_surrogate_pair_in_a_story_costs_nothing(writer: RecordsWriter, s
 def test_calls_wait_while_the_database_is_locked(
     caplog: pytest.LogCaptureFixture, url: str, writer: RecordsWriter, store: Store, lumen: OrganizationId
 ) -> None:
-    holder = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    for number in range(30):
-        writer.keep(*finished(number, lumen))
-    eventually(lambda: caplog.text.count("wait to be written") >= 2)
-    assert kept(store, lumen) == []
-    holder.execute("ROLLBACK")
+    with nobody_writes(url):
+        for number in range(30):
+            writer.keep(*finished(number, lumen))
+        eventually(lambda: caplog.text.count("wait to be written") >= 2)
+        assert kept(store, lumen) == []
     eventually(lambda: len(kept(store, lumen)) == 30)
-    holder.close()
 
 
 def test_calls_wait_while_the_tables_are_away(
@@ -100,8 +99,10 @@ def test_calls_wait_while_the_tables_are_away(
     eventually(lambda: kept(database, lumen) == [the_call(1)])
 
 
-def test_calls_wait_while_the_disk_is_full(caplog: pytest.LogCaptureFixture, url: str, database: Database, lumen: OrganizationId) -> None:
-    engine = open_engine(url)
+def test_calls_wait_while_the_disk_is_full(
+    caplog: pytest.LogCaptureFixture, sqlite_file: Path, database: Database, lumen: OrganizationId
+) -> None:
+    engine = open_engine(f"sqlite:///{sqlite_file}")
     full = threading.Event()
     full.set()
 
@@ -154,13 +155,11 @@ def test_one_record_that_cannot_be_stored_costs_only_itself(writer: RecordsWrite
 def test_a_database_that_stays_away_costs_calls_but_not_the_switch(url: str, database: Database, lumen: OrganizationId) -> None:
     engine = open_engine(url, busy_seconds=0.05)
     writer = RecordsWriter(engine, capacity=5)
-    holder = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    for number in range(9):
-        writer.keep(*finished(number, lumen))
-    assert writer.lost == 4
-    assert writer.close(patience_seconds=0.3) == 9
+    with nobody_writes(url):
+        for number in range(9):
+            writer.keep(*finished(number, lumen))
+        assert writer.lost == 4
+        assert writer.close(patience_seconds=0.3) == 9
     writer.keep(*finished(10, lumen))
     assert writer.lost == 10
-    holder.close()
     engine.dispose()

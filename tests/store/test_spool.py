@@ -3,10 +3,8 @@
 import logging
 import random
 import resource
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,8 +21,7 @@ from offhook.store.spool import Spool, SpoolFull
 from offhook.store.transaction import Database
 from tests.store.finished import finished, the_call
 from tests.store.test_records import eventually, kept
-
-NOBODY_WRITES = "BEGIN IMMEDIATE"
+from tests.store.trouble import gone, nobody_writes
 
 
 class Desk:
@@ -67,13 +64,11 @@ def test_records_wait_on_disk_while_the_database_is_locked_and_are_written_once(
     url: str, spool: Path, store: Store, lumen: OrganizationId, sit_down: Callable[[], Desk]
 ) -> None:
     desk = sit_down()
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as locker:
-        locker.execute(NOBODY_WRITES)
+    with nobody_writes(url):
         for number in range(20):
             desk.writer.keep(*finished(number, lumen))
         eventually(lambda: len(desk.told) == 20)
         assert spool.stat().st_mode & 0o777 == 0o600 and not kept(store, lumen)
-        locker.execute("ROLLBACK")
     eventually(lambda: len(kept(store, lumen)) == 20)
     eventually(lambda: not spool.exists())
     with store.view(lumen) as transaction:
@@ -88,12 +83,10 @@ def test_a_database_that_is_moved_away_is_missed_at_once_and_not_replaced_by_an_
     desk = sit_down()
     desk.writer.keep(*finished(1, lumen))
     eventually(lambda: kept(store, lumen) == [the_call(1)])
-    file = Path(url.removeprefix("sqlite:///"))
-    away = file.rename(file.with_suffix(".away"))
-    desk.writer.keep(*finished(2, lumen))
-    eventually(lambda: desk.told == [the_call(1), the_call(2)])
-    assert spool.exists() and not file.exists()
-    away.rename(file)
+    with gone(url):
+        desk.writer.keep(*finished(2, lumen))
+        eventually(lambda: desk.told == [the_call(1), the_call(2)])
+        assert spool.exists()
     eventually(lambda: kept(store, lumen) == [the_call(2), the_call(1)])
     assert desk.dies() == 0
 
@@ -118,13 +111,11 @@ def test_a_writer_that_dies_between_database_and_spool_writes_nothing_twice(
 def test_closing_while_the_database_is_away_loses_nothing(
     url: str, spool: Path, store: Store, lumen: OrganizationId, sit_down: Callable[[], Desk]
 ) -> None:
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as locker:
-        locker.execute(NOBODY_WRITES)
+    with nobody_writes(url):
         first = sit_down()
         for number in range(1200):
             first.writer.keep(*finished(number, lumen))
         assert first.dies() == 0
-        locker.execute("ROLLBACK")
     sit_down()
     eventually(lambda: not spool.exists())
     with store.view(lumen) as transaction:
@@ -172,12 +163,10 @@ def test_a_spool_that_is_full_keeps_nothing_of_what_it_refused_and_memory_takes_
     spool.unlink()
     spool.mkdir()  # no file can be made of it
     desk = sit_down()
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as locker:
-        locker.execute(NOBODY_WRITES)
+    with nobody_writes(url):
         desk.writer.keep(*finished(1, lumen))
         time.sleep(0.5)
         assert desk.told == []
-        locker.execute("ROLLBACK")
     spool.rmdir()
     eventually(lambda: kept(store, lumen) == [the_call(1)])
 
@@ -203,11 +192,7 @@ def test_the_copy_of_the_configuration_is_what_the_database_says(
         copy_configuration(database.engine, copy)
     assert copy.stat().st_mode & 0o777 == 0o600
     assert load(Database.at(f"sqlite:///{copy}"), False) == load(database, False)
-    file = Path(url.removeprefix("sqlite:///"))
-    database.close()
-    away = file.rename(file.with_suffix(".away"))
-    with pytest.raises(Unavailable):
+    with gone(url), pytest.raises(Unavailable):
         copy_configuration(database.engine, copy)
     assert set(load(Database.at(f"sqlite:///{copy}"), False).by_domain) == {"lumen.test", "pine.test"}
-    away.rename(file)
     assert set(load(database, False).by_domain) == {"lumen.test", "pine.test"}

@@ -2,12 +2,13 @@
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, ToAttendant, ToUser
 from offhook.services.ports.store import Credential, NewUser, Store
+from offhook.store.engine import has_collided
 from offhook.store.transaction import Database
 
 FIRST, SECOND = E164("+12065550101"), E164("+15035550101")
@@ -81,12 +82,13 @@ def test_the_database_itself_refuses_a_key_into_another_organization(
     database: Database, two: tuple[OrganizationId, OrganizationId]
 ) -> None:
     lumen, pine = two
-    with database.engine.connect() as connection, pytest.raises(IntegrityError, match="FOREIGN KEY"):
+    with database.engine.connect() as connection, pytest.raises(DBAPIError, match=r"(?i)foreign key") as refused:
         theirs = connection.execute(text("SELECT id FROM users WHERE organization_id = :id"), {"id": pine}).scalar_one()
         ours = connection.execute(text("SELECT id FROM attendants WHERE organization_id = :id"), {"id": lumen}).scalar_one()
         connection.execute(
             text("INSERT INTO attendant_keys VALUES (:organization, :a, '9', :u, 1)"), {"organization": lumen, "a": ours, "u": theirs}
         )
+    assert has_collided(refused.value)
 
 
 def test_a_number_is_in_use_once_in_the_whole_system(store: Store, two: tuple[OrganizationId, OrganizationId]) -> None:

@@ -3,7 +3,6 @@
 import select
 import socket
 import ssl
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,8 @@ _PORT = 5432
 _SILENCE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3), (socket.TCP_USER_TIMEOUT, 20_000))
 
 # PostgreSQL, appendix A: the first two characters are a class of errors, five are one of them.
-_AWAY = ("08", "28", "3D", "42501", "42P01", "53", "54000", "55P03", "57", "58", "25006", "F0", "XX")
-"""The server is gone, refuses us, is full, locked, stopped, broken, only to be read, or has not the tables: the same may succeed later."""
+_AWAY = ("08", "28", "3D", "42501", "42P01", "42P07", "53", "54000", "55", "57", "58", "25006", "F0", "XX")
+"""The server is gone, refuses us, is full, locked, stopped, broken, only to be read, or has other tables: the same may succeed later."""
 
 _COLLIDED = ("23", "40")
 """A key that is taken or is not there, a deadlock."""
@@ -129,7 +128,7 @@ def _session(dialect: Any, server: Server, line: socket.socket, busy_seconds: fl
     }
     try:
         line.settimeout(None if patient else ANSWER_SECONDS)
-        return dialect.connect(
+        return dialect.loaded_dbapi.Connection(
             user=server.user, password=server.password, database=server.name, host=server.host, sock=line,
             application_name="offhook", startup_params=wanted, ssl_context=_encryption(server),
         )  # fmt: skip
@@ -175,10 +174,8 @@ def says_collided(code: str) -> bool:
 def unfit_for_us(engine: Engine) -> str:
     """Why this database cannot be ours, "" if it can. The same rows must sort the same way as everywhere else: by their octets."""
     asked = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()"
-    with closing(engine.raw_connection()) as connection:
-        cursor = connection.cursor()
-        cursor.execute(asked)
-        encoding, collation = cursor.fetchone() or ("", "")
+    with engine.connect() as connection:
+        encoding, collation = connection.exec_driver_sql(asked).one()
     if encoding == "UTF8" and collation.upper().replace("-", "") in ("C", "POSIX", "C.UTF8"):
         return ""
     return (
