@@ -9,10 +9,15 @@ import signal
 import subprocess
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import make_url
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from offhook.store.engine import open_engine
@@ -37,14 +42,16 @@ def programs() -> Path:
 class Cluster:
     """A server that runs, with databases for tests in it."""
 
-    def __init__(self, *, port: int = 0, locale: str = "C.UTF-8") -> None:
-        """Start it; with `port` it listens on 127.0.0.1 too."""
+    def __init__(self, *, port: int = 0, locale: str = "C.UTF-8", **more: str) -> None:
+        """Start it, with more settings if need be; with `port` it listens on 127.0.0.1 too."""
         self.folder = Path(tempfile.mkdtemp(prefix="offhook-postgres-"))
         self.password = secrets.token_hex(8)
         self.port = port
         self._programs = programs()
         self._number = count(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._office: Engine | None = None
+        self._more = more
         words = self.folder / "password"
         words.write_text(self.password)
         if os.getuid() == 0:
@@ -78,7 +85,7 @@ class Cluster:
 
     def create(self, name: str, template: str = "template0", more: str = "") -> None:
         """Make a database as `template` is; nobody may be in that."""
-        self.tell(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {more}')
+        self.tell(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY {more}')
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is in it."""
@@ -86,17 +93,48 @@ class Cluster:
 
     def tell(self, statement: str) -> None:
         """Carry out a statement that must not be in a transaction."""
-        engine = open_engine(self.url("postgres"))
-        connection = engine.raw_connection()
+        self._office = self._office or open_engine(self.url("postgres"))
+        connection = self._office.raw_connection()
         try:
             connection.cursor().execute(statement)
         finally:
             connection.close()
-            engine.dispose()
+
+    @property
+    def pid(self) -> int:
+        """The server's first process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def backends(self, name: str) -> list[int]:
+        """The processes that serve who is in a database."""
+        engine = open_engine(self.url("postgres"))
+        with engine.connect() as connection:
+            asked = text("SELECT pid FROM pg_stat_activity WHERE datname = :name")
+            found = [int(pid) for pid in connection.execute(asked, {"name": name}).scalars()]
+        engine.dispose()
+        return found
+
+    @property
+    def certificate(self) -> Path:
+        """Of an encrypting server: its certificate, which is its own authority."""
+        return self.folder / "server.crt"
+
+    def encrypts(self) -> None:
+        """Start again as a server that encrypts too, on the port."""
+        key, certificate = make_certificate()
+        for file, content in ((self.certificate, certificate), (self.folder / "server.key", key)):
+            file.write_bytes(content)
+            file.chmod(0o600)
+            if os.getuid() == 0:
+                shutil.chown(file, _ACCOUNT, _ACCOUNT)
+        self._more |= {"ssl": "on", "ssl_cert_file": str(self.certificate), "ssl_key_file": str(self.folder / "server.key")}
+        self.stop()
+        self.start()
 
     def start(self) -> None:
         """Start the server; returns when it answers."""
-        settings = _QUICK | {"unix_socket_directories": str(self.folder), "listen_addresses": "127.0.0.1" if self.port else ""}
+        settings = _QUICK | self._more | {"unix_socket_directories": str(self.folder), "listen_addresses": "127.0.0.1" if self.port else ""}
         settings |= {"port": str(self.port)} if self.port else {}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
@@ -122,6 +160,8 @@ class Cluster:
 
     def close(self) -> None:
         """Stop the server and leave nothing."""
+        if self._office is not None:
+            self._office.dispose()
         self.stop()
         shutil.rmtree(self.folder)
 
@@ -140,6 +180,17 @@ class Cluster:
             [*_as_nobody_special(), str(self._programs / program), *arguments], capture_output=True, text=True, check=False, cwd=self.folder
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def make_certificate() -> tuple[bytes, bytes]:
+    """A key and a certificate for 127.0.0.1, good for a day."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1))
+    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, *plain), signed.public_bytes(serialization.Encoding.PEM)
 
 
 def _as_nobody_special(*options: str) -> list[str]:

@@ -59,14 +59,21 @@ def cdr_values(cdr: Cdr) -> dict[str, Any]:
         "started_at": cdr.started_at,
         "answered_at": cdr.answered_at,
         "ended_at": cdr.ended_at,
-        "caller": cdr.caller,
-        "dialled": cdr.dialled,
-        "connected": cdr.connected,
+        "caller": _storable(cdr.caller),
+        "dialled": _storable(cdr.dialled),
+        "connected": cdr.connected and _storable(cdr.connected),
         "direction": cdr.direction,
         "ending": cdr.ending.code,
         "figures": cdr.figures.streams,
         "findings": cdr.findings,
     }
+
+
+def _storable(text: str) -> str:
+    """A stranger's words without what no database takes: half of a surrogate pair, and for PostgreSQL a NUL."""
+    if text.isprintable():
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def cdr_of(row: Mapping[Any, Any]) -> Cdr:

@@ -1,5 +1,6 @@
 """PostgreSQL: where its address leads, how a connection to it is made and begun, and what its errors mean."""
 
+import logging
 import select
 import socket
 import ssl
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, InterfaceError
 
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 30.0
@@ -73,6 +74,7 @@ def server_of(url: URL) -> Server:
 def open_postgres(url: URL, busy_seconds: float, *, patient: bool = False) -> Engine:
     """An engine; it connects with the first transaction. With `patient` a statement may take as long as it takes."""
     server = server_of(url)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # that one says no goodbye to a server that is gone is no news
     # The address stays out of the engine: what SQLAlchemy says of it hides passwords, but nothing needs it there.
     engine = create_engine(
         "postgresql+pg8000://", pool_size=POOL, max_overflow=POOL_AT_MOST - POOL, pool_timeout=2 * busy_seconds, pool_use_lifo=True
@@ -88,6 +90,14 @@ def open_postgres(url: URL, busy_seconds: float, *, patient: bool = False) -> En
             raise dialect.loaded_dbapi.InterfaceError(f"no connection to PostgreSQL at {server.host}, port {server.port}: {why}") from why
         connection.autocommit = True  # the driver would begin transactions by itself; ours begin when we say so
         return connection
+
+    @event.listens_for(engine, "handle_error")
+    def lost(context: Any) -> BaseException | None:
+        # The driver lets some of what happens to its socket through as it is.
+        if not isinstance(context.original_exception, OSError):
+            return None
+        context.is_disconnect = True
+        return InterfaceError(context.statement, None, context.original_exception, connection_invalidated=True)
 
     @event.listens_for(engine, "checkout")
     def taken(_connection: Any, record: Any, _proxy: Any) -> None:
@@ -126,12 +136,19 @@ def _session(dialect: Any, server: Server, line: socket.socket, busy_seconds: fl
         "client_encoding": "UTF8",
         "search_path": "public",
     }
+    driver = dialect.loaded_dbapi
     try:
         line.settimeout(None if patient else ANSWER_SECONDS)
-        return dialect.loaded_dbapi.Connection(
+        return driver.Connection(
             user=server.user, password=server.password, database=server.name, host=server.host, sock=line,
             application_name="offhook", startup_params=wanted, ssl_context=_encryption(server),
         )  # fmt: skip
+    except driver.InterfaceError as why:
+        # A server that says no hangs up, and the driver's goodbye to it fails in the place of what it said.
+        said = why.__context__
+        while said is not None and not isinstance(said, driver.DatabaseError):
+            said = said.__context__
+        raise (said or why) from None
     except BaseException:
         line.close()
         raise
