@@ -25,7 +25,7 @@ _PORT = 5432
 _SILENCE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3), (socket.TCP_USER_TIMEOUT, 20_000))
 
 # PostgreSQL, appendix A: the first two characters are a class of errors, five are one of them.
-_AWAY = ("08", "28", "3D", "42501", "42P01", "42P07", "53", "54000", "55", "57", "58", "25006", "F0", "XX")
+_AWAY = ("08", "0A000", "28", "3D", "42501", "42P01", "42P07", "53", "54000", "55", "57", "58", "25006", "F0", "XX")
 """The server is gone, refuses us, is full, locked, stopped, broken, only to be read, or has other tables: the same may succeed later."""
 
 _COLLIDED = ("23", "40")

@@ -15,6 +15,7 @@ import typer
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from rich.text import Text
+from sqlalchemy.exc import DBAPIError
 
 import offhook
 from offhook import intercom
@@ -27,6 +28,8 @@ from offhook.probes.doctor.findings import Finding, State, exit_code, failure, g
 from offhook.probes.doctor.machine import look_at_machine
 from offhook.probes.doctor.network import Network, Wanted, look_at_network
 from offhook.settings import Settings, SettingsWrong, read
+from offhook.store.engine import open_engine, words_of
+from offhook.store.postgres import unfit_for_us
 from offhook.supervisor.certificates import CertificateFolder, now_utc
 from offhook.supervisor.ports import claim_rtp_block
 
@@ -65,7 +68,7 @@ def look(environment: dict[str, str]) -> Iterator[Finding]:
     yield from look_at_network(_network(settings, plan if states else None, states or []))
     yield from looked_at("kept", (lambda: _folder(settings.data_dir),))
     if _can_be_seen(settings.data_dir):
-        yield from looked_at("kept", (lambda: _database(settings.data_dir), lambda: _certificate(settings)))
+        yield from looked_at("kept", (lambda: _database(settings), lambda: _certificate(settings)))
         yield from looked_at("running", (lambda: _running(plan, states),))
 
 
@@ -131,8 +134,11 @@ def _folder(folder: Path) -> Iterator[Finding]:
         yield graded("kept", "secret.key", state, f"{key.stat().st_size} bytes", "It is damaged: restore it from a backup, or remove it.")
 
 
-def _database(folder: Path) -> Iterator[Finding]:
-    file = folder / "offhook.sqlite"
+def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is not None:
+        yield from _on_postgres(settings.database_url)
+        return
+    file = settings.data_dir / "offhook.sqlite"
     if not file.exists():
         yield ok("kept", "database", "will be made at the first start")
         return
@@ -148,6 +154,31 @@ def _database(folder: Path) -> Iterator[Finding]:
             "kept", "database", f"{file} cannot be written ({why})", "See who has it open (fuser), whether the disk is full, and its owner."
         )
         return
+    yield from _tables(held)
+
+
+def _on_postgres(url: str) -> Iterator[Finding]:
+    engine = open_engine(url, busy_seconds=_SECONDS)
+    try:
+        if why := unfit_for_us(engine):
+            yield failure("kept", "database", f"cannot be used: {why}", "Make it anew; docs/operate/database.md says how.")
+            return
+        with engine.begin() as connection:  # that may write, which a standby does not allow
+            there = connection.exec_driver_sql("SELECT to_regclass('alembic_version')").scalar()
+            held = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if there else None
+    except DBAPIError as why:
+        remedy = "Check that the server runs and OFFHOOK_DATABASE_URL is right; docs/operate/database.md."
+        yield failure("kept", "database", f"PostgreSQL cannot be written to ({words_of(why)})", remedy)
+        return
+    finally:
+        engine.dispose()
+    if held is None:
+        yield ok("kept", "database", "PostgreSQL lets us in; tables will be made at the first start")
+    else:
+        yield from _tables(held)
+
+
+def _tables(held: str) -> Iterator[Finding]:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
@@ -159,7 +190,7 @@ def _database(folder: Path) -> Iterator[Finding]:
             "kept",
             "database",
             f"tables of an earlier release ({held}); the next start brings them up to date",
-            "Copy the file before that.",
+            "Take a backup before that.",
         )
     else:
         yield failure("kept", "database", f"was made by another release ({held})", "Start that release, or a later one.")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from offhook import intercom
+from offhook.domain.errors import Unavailable
 from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.engines.rtpengine.client import NgClient
 from offhook.plan import SystemPlan
@@ -79,8 +80,11 @@ async def _rtpengine(ng: NgClient) -> str:
 
 def _database(store: Database) -> str:
     """Takes the lock that every change needs, and lets go of it: a file that can only be read is found out."""
-    with store.engine.begin() as connection:
-        organizations = connection.exec_driver_sql("SELECT count(*) FROM organizations").scalar()
+    try:
+        with store.provider_change("health") as provider:
+            organizations = len(provider.organizations.revisions())
+    except Unavailable as away:
+        raise Unwell(away.explanation) from away
     return f"can be written, {organizations} organizations"
 
 
