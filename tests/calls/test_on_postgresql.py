@@ -56,7 +56,8 @@ async def test_without_the_server_calls_go_on_and_everybody_is_told(own: Cluster
         second = await talk(anna, ben)
         refused = await asyncio.to_thread(system.api, "GET", "/users")
         assert refused.status_code == 503 and "Check that the server runs" in refused.json()["detail"], refused.text
-        await eventually((system.folder / "records.spool").exists, "records that wait on disk")
+        spool = system.folder / "records.spool"
+        await eventually(lambda: spool.exists() and spool.read_bytes().count(b"\n") == 2, "records that wait on disk")
         gone = (await asyncio.to_thread(supervised, system))["switch"]
         assert gone is not None
         os.kill(gone, signal.SIGKILL)
