@@ -41,7 +41,7 @@ async def test_a_call_is_made_and_its_record_seen(on_postgres: System) -> None:
         answer = on_postgres.api("POST", "/users/ben/password")
         assert answer.status_code == 200 and answer.json()["in_effect"] is True
         async with registered(on_postgres.phone("ben", password=answer.json()["password"])) as (again,):
-            await talk(anna, again)
+            await told(on_postgres, await talk(anna, again), "completed.by_caller")
 
 
 async def test_without_the_server_calls_go_on_and_everybody_is_told(own: Cluster, on_postgres: System) -> None:
