@@ -48,6 +48,11 @@ class LiveRoom:
         self._must_be_up()
         return []
 
+    async def take_up(self, organization: int, revision: int) -> int:
+        self._must_be_up()
+        self.refreshed += 1
+        return revision
+
     async def refresh(self) -> int:
         self._must_be_up()
         self.refreshed += 1

@@ -1,13 +1,14 @@
 """The switch's desk: where the other processes ask what goes on and tell it to take up changes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from offhook import intercom
 from offhook.domain.calls.ids import CallId
 from offhook.domain.errors import Unavailable
+from offhook.domain.organizations import OrganizationId
 from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Trace
@@ -17,9 +18,14 @@ REFRESH_SECONDS = 20.0
 FIGURES_SECONDS = 2.0
 
 
-async def open_desk(
-    path: Path, exchange: Exchange, refresh: Callable[[], Awaitable[int]], figures: Figures, lost: Callable[[], int]
-) -> Any:
+class Held(Protocol):
+    """The configuration that the switch holds; as in services.ports.live.LiveSwitch."""
+
+    async def take_up(self, organization: int, revision: int) -> int: ...
+    async def refresh(self) -> int: ...
+
+
+async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures, lost: Callable[[], int]) -> Any:
     """Answer at `path`; the caller closes what is returned. `lost` counts calls that could not be recorded."""
 
     async def calls() -> list[dict[str, Any]]:
@@ -35,7 +41,8 @@ async def open_desk(
         live = sum(1 for call in exchange.living() if call.ending is None)
         return {"calls": live, "waiting": exchange.waiting(), "drains": exchange.refuses_new, "lost": lost()}
 
-    return await intercom.answer_at(path, {"calls": calls, "trace": trace, "refresh": refresh, "figures": told, "standing": standing})
+    answers: dict[str, intercom.Answer] = {"calls": calls, "trace": trace, "figures": told, "standing": standing}
+    return await intercom.answer_at(path, answers | {"take_up": held.take_up, "refresh": held.refresh})
 
 
 class SwitchDesk:
@@ -52,6 +59,10 @@ class SwitchDesk:
         """See the port."""
         told: Trace | None = await self._ask("trace", call=call)
         return told
+
+    async def take_up(self, organization: OrganizationId, revision: int) -> int:
+        """See the port."""
+        return int(await self._ask("take_up", REFRESH_SECONDS, organization=organization, revision=revision))
 
     async def refresh(self) -> int:
         """See the port."""
