@@ -79,7 +79,7 @@ class Configuration:
             if carriers != self.snapshot.carriers:
                 await self._edge.carriers(carriers)
                 self._hold(await asyncio.to_thread(with_carriers, self.snapshot, carriers), self.snapshot.organizations)
-            held = self.snapshot.organizations.keys() | self._edge.known()
+            held = {*self.snapshot.organizations, *self._edge.known()}
             for id in held - revisions.keys():
                 await self._give_up(id)
             for id, revision in revisions.items():
@@ -186,7 +186,7 @@ class Configuration:
                 log.exception("how far the switch has come could not be noted")
 
     def _note(self, touched: set[OrganizationId]) -> None:
-        ids = sorted(touched & self.snapshot.organizations.keys())
+        ids = sorted(touched.intersection(self.snapshot.organizations))
         for start in range(0, len(ids), ORGANIZATIONS_AT_ONCE):
             with self._store.provider_change("switch") as provider:
                 there = provider.organizations.revisions()
@@ -195,7 +195,7 @@ class Configuration:
                         history = provider.inside(id).history
                         history.move_cursor("switch", self.snapshot.organizations[id].revision)
                         history.move_cursor("edge", self._edge.at(id))
-        follow(self._engine, self._copy, self.snapshot.organizations.keys())
+        follow(self._engine, self._copy, set(self.snapshot.organizations))
 
 
 @contextmanager
