@@ -6,7 +6,6 @@ import pytest
 
 from offhook.settings import PortRange, Settings, SettingsWrong, database_of, read
 
-
 DATABASE = "postgresql://offhook:word@db.test/offhook?sslmode=verify-full"
 
 
