@@ -241,6 +241,10 @@ def _webhooks() -> None:
         ),
     )
     op.create_index("ix_deliveries_state_next_at", "deliveries", ["state", "next_at"])
+    own = ["organization_id", "webhook_id", "state", "made_at"]
+    op.create_index("ix_deliveries_organization_id_webhook_id_state_made_at", "deliveries", own)
+    op.add_column("cdrs", sa.Column("kept_at", sa.Float(53)))
+    op.create_index("ix_cdrs_organization_id_kept_at", "cdrs", ["organization_id", "kept_at"])
 
 
 def _write_down_what_is_there() -> None:
