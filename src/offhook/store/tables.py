@@ -242,10 +242,24 @@ jobs = Table(
     Column("ended_at", Float(53)),
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False),
-    Column("refused", Integer, nullable=False),
+    # How many rows had each result.
+    Column("results", JSON, nullable=False),
+    # The last revision that it made.
+    Column("revision", Integer),
+    Column("explanation", Text),
     Column("options", JSON, nullable=False),
-    Column("wanted", LargeBinary, nullable=False),
     UniqueConstraint("organization_id", "id"),
+    Index(None, "state", "organization_id"),
+)
+
+# Apart, so that whoever looks at jobs reads no megabytes.
+job_inputs = Table(
+    "job_inputs",
+    metadata,
+    _tenant(),
+    Column("job_id", Integer, primary_key=True, autoincrement=False),
+    Column("wanted", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["organization_id", "job_id"], ["jobs.organization_id", "jobs.id"]),
 )
 
 job_rows = Table(
