@@ -65,11 +65,13 @@ def unpack(archive: Path, folder: Path) -> Manifest:
         with tarfile.open(archive, mode="r:gz") as tar:
             manifest = _manifest(tar)
             left = dict(manifest.files)
-            for member in tar:
+            while (member := tar.next()) is not None:
                 facts = left.pop(member.name, None)
                 if facts is None or not member.isreg() or not _NAME.fullmatch(member.name):
                     raise ArchiveDamaged(f"{member.name} does not belong in it")
                 _take(tar, member, folder / member.name, facts)
+            while tar.fileobj is not None and tar.fileobj.read(_PIECE):
+                pass  # to the end, where the checksum of all of it stands
     except (tarfile.TarError, EOFError, ValueError, zlib.error) as wrong:
         raise ArchiveDamaged(str(wrong) or type(wrong).__name__) from wrong
     except OSError as wrong:
