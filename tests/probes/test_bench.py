@@ -11,17 +11,22 @@ from pathlib import Path
 import pytest
 
 from offhook.domain.errors import Invalid
+from offhook.domain.organizations import ToUser
+from offhook.domain.users import UserId
+from offhook.engines.kamailio.directory import revisions
 from offhook.probes.bench import reading
 from offhook.probes.bench.generators import FOLDER, BenchRefused, Target, source_of, user_rows
 from offhook.probes.bench.processes import Watcher, memory, tree
 from offhook.probes.bench.scenarios import CALLERS, SCENARIOS, Step, read_step
 from offhook.probes.bench.table import read_peers, table
 from offhook.services.bench import ATTENDANT, DOMAIN, PASSWORD, USERS, seed_bench
+from offhook.services.edge_facts import load_edge_facts
 from offhook.services.secrets import ha1
 from offhook.services.snapshot import load
 from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
+from offhook.wiring import bench_snapshot
 from tests.calls.system import System, start_system
 from tools import write_performance
 
@@ -114,14 +119,28 @@ def test_seeding_twice_makes_everybody_once(tmp_path: Path) -> None:
     store = Database(open_engine(url))
     assert seed_bench(store, off_loopback=False) == len(USERS) == 1000
     assert seed_bench(store, off_loopback=False) == 0
-    snapshot = load(store, off_loopback=False)
+    snapshot = load(store)
     organization = snapshot.by_domain[DOMAIN]
     assert len(organization.users) == 1000 and {"1001", "2500", ATTENDANT} <= set(organization.extensions)
     assert [attendant.rounds for attendant in organization.attendants.values()] == [1]
-    assert snapshot.edge.credentials["1001", DOMAIN] == ha1("1001", DOMAIN, PASSWORD).ha1_md5
+    assert load_edge_facts(store, off_loopback=False).sign_ins["1001", DOMAIN].ha1 == ha1("1001", DOMAIN, PASSWORD).ha1_md5
     with pytest.raises(Invalid, match="published password"):
         seed_bench(store, off_loopback=True)
-    assert ("1001", DOMAIN) not in load(store, off_loopback=True).edge.credentials, "nobody else's machine lets them in either"
+    assert ("1001", DOMAIN) not in load_edge_facts(store, off_loopback=True).sign_ins, "nobody else's machine lets them in either"
+    store.close()
+
+
+def test_a_large_organization_is_measured_as_it_would_be_held(tmp_path: Path) -> None:
+    file, edge = tmp_path / "offhook.sqlite", tmp_path / "edge.sqlite"
+    migrate(f"sqlite:///{file}")
+    bench_snapshot.make(file, users=300, numbers=1_000)
+    told = bench_snapshot.measure(file, edge, users=300, numbers=1_000)
+    assert (told["users"], told["numbers"]) == (300, 1_000)
+    assert told["take_up_ms"]["p50"] > 0 and told["decision_us"]["p50"] > 0
+    assert revisions(edge) == {1: 1}
+    store = Database(open_engine(f"sqlite:///{file}"))
+    held = load(store).by_domain[bench_snapshot.DOMAIN]
+    assert (held.users[UserId(1)].name, held.extensions["90000"]) == ("Changed 0", ToUser(UserId(1)))
     store.close()
 
 

@@ -75,7 +75,7 @@ def _put(database: sqlite3.Connection, table: str, same: dict[str, Any], rows: A
     database.executemany(statement, [first, *others])
 
 
-def measure(file: Path, edge_file: Path) -> dict[str, Any]:
+def measure(file: Path, edge_file: Path, users: int = USERS, numbers: int = NUMBERS) -> dict[str, Any]:
     """Everything, in this process."""
     store = Database.at(f"sqlite:///{file}")
     share_in_small_slices()
@@ -88,7 +88,7 @@ def measure(file: Path, edge_file: Path) -> dict[str, Any]:
     organization = snapshot.by_domain[DOMAIN]
     held: dict[str, Any] = {"users": len(organization.users), "numbers": len(snapshot.numbers), "load_s": round(seconds, 2)}
     held |= {"resident_mb": round(_resident_mb()), "grown_mb": round(grown), "most_mb": round(_most_mb())}
-    held |= {"decision_us": _decisions(snapshot)}
+    held |= {"decision_us": _decisions(snapshot, users, numbers)}
     with loading():
         began = time.perf_counter()
         write_edge_directory(edge_file, load_edge_facts(store, off_loopback=False))
@@ -96,14 +96,14 @@ def measure(file: Path, edge_file: Path) -> dict[str, Any]:
     return held | uvloop.run(_edits(store, snapshot, edge_file))
 
 
-def _decisions(snapshot: Snapshot) -> dict[str, float]:
+def _decisions(snapshot: Snapshot, users: int, numbers: int) -> dict[str, float]:
     """Calls of everybody to extensions, to numbers of the organization and to others, each routed once; the first of them cold."""
     organization, chance = snapshot.by_domain[DOMAIN], random.Random(1)
     took = []
     for n in range(DECISIONS):
-        caller = Caller(Source.PHONE, f"user{chance.randrange(USERS) + 1}", DOMAIN, address="192.0.2.1")
+        caller = Caller(Source.PHONE, f"user{chance.randrange(users) + 1}", DOMAIN, address="192.0.2.1")
         kind = n % 3
-        dialled = str(100_000 + chance.randrange(USERS)) if kind == 0 else f"+1{_FIRST_NUMBER + chance.randrange(NUMBERS)}"
+        dialled = str(100_000 + chance.randrange(users)) if kind == 0 else f"+1{_FIRST_NUMBER + chance.randrange(numbers)}"
         if kind == 2:
             dialled = f"1206555{chance.randrange(10_000):04}"
         began = time.perf_counter_ns()
@@ -130,7 +130,7 @@ async def _edits(store: Database, snapshot: Snapshot, edge_file: Path) -> dict[s
     idle = [await _lateness(asyncio.sleep(0.02)) for _ in range(EDITS)]
     for n in range(EDITS):
         # In the system another process writes, so that this is not in the loop's way.
-        change_user(store, organization, f"user{n * 7 + 1}", {"name": f"Changed {n}", "extension": f"9{n:04}"}, who="bench")
+        change_user(store, organization, f"user{n * 5 + 1}", {"name": f"Changed {n}", "extension": f"9{n:04}"}, who="bench")
         late.append(await _lateness(follow()))
         assert snapshot.organizations[organization].revision == n + 2
     return {"take_up_ms": _spread(took), "loop_late_ms": {"idle": _spread(idle), "while_taking_up": _spread(late)}}
