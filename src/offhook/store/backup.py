@@ -18,6 +18,7 @@ from offhook.store.postgres import server_of, unfit_for_us
 NAMES = {"sqlite": "database.sqlite", "postgresql": "database.dump"}
 """What the database is called in an archive, by its kind."""
 
+_DEBIAN = Path("/usr/lib/postgresql")
 _PAGES = 2_000
 """Of 4 KB, between two looks at the progress."""
 
@@ -118,11 +119,14 @@ def restore_postgres(url: str, file: Path, folder: Path) -> None:
 
 def _program(name: str, url: str | None, *arguments: str) -> None:
     """Run one of PostgreSQL's own programs. Raises Unavailable with what it said."""
-    if shutil.which(name) is None:
+    # The newest of Debian's can do with every server; the one in /usr/bin takes that of the cluster it believes to be meant.
+    found = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: path.parts[-3].rjust(4))
+    program = str(found[-1]) if found else shutil.which(name)
+    if program is None:
         raise Unavailable(f"{name} is not installed. Install: apt-get install --no-install-recommends postgresql-client")
     environment: Mapping[str, str] = os.environ | (server_of(make_url(url)).environment if url else {})
     done = subprocess.run(
-        [name, *arguments],
+        [program, *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
