@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from offhook.domain.errors import Conflict, Missing, Unavailable
+from offhook.domain.jobs import JobId
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.delta import Delta, SignIn
 from offhook.services.ports.store import Configuration, Configured, Profile
@@ -21,8 +22,10 @@ from offhook.store.configuration import read_configuration, read_configured, rea
 from offhook.store.delta import read_delta, read_sign_ins
 from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, words_of
 from offhook.store.history import History
+from offhook.store.jobs import Jobs, unfinished_jobs
 from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
+from offhook.store.people import People
 from offhook.store.scope import Scope
 from offhook.store.tokens import AllTokens, Invitations, Tokens
 from offhook.store.users import Devices, Users
@@ -43,6 +46,8 @@ class Transaction:
         self.history = History(scope)
         self.webhooks = Webhooks(scope)
         self.answers = Answers(scope)
+        self.jobs = Jobs(scope)
+        self.people = People(scope)
         self.calls = Calls(scope.connection, scope.organization)
 
     @property
@@ -89,6 +94,9 @@ class ProviderTransaction:
 
     def configuration(self) -> Configuration:
         return read_configuration(self._connection)
+
+    def unfinished_jobs(self) -> list[tuple[OrganizationId, JobId]]:
+        return unfinished_jobs(self._connection)
 
     def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
         return read_sign_ins(self._connection)

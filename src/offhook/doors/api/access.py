@@ -43,7 +43,10 @@ Inside = Annotated[House, Depends(_house)]
 def _access(house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Access:
     if sent is None:
         raise Unauthenticated("Send an API token in the header: Authorization: Bearer TOKEN.")
-    return authenticate(house.store, sent.credentials)
+    access = authenticate(house.store, sent.credentials)
+    if isinstance(house.store, RequestStore):
+        house.store.visitor = access
+    return access
 
 
 Visitor = Annotated[Access, Depends(_access)]

@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import Depends, FastAPI
 
-from offhook.doors.api import calls, edge, health, metrics, pages, people, system, trials
+from offhook.doors.api import calls, edge, health, metrics, pages, people, sign_in, system, tokens, trials
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
 from offhook.doors.api.idempotency import Idempotency
@@ -12,7 +12,7 @@ from offhook.doors.api.problems import BodyCeiling, translate_refusals
 from offhook.doors.api.queries import refuse_the_unknown
 
 API = "/api/v1"
-OURS = (people, calls, edge, trials, system)
+OURS = (people, sign_in, tokens, calls, edge, trials, system)
 """The rooms of the API, each a module with a `router`; what is added here stands under /api/v1."""
 
 MOST_OCTETS = 64 * 1024

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.store import ProviderTransaction, Store, Transaction
+from offhook.services.roles import must_be_given
+from offhook.services.tokens import Access
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class RequestStore:
         self._store = store
         self._pending = pending
         self.revision: int | None = None
+        self.visitor: Access | None = None
+        """Who came in, once that is known: nobody makes an administrator of more than they are."""
         self.organization: OrganizationId | None = None
 
     @contextmanager
@@ -37,6 +41,8 @@ class RequestStore:
         ours = pending is not None and not pending.written and not pending.over and pending.organization == organization
         with self._store.change(organization, who) as transaction:
             yield transaction
+            if self.visitor is not None:
+                must_be_given(transaction, self.visitor)
             # Last in the transaction: a change that is refused leaves no key behind, one that is committed always does.
             if ours and pending is not None:
                 transaction.answers.keep(pending.key, pending.fingerprint)

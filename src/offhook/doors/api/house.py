@@ -1,13 +1,14 @@
 """What the doors need of the house, filled in by the wiring."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from offhook.services.health import Health
 from offhook.services.ports.edge import EdgeOffice
 from offhook.services.ports.live import LiveSwitch, SandboxCarrier, SelfTest
 from offhook.services.ports.store import Store
+from offhook.services.sign_in import SignIns
 
 Status = Callable[[], Awaitable[dict[str, Any]]]
 """How the system stands, as plain JSON values: {"processes": [row, ...], "engines": [row, ...], "ports": [row, ...]}.
@@ -37,3 +38,4 @@ class House:
     metrics_from: tuple[str, ...]
     version: str
     sip_address: str
+    sign_ins: SignIns = field(default_factory=SignIns)

@@ -12,15 +12,18 @@ from typing import Any, NewType, Protocol
 from offhook.domain.attendants import Attendant
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.ids import CallId
+from offhook.domain.jobs import JobId
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, OrganizationId, Purpose
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
 from offhook.services.ports.delta import Delta, SignIn
+from offhook.services.ports.jobs import Jobs
 from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.organization import Attendants, Devices, Numbers, Users
 from offhook.services.ports.organization import Credential as Credential
 from offhook.services.ports.organization import NewUser as NewUser
+from offhook.services.ports.people import People
 from offhook.services.ports.records import Trace
 from offhook.services.ports.webhooks import AllWebhooks, Webhooks
 
@@ -248,6 +251,10 @@ class Transaction(Protocol):
     @property
     def answers(self) -> Answers: ...
     @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def people(self) -> People: ...
+    @property
     def calls(self) -> Calls: ...
 
     def profile(self) -> Profile:
@@ -284,6 +291,9 @@ class ProviderTransaction(Protocol):
 
     def configuration(self) -> Configuration:
         """What the switch must know, of one moment."""
+
+    def unfinished_jobs(self) -> list[tuple[OrganizationId, JobId]]:
+        """Of each organization that has work to be done, the job whose turn it is: the oldest."""
 
     def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
         """Of each organization that has telephones: what proves them, by the name that they sign in with."""
