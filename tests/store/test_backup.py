@@ -101,7 +101,8 @@ def test_what_was_backed_up_is_put_back_and_what_came_later_laid_aside(here: str
     assert not list(folder.glob(".unpacked*")) and not (folder / "restoring").exists()
 
 
-def test_a_backup_is_of_one_moment_while_others_write(here: str, folder: Path, archive: Path) -> None:
+def test_a_backup_is_of_one_moment_while_others_write(here: str, folder: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("offhook.store.backup._PAGES", 1)
     lumen, stop = add(here, "Lumen"), threading.Event()
     store = Database.at(here)
 

@@ -17,9 +17,10 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from offhook.domain.errors import Conflict, Unavailable
+from offhook.domain.errors import Conflict, Invalid, Unavailable
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId
+from offhook.domain.users import UserId
 from offhook.services.ports.store import NewUser, Store
 from offhook.store import postgres
 from offhook.store.engine import is_away, open_engine
@@ -105,6 +106,14 @@ def test_two_who_wait_for_each_other_are_told_to_try_again(
 
     with ThreadPoolExecutor(2) as threads:
         assert sorted(threads.map(crosses, (lumen, pine), (pine, lumen))) == ["done", "thing.taken"]
+
+
+def test_what_does_not_fit_is_refused_and_not_our_mistake(cluster: Cluster, store: Store, lumen: OrganizationId) -> None:
+    for name in ("x" * 101, "a\0b"):
+        with pytest.raises(Invalid), store.change(lumen, "ada") as transaction:
+            transaction.users.add(NewUser("anna", name, "en", "101"))
+    with pytest.raises(Invalid, match="out of range"), store.view(lumen) as transaction:
+        transaction.users.by_id(UserId(10**12))
 
 
 def test_idle_connections_survive_a_restart_of_the_server_unnoticed(own: Cluster) -> None:

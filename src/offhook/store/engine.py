@@ -8,7 +8,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 
-from offhook.store.postgres import begin_statement, open_postgres, says_away, says_collided, sqlstate
+from offhook.store.postgres import begin_statement, open_postgres, says_away, says_collided, says_unfit, sqlstate
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's write before it reports the database as locked."""
@@ -31,6 +31,12 @@ def has_collided(error: DBAPIError) -> bool:
     """Whether a row was refused because of others: a key that is taken, one that leads nowhere, two who waited for each other."""
     code = sqlstate(error.orig)
     return says_collided(code) if code is not None else isinstance(error, IntegrityError)
+
+
+def was_unfit(error: DBAPIError) -> bool:
+    """Whether a value does not fit into its column."""
+    code = sqlstate(error.orig)
+    return code is not None and says_unfit(code)
 
 
 def words_of(error: DBAPIError) -> str:

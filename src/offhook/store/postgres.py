@@ -188,6 +188,11 @@ def says_collided(code: str) -> bool:
     return code.startswith(_COLLIDED)
 
 
+def says_unfit(code: str) -> bool:
+    """Whether a value was too large or too long for its column, or has a NUL in it: SQLite takes them all."""
+    return code in ("22001", "22003", "22021")
+
+
 def unfit_for_us(engine: Engine) -> str:
     """Why this database cannot be ours, "" if it can. The same rows must sort the same way as everywhere else: by their octets."""
     asked = "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()"

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from offhook.domain.errors import Conflict, Missing, Unavailable
+from offhook.domain.errors import Conflict, Invalid, Missing, Unavailable
 from offhook.domain.jobs import JobId
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.delta import Delta, SignIn
@@ -20,7 +20,7 @@ from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
 from offhook.store.configuration import read_configuration, read_configured, read_configured_as_of
 from offhook.store.delta import read_delta, read_sign_ins
-from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, words_of
+from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, was_unfit, words_of
 from offhook.store.history import History
 from offhook.store.jobs import Jobs, unfinished_jobs
 from offhook.store.numbers import Numbers
@@ -140,6 +140,8 @@ def _connection(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     except DBAPIError as error:
         if has_collided(error):
             raise Conflict("Somebody else took the same thing at this moment; try again.") from error
+        if was_unfit(error):
+            raise Invalid(f"The database cannot keep that: {words_of(error)}.") from error
         if is_away(error):
             raise Unavailable(f"The database does not answer ({words_of(error)}). {what_to_look_at(engine)}") from error
         raise
