@@ -102,7 +102,7 @@ async def run_switch(plan: SystemPlan) -> None:
     hurried = Edge(edge_settings(plan))  # a line of its own: on the other this would wait behind the look-ups of all the calls there are
     relief = Relief(plan.new_calls_per_second, line.filled, lambda: exchange.begun, hurried.limit_new_calls, watch.heard)
     tasks.append(asyncio.create_task(relief.look(), name="relief"))
-    desk = await open_desk(plan.switch_desk, exchange, held.refresh, watch.figures, lambda: records.lost)
+    desk = await open_desk(plan.switch_desk, exchange, held.refresh, watch.figures, lambda: records.lost, lambda: held.snapshot)
     warmed = asyncio.create_task(_speak_ahead(prompts, held.snapshot), name="prompts")
     await asked_to_stop()
     await exchange.drain(plan.drain_seconds)
