@@ -18,7 +18,10 @@ RUN_PACKAGES=(
   redis-server # keeps rtpengine's calls when it dies
   asterisk-moh-opsound-wav # music on hold
 )
-TEST_PACKAGES=(sip-tester baresip-core sipsak sipvicious shellcheck)
+TEST_PACKAGES=(
+  sip-tester baresip-core sipsak sipvicious shellcheck
+  postgresql # the tests start a server of their own
+)
 
 # Units that the packages above would start under systemd, each with the package that brings it.
 UNITS=(
@@ -106,9 +109,11 @@ apt_get() {
 }
 
 # Debian starts kamailio and rtpengine as soon as they are installed, on the ports we use; so their units are masked before that. An engine that was here
-# before us is somebody's, and stays as it is. A mask is a link and needs no systemd at work; nothing here ever removes one. Without systemd at work
-# Debian would run the init scripts; a policy file says no to that while dpkg works. apt itself runs these lines, as root: a user needs sudo for apt-get alone.
+# before us is somebody's, and stays as it is. A mask is a link and needs no systemd at work; nothing here ever removes one. Of PostgreSQL we want the
+# programs alone: told to make no cluster, Debian has none to start. Without systemd at work Debian would run the init scripts; a policy file says no to that
+# while dpkg works. apt itself runs these lines, as root: a user needs sudo for apt-get alone.
 POLICY=/usr/sbin/policy-rc.d
+NO_CLUSTER=/etc/postgresql-common/createcluster.d/offhook.conf
 before_dpkg() {
   local entry unit
   for entry in "${UNITS[@]}"; do
@@ -116,9 +121,12 @@ before_dpkg() {
     unit=/etc/systemd/system/${entry%%:*}.service
     echo "[ -e $unit ] || [ -L $unit ] || { mkdir -p /etc/systemd/system && ln -s /dev/null $unit; };"
   done
+  if [[ " $* " == *" postgresql "* ]]; then
+    printf '%s\n' "mkdir -p ${NO_CLUSTER%/*} && printf '# offhook set-up\ncreate_main_cluster = false\n' >$NO_CLUSTER;"
+  fi
   printf '%s\n' "[ -d /run/systemd/system ] || [ -e $POLICY ] || { printf '#!/bin/sh\n# offhook set-up\nexit 101\n' >$POLICY && chmod 755 $POLICY; }"
 }
-AFTER_DPKG="if grep -qs '^# offhook set-up' $POLICY; then rm $POLICY; fi"
+AFTER_DPKG="if grep -qs '^# offhook set-up' $POLICY; then rm $POLICY; fi; rm -f $NO_CLUSTER"
 
 install_python() {
   local log=$LOGS/pip.log

@@ -56,6 +56,11 @@ class LiveRoom:
         assert self.configured is not None
         return asdict(what_if(self.configured(organization), caller, dialled))
 
+    async def take_up(self, organization: int, revision: int) -> int:
+        self._must_be_up()
+        self.refreshed += 1
+        return revision
+
     async def refresh(self) -> int:
         self._must_be_up()
         self.refreshed += 1

@@ -7,6 +7,7 @@ import pytest
 
 from offhook.domain.organizations import Carrier, Purpose
 from offhook.services.devices import set_password
+from offhook.services.edge_facts import load_edge_facts
 from offhook.services.organizations import list_organizations
 from offhook.services.ports.store import CarrierEntry, Store
 from offhook.services.sandbox import PROBE_DOMAIN, SandboxSummary, sandbox_json, seed, seed_probe
@@ -24,9 +25,9 @@ def summary(store: Store) -> SandboxSummary:
 
 
 def test_the_second_start_finds_what_the_first_one_made(store: Store, summary: SandboxSummary) -> None:
-    before = load(store, off_loopback=False)
+    before = load(store)
     assert seed(store, KEY, "127.0.0.2", 5070) == summary
-    assert load(store, off_loopback=False) == before
+    assert load(store) == before
 
 
 def test_the_summary_for_programs_has_its_promised_shape(summary: SandboxSummary) -> None:
@@ -44,12 +45,12 @@ def test_the_summary_for_programs_has_its_promised_shape(summary: SandboxSummary
 
 
 def test_passwords_and_tokens_open_what_they_are_for(store: Store, summary: SandboxSummary) -> None:
-    credentials = load(store, off_loopback=False).edge.credentials
+    credentials = load_edge_facts(store, off_loopback=False).sign_ins
     for organization in (summary.first, *summary.others, summary.probe):
         domain = organization.profile.domain
         for entry in organization.users:
             assert entry.password is not None
-            assert credentials[entry.user.username, domain] == ha1(entry.user.username, domain, entry.password).ha1_md5
+            assert credentials[entry.user.username, domain].ha1 == ha1(entry.user.username, domain, entry.password).ha1_md5
         assert authenticate(store, organization.token).organization == organization.profile.id
     passwords = [entry.password for organization in (summary.first, *summary.others, summary.probe) for entry in organization.users]
     assert len(set(passwords)) == 6
@@ -74,8 +75,8 @@ def test_the_attendant_connects_by_key(summary: SandboxSummary) -> None:
 
 def test_the_carrier_follows_to_its_new_address(store: Store, summary: SandboxSummary) -> None:
     assert seed(store, KEY, "127.0.0.9", 5071).carrier == Carrier("sandbox", "127.0.0.9", 5071)
-    snapshot = load(store, off_loopback=False)
-    assert snapshot.edge.carriers == (("127.0.0.9", 5071),)
+    snapshot = load(store)
+    assert load_edge_facts(store, off_loopback=False).carriers == (("127.0.0.9", 5071),)
     assert {organization.carrier for organization in snapshot.organizations.values()} == {Carrier("sandbox", "127.0.0.9", 5071)}
 
 
@@ -99,16 +100,16 @@ def test_what_people_changed_stays_changed(store: Store, summary: SandboxSummary
 def test_the_self_test_has_its_place_without_a_sandbox_too(store: Store) -> None:
     probe = seed_probe(store, KEY)
     assert (probe.profile.domain, probe.profile.purpose) == (PROBE_DOMAIN, Purpose.PROBE)
-    snapshot = load(store, off_loopback=True)
+    snapshot = load(store)
     assert list(snapshot.by_domain) == [PROBE_DOMAIN]
     assert snapshot.by_domain[PROBE_DOMAIN].carrier is None
-    assert {username for username, _ in snapshot.edge.credentials} == {"probe1", "probe2"}
+    assert {username for username, _ in load_edge_facts(store, off_loopback=True).sign_ins} == {"probe1", "probe2"}
     assert list_organizations(store) == []
 
 
 def test_without_the_sandbox_its_carrier_is_gone(store: Store, summary: SandboxSummary) -> None:
     assert seed_probe(store, KEY) == summary.probe
-    assert load(store, off_loopback=False).carriers == ()
+    assert load(store).carriers == ()
 
 
 def test_the_self_tests_organization_is_in_no_listing(store: Store, summary: SandboxSummary) -> None:

@@ -191,8 +191,8 @@ def test_the_copy_of_the_configuration_is_what_the_database_says(
     for _ in range(2):
         copy_configuration(database.engine, copy)
     assert copy.stat().st_mode & 0o777 == 0o600
-    assert load(Database.at(f"sqlite:///{copy}"), False) == load(database, False)
+    assert load(Database.at(f"sqlite:///{copy}")) == load(database)
     with gone(url), pytest.raises(Unavailable):
         copy_configuration(database.engine, copy)
-    assert set(load(Database.at(f"sqlite:///{copy}"), False).by_domain) == {"lumen.test", "pine.test"}
-    assert set(load(database, False).by_domain) == {"lumen.test", "pine.test"}
+    assert set(load(Database.at(f"sqlite:///{copy}")).by_domain) == {"lumen.test", "pine.test"}
+    assert set(load(database).by_domain) == {"lumen.test", "pine.test"}

@@ -14,7 +14,8 @@ from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.routing import Caller
 from offhook.engines.signalling.reading import description_of
 from offhook.services.ports.records import Trace
-from offhook.services.snapshot import EdgeFacts, Snapshot
+from offhook.services.ports.store import CarrierEntry
+from offhook.services.snapshot import Snapshot
 from offhook.switch.exchange import Exchange
 from offhook.switch.executor import Executor, now
 from offhook.switch.journal import Journal
@@ -35,8 +36,7 @@ def configuration() -> Snapshot:
         organizations=MappingProxyType({organization.id: organization}),
         by_domain=MappingProxyType({organization.domain: organization}),
         numbers=MappingProxyType({number: (organization.id, to) for number, to in organization.numbers.items()}),
-        carriers=(world.CARRIER,),
-        edge=EdgeFacts({}, {}, ()),
+        carriers=(CarrierEntry(world.CARRIER, sandbox=True, default=False),),
     )
 
 

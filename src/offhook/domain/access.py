@@ -40,6 +40,16 @@ def allows(held: Iterable[str], needed: str) -> bool:
     return needed in frozenset(held)
 
 
+def scopes_of(role: Role | None) -> frozenset[str]:
+    """What a person with this role may do; without one nothing but look at what is their own (GET /me)."""
+    return SCOPES_OF[role] if role is not None else frozenset()
+
+
+def may_give(held: Iterable[str], role: Role | None) -> bool:
+    """Whether somebody who holds these scopes may give or take a role, or let somebody who has it sign in: only what one has oneself."""
+    return frozenset(held) >= scopes_of(role)
+
+
 def unknown_scopes(asked: Iterable[str]) -> list[str]:
     """Those of `asked` that are no scopes."""
     return sorted(frozenset(asked) - EVERYTHING)

@@ -12,6 +12,7 @@ class Kind(StrEnum):
     STALE = "stale"
     FORBIDDEN = "forbidden"
     UNAUTHENTICATED = "unauthenticated"
+    THROTTLED = "throttled"
     UNAVAILABLE = "unavailable"
 
 
@@ -76,3 +77,13 @@ class Unavailable(Refusal):
     """A part of the system that is needed does not answer now."""
 
     code, kind = "system.unavailable", Kind.UNAVAILABLE
+
+
+class Throttled(Refusal):
+    """Something that was tried too often. `seconds` is how long to wait until it may be tried again."""
+
+    code, kind = "request.throttled", Kind.THROTTLED
+
+    def __init__(self, explanation: str, seconds: float, field: str | None = None) -> None:
+        super().__init__(explanation, field)
+        self.seconds = seconds

@@ -367,10 +367,9 @@ class Phone:
         count = self._nonces[challenge.nonce] = self._nonces.pop(challenge.nonce, 0) + 1
         while len(self._nonces) > 20:
             del self._nonces[next(iter(self._nonces))]
-        hashed = digest.ha1(self.account.username, challenge.realm, self.account.password, challenge.algorithm)
-        return digest.credentials(
-            challenge, method=method, uri=uri, username=self.account.username, hashed=hashed, cnonce=secrets.token_hex(8), count=count
-        )
+        name = self.account.sign_in_name or self.account.username
+        hashed = digest.ha1(name, challenge.realm, self.account.password, challenge.algorithm)
+        return digest.credentials(challenge, method=method, uri=uri, username=name, hashed=hashed, cnonce=secrets.token_hex(8), count=count)
 
 
 async def _answer_after(call: PhoneCall, seconds: float) -> None:

@@ -26,13 +26,17 @@ class RegistrationRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who a telephone is: name and password at a domain, and where that domain's edge listens."""
+    """Who a telephone is: name and password at a domain, and where that domain's edge listens.
+
+    `sign_in_name` is the name that it answers challenges with; empty: the username.
+    """
 
     username: str
     domain: str
     edge: Address
     password: str = ""
     display: str = ""
+    sign_in_name: str = ""
 
     @property
     def uri(self) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
@@ -16,14 +17,31 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(6433665)"
 """Of two that migrate one database of PostgreSQL the second waits."""
 
 
-def migrate(url: str) -> None:
+def newest_revision() -> str:
+    """The revision of this release's tables."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def known_revisions() -> frozenset[str]:
+    """The revisions of this release's tables and of all earlier ones."""
+    return frozenset(each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def migrate(url: str, revision: str = "head") -> None:
     """Create or upgrade the tables of the database at `url`, all in one transaction; does nothing when they are up to date.
+
+    Up to an earlier `revision` only where a test wants the tables of an earlier release.
 
     Raises Unavailable when the database cannot be opened, is none for us, or was made by a later release. On PostgreSQL it must be there,
     empty at first.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config = _config()
     engine = open_engine(url, creates=True)
     try:
         if is_postgres(url) and (why := unfit_for_us(engine)):
@@ -33,7 +51,7 @@ def migrate(url: str) -> None:
             if is_postgres(url):
                 connection.exec_driver_sql(_ONE_AT_A_TIME)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except DBAPIError as error:
         if not is_away(error):
             raise

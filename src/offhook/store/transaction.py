@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from offhook.domain.errors import Conflict, Missing, Unavailable
 from offhook.domain.organizations import OrganizationId
+from offhook.services.ports.delta import Delta, SignIn
 from offhook.services.ports.store import Configuration, Configured, Profile
 from offhook.store import tables
 from offhook.store.answers import Answers
@@ -17,6 +18,7 @@ from offhook.store.attendants import Attendants
 from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
 from offhook.store.configuration import read_configuration, read_configured, read_configured_as_of
+from offhook.store.delta import read_delta, read_sign_ins
 from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, words_of
 from offhook.store.history import History
 from offhook.store.numbers import Numbers
@@ -56,6 +58,9 @@ class Transaction:
             raise Missing(f"{number} is not one of the organization's numbers.", "main_number")
         self._scope.update(tables.organizations, **values)
 
+    def delta(self, since: int) -> Delta:
+        return read_delta(self._scope, since)
+
     def configured(self, revision: int | None = None) -> Configured:
         return read_configured(self._scope) if revision is None else read_configured_as_of(self._scope, revision)
 
@@ -81,6 +86,9 @@ class ProviderTransaction:
 
     def configuration(self) -> Configuration:
         return read_configuration(self._connection)
+
+    def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
+        return read_sign_ins(self._connection)
 
 
 @contextmanager

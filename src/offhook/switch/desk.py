@@ -1,9 +1,9 @@
 """The switch's desk: where the other processes ask what goes on and tell it to take up changes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from offhook import intercom
 from offhook.domain.calls.ids import CallId
@@ -20,14 +20,16 @@ REFRESH_SECONDS = 20.0
 FIGURES_SECONDS = 2.0
 
 
-async def open_desk(
-    path: Path,
-    exchange: Exchange,
-    refresh: Callable[[], Awaitable[int]],
-    figures: Figures,
-    lost: Callable[[], int],
-    snapshot: Callable[[], Snapshot],
-) -> Any:
+class Held(Protocol):
+    """The configuration that the switch holds; as in services.ports.live.LiveSwitch."""
+
+    async def take_up(self, organization: int, revision: int) -> int: ...
+    async def refresh(self) -> int: ...
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+
+async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures, lost: Callable[[], int]) -> Any:
     """Answer at `path`; the caller closes what is returned. `lost` counts calls that could not be recorded."""
 
     async def calls() -> list[dict[str, Any]]:
@@ -44,7 +46,7 @@ async def open_desk(
         return {"calls": live, "waiting": exchange.waiting(), "drains": exchange.refuses_new, "lost": lost()}
 
     async def decided(organization: int, caller: str, dialled: str) -> dict[str, Any]:
-        own = snapshot().organizations.get(OrganizationId(organization))
+        own = held.snapshot.organizations.get(OrganizationId(organization))
         if own is None:
             return {"refusal": ["The switch does not know this organization yet; try again in a moment.", None]}
         try:
@@ -52,8 +54,8 @@ async def open_desk(
         except Invalid as wrong:
             return {"refusal": [wrong.explanation, wrong.field]}
 
-    answers: dict[str, intercom.Answer] = {"calls": calls, "trace": trace, "refresh": refresh, "figures": told}
-    return await intercom.answer_at(path, answers | {"standing": standing, "what_if": decided})
+    answers: dict[str, intercom.Answer] = {"calls": calls, "trace": trace, "figures": told, "standing": standing}
+    return await intercom.answer_at(path, answers | {"take_up": held.take_up, "refresh": held.refresh, "what_if": decided})
 
 
 class SwitchDesk:
@@ -70,6 +72,10 @@ class SwitchDesk:
         """See the port."""
         told: Trace | None = await self._ask("trace", call=call)
         return told
+
+    async def take_up(self, organization: OrganizationId, revision: int) -> int:
+        """See the port."""
+        return int(await self._ask("take_up", REFRESH_SECONDS, organization=organization, revision=revision))
 
     async def refresh(self) -> int:
         """See the port."""

@@ -1,22 +1,34 @@
-"""The configuration that the switch acts on: held in memory, replaced by newer ones, and copied beside the database."""
+"""The configuration that the switch acts on: held in memory, brought up to date with what was touched, and copied beside the database."""
 
 import asyncio
+import gc
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
-from offhook.domain.errors import Unavailable
-from offhook.engines.kamailio.client import Edge
+from offhook.domain.errors import Missing, Unavailable
+from offhook.domain.organizations import Organization, OrganizationId
+from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.plan import SystemPlan
-from offhook.services.snapshot import Snapshot, load
-from offhook.store.copy import copy_configuration
+from offhook.services.edge_facts import sign_ins_of
+from offhook.services.ports.delta import Delta
+from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.services.ports.store import CarrierEntry, Configured, Profile
+from offhook.services.snapshot import Snapshot, given_up, load, organization_of, taken_in, taken_up, with_carriers
+from offhook.store.copy import follow
 from offhook.store.transaction import Database
-from offhook.wiring.engines import write_edge_directory
+from offhook.wiring.edge_directory import EdgeDirectory
 
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 2.0
 """How often the switch looks for changes nobody told it of (the web process tells; this is for the day it could not)."""
+FEW = 500
+"""More than so many new objects that stay are put out of the garbage collector's way."""
+ORGANIZATIONS_AT_ONCE = 50
+"""So many cursors are moved in one transaction: others wait to write meanwhile."""
 
 
 class Configuration:
@@ -26,20 +38,23 @@ class Configuration:
     """
 
     def __init__(self, plan: SystemPlan, engine: Engine, edge: Edge) -> None:
-        self._plan, self._engine, self._edge = plan, engine, edge
-        self._store = Database(engine)
+        self._engine, self._store = engine, Database(engine)
         self._copy = plan.folder / "configuration.sqlite"
-        self._taking_up = asyncio.Lock()
+        self._edge = EdgeDirectory(plan, edge)
+        self._turn = asyncio.Lock()
         self._away = False
-        self.snapshot = self._first()
+        with loading():
+            self.snapshot = self._first()
+        self._unnoted: set[OrganizationId] = set(self.snapshot.organizations)
+        self._to_note = asyncio.Event()
 
     def _first(self) -> Snapshot:
         try:
-            return load(self._store, self._plan.off_loopback)
+            return load(self._store)
         except Unavailable as away:
             copy = Database.at(f"sqlite:///{self._copy}")
             try:
-                snapshot = load(copy, self._plan.off_loopback)
+                snapshot = load(copy)
             except Unavailable:
                 raise away from None
             finally:
@@ -48,41 +63,150 @@ class Configuration:
             self._away = True
             return snapshot
 
+    async def take_up(self, organization: int, revision: int) -> int:
+        """See services.ports.live.LiveSwitch."""
+        id = OrganizationId(organization)
+        async with self._turn:
+            # Others who waited here may have had it taken up with their own change.
+            if self._in_effect(id) < revision:
+                await self._follow(id)
+            return self._in_effect(id)
+
     async def refresh(self) -> int:
-        """Take up the database's state: the switch's snapshot first, then the edge's passwords; the number of organizations."""
-        async with self._taking_up:
-            self.snapshot = await asyncio.to_thread(load, self._store, self._plan.off_loopback)
-            await asyncio.to_thread(write_edge_directory, self._plan.edge_database, self.snapshot.edge)
-            await self._edge.reload()
-            await self._keep_copy()
+        """See services.ports.live.LiveSwitch."""
+        async with self._turn:
+            revisions, carriers = await asyncio.to_thread(self._standing)
+            if carriers != self.snapshot.carriers:
+                await self._edge.carriers(carriers)
+                self._hold(await asyncio.to_thread(with_carriers, self.snapshot, carriers), self.snapshot.organizations)
+            held = self.snapshot.organizations.keys() | self._edge.known()
+            for id in held - revisions.keys():
+                await self._give_up(id)
+            for id, revision in revisions.items():
+                if self._in_effect(id) != revision:
+                    await self._follow(id)
             return len(self.snapshot.organizations)
 
     async def look_again(self) -> None:
-        """For ever: notice changes that nobody told of."""
-        if not self._away:
-            await self._keep_copy()
-        while True:
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            try:
-                if await asyncio.to_thread(self._changed):
-                    await self.refresh()
-                if self._away:
-                    self._away = False
-                    log.warning("the database is back")
-            except Unavailable as why:
-                if not self._away:
-                    log.warning("changes of the configuration could not be taken up; the calls go on with what is held: %s", why)
-                self._away = True
-            except Exception:
-                log.exception("changes of the configuration could not be taken up; the calls go on with what is held")
-
-    def _changed(self) -> bool:
-        with self._store.provider_view() as provider:
-            now = {profile.id: profile.revision for profile in provider.organizations.all()}
-        return now != {organization.id: organization.revision for organization in self.snapshot.organizations.values()}
-
-    async def _keep_copy(self) -> None:
+        """For ever: notice changes that nobody told of, and note how far we have come."""
+        noting = asyncio.create_task(self._note_for_ever(), name="cursors")
+        self._to_note.set()
         try:
-            await asyncio.to_thread(copy_configuration, self._engine, self._copy)
-        except (Unavailable, OSError) as why:
-            log.warning("the configuration is not copied to %s: %s", self._copy, why)
+            while True:
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                await self._look()
+        finally:
+            noting.cancel()
+
+    async def _look(self) -> None:
+        try:
+            await self.refresh()
+            if self._away:
+                self._away = False
+                self._to_note.set()
+                log.warning("the database is back")
+        except Unavailable as why:
+            if not self._away:
+                log.warning("changes of the configuration could not be taken up; the calls go on with what is held: %s", why)
+            self._away = True
+        except (RegistrarAbsent, EdgeRefused) as why:
+            log.warning("the edge could not take up changes of the configuration; it is asked again: %s", why)
+        except Exception:
+            log.exception("changes of the configuration could not be taken up; the calls go on with what is held")
+
+    def _in_effect(self, id: OrganizationId) -> int:
+        known = self.snapshot.organizations.get(id)
+        return min(known.revision, self._edge.at(id)) if known else 0
+
+    async def _follow(self, id: OrganizationId) -> None:
+        """Have one organization as the database has it now: the switch first, then the edge."""
+        since = self._in_effect(id)
+        try:
+            if since and await self._follow_since(id, since):
+                return
+            configured, organization = await asyncio.to_thread(self._whole, id)
+        except Missing:
+            await self._give_up(id)
+            return
+        self._hold(await asyncio.to_thread(taken_in, self.snapshot, organization), (id,))
+        await self._edge.take_in(configured.profile, sign_ins_of(configured))
+
+    async def _follow_since(self, id: OrganizationId, since: int) -> bool:
+        """False when the database is not where we were: somebody put an earlier one in its place."""
+
+        def read() -> tuple[Profile, Delta | None]:
+            with self._store.view(id) as transaction:
+                profile = transaction.profile()
+                return profile, transaction.delta(since) if profile.revision >= max(known.revision, self._edge.at(id)) else None
+
+        known = self.snapshot.organizations[id]
+        profile, delta = await asyncio.to_thread(read)
+        if delta is None:
+            return False
+        self._hold(await asyncio.to_thread(taken_up, self.snapshot, profile, delta), (id,))
+        if len(delta.users) + len(delta.numbers) > FEW:
+            gc.freeze()
+        await self._edge.take_up(profile, delta.sign_ins)
+        return True
+
+    async def _give_up(self, id: OrganizationId) -> None:
+        known = self.snapshot.organizations.get(id)
+        self._hold(await asyncio.to_thread(given_up, self.snapshot, id), (id,))
+        await self._edge.give_up(id, known.domain if known else None)
+
+    def _hold(self, snapshot: Snapshot, touched: Iterable[OrganizationId]) -> None:
+        self.snapshot = snapshot
+        self._unnoted.update(touched)
+        self._to_note.set()
+
+    def _standing(self) -> tuple[dict[OrganizationId, int], tuple[CarrierEntry, ...]]:
+        with self._store.provider_view() as provider:
+            return provider.organizations.revisions(), tuple(provider.carriers.all())
+
+    def _whole(self, id: OrganizationId) -> tuple[Configured, Organization]:
+        with self._store.view(id) as transaction:
+            configured = transaction.configured()
+        return configured, organization_of(configured, self.snapshot.carriers)
+
+    async def _note_for_ever(self) -> None:
+        """Move our cursors and bring the copy up to date, after whoever waits for an answer has it."""
+        while True:
+            await self._to_note.wait()
+            self._to_note.clear()
+            noted, self._unnoted = self._unnoted, set()
+            try:
+                await asyncio.to_thread(self._note, noted)
+            except (Unavailable, OSError) as why:
+                self._unnoted |= noted
+                if not self._away:
+                    log.warning("how far the switch has come was not noted, or not copied to %s; it is tried again: %s", self._copy, why)
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                self._to_note.set()
+            except Exception:
+                log.exception("how far the switch has come could not be noted")
+
+    def _note(self, touched: set[OrganizationId]) -> None:
+        ids = sorted(touched & self.snapshot.organizations.keys())
+        for start in range(0, len(ids), ORGANIZATIONS_AT_ONCE):
+            with self._store.provider_change("switch") as provider:
+                there = provider.organizations.revisions()
+                for id in ids[start : start + ORGANIZATIONS_AT_ONCE]:
+                    if id in there:
+                        history = provider.inside(id).history
+                        history.move_cursor("switch", self.snapshot.organizations[id].revision)
+                        history.move_cursor("edge", self._edge.at(id))
+        follow(self._engine, self._copy, self.snapshot.organizations.keys())
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """For what makes millions of objects that stay: the garbage collector looks through none of them, neither now nor later.
+
+    While they were made it would go through all of them again and again; and each time later every call would wait for it.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()

@@ -12,8 +12,6 @@ from typing import Any
 
 import httpx
 import typer
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
@@ -29,12 +27,12 @@ from offhook.probes.doctor.machine import look_at_machine
 from offhook.probes.doctor.network import Network, Wanted, look_at_network
 from offhook.settings import Settings, SettingsWrong, read
 from offhook.store.engine import open_engine, words_of
+from offhook.store.migrate import known_revisions, newest_revision
 from offhook.store.postgres import unfit_for_us
 from offhook.supervisor.certificates import CertificateFolder, now_utc
 from offhook.supervisor.ports import claim_rtp_block
 
 TEMPLATES = Path(offhook.__file__).parents[2] / "deploy" / "kamailio"
-_MIGRATIONS = Path(offhook.__file__).parent / "store" / "migrations"
 _STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "bold red"}
 _SECONDS = 5.0
 
@@ -179,13 +177,9 @@ def _on_postgres(url: str) -> Iterator[Finding]:
 
 
 def _tables(held: str) -> Iterator[Finding]:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
-    known = {each.revision for each in script.walk_revisions()}
-    if held == script.get_current_head():
+    if held == newest_revision():
         yield ok("kept", "database", f"can be written, its tables are this release's ({held})")
-    elif held in known:
+    elif held in known_revisions():
         yield ok(
             "kept",
             "database",

@@ -8,7 +8,7 @@ from offhook.engines.kamailio.settings import EdgeSettings, Ping
 from offhook.engines.rtpengine.daemon import RtpEngineSettings
 from offhook.engines.rtpengine.memory import Memory
 from offhook.plan import SystemPlan
-from offhook.services.snapshot import EdgeFacts
+from offhook.services.edge_facts import EdgeFacts
 
 LOOPBACK = "127.0.0.1"
 
@@ -54,4 +54,6 @@ def media_memory(plan: SystemPlan) -> Memory | None:
 
 def write_edge_directory(path: Path, facts: EdgeFacts) -> None:
     """Put what the edge must know into its own file; it takes it up at its start and at each reload."""
-    edge_directory.write(path, edge_directory.Directory(facts.credentials, facts.emergency, facts.carriers))
+    edge_directory.write(
+        path, edge_directory.Directory(facts.sign_ins, facts.emergency, facts.carriers, {int(id): at for id, at in facts.revisions.items()})
+    )

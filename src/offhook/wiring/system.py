@@ -22,11 +22,11 @@ from offhook.engines.rtpengine.memory import arguments as memory_arguments
 from offhook.engines.rtpengine.memory import write_configuration as write_memory_configuration
 from offhook.logs import write_logs
 from offhook.plan import SystemPlan
+from offhook.services.edge_facts import load_edge_facts
 from offhook.services.organizations import invite, list_organizations
 from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary, sandbox_json, seed, seed_probe
-from offhook.services.snapshot import load
 from offhook.services.tokens import provider_token
 from offhook.settings import DATABASE_VARIABLE, Settings, SettingsWrong, database_of, read
 from offhook.store.engine import open_engine
@@ -103,7 +103,7 @@ async def _run_in(settings: Settings, folder: DataFolder, block: RtpBlock) -> No
     # For whoever can read this folder: the token that sees every organization's calls, and those that are nobody's.
     (folder.path / "provider.token").write_text(provider_token(store, folder.secret) + "\n")
     write_json_atomically(plan.file, plan.values())
-    write_edge_directory(plan.edge_database, load(store, plan.off_loopback).edge)
+    write_edge_directory(plan.edge_database, load_edge_facts(store, plan.off_loopback))
     certificates = Certificates(settings, plan, store, _note)
     await certificates.bring_up_to_date()
     render.write_configuration(edge_settings(plan))

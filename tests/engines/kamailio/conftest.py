@@ -27,7 +27,7 @@ CARRIER_PORT = 5090
 PORT_TRIES = 5
 PEOPLE = {("anna", "lumen.test"): "anna-secret", ("ben", "lumen.test"): "ben-secret", ("paul", "pine.test"): "paul-secret"}
 DIRECTORY = Directory(
-    credentials={(user, domain): ha1(user, domain, password) for (user, domain), password in PEOPLE.items()},
+    credentials={(user, domain): (ha1(user, domain, password), user) for (user, domain), password in PEOPLE.items()},
     emergency={"lumen.test": frozenset({"911", "933"}), "pine.test": frozenset({"112"})},
     carriers=((CARRIER_IP, CARRIER_PORT),),
 )

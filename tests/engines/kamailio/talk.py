@@ -157,6 +157,8 @@ class Phone:
     domain: str = "lumen.test"
     password: str = "anna-secret"
     agent: str = "test phone"
+    signs_in_as: str = ""
+    """The name that it answers challenges with; empty: the user's."""
 
     @property
     def contact(self) -> str:
@@ -206,7 +208,7 @@ class Phone:
 
     def proof(self, answer: Message, method: str, uri: str) -> str:
         name, challenge = ("WWW-Authenticate", "Authorization") if answer.status == 401 else ("Proxy-Authenticate", "Proxy-Authorization")
-        return f"{challenge}: {digest(answer.one(name), method, uri, self.user, self.password)}"
+        return f"{challenge}: {digest(answer.one(name), method, uri, self.signs_in_as or self.user, self.password)}"
 
     async def registers(self, expires: int = 600, call: str = "", contact: str = "") -> Message:
         own = f"<sip:{self.user}@{self.domain}>"

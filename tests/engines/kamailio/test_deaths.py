@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from offhook.engines.kamailio.client import Edge, EdgeRefused
-from offhook.engines.kamailio.directory import Directory, write
+from offhook.engines.kamailio.client import LINES_ONE_BY_ONE, Edge, EdgeRefused
+from offhook.engines.kamailio.directory import Directory, credential, edit, lines_like, note_revisions, revisions, write
 from offhook.engines.kamailio.render import write_configuration
 from offhook.engines.kamailio.settings import EdgeMisconfigured
 from offhook.services.ports.registrar import RegistrarAbsent
@@ -79,7 +79,10 @@ async def test_a_new_password_and_a_new_organization_count_from_the_reload_on(ed
     assert (await carl.registers()).status == 403
     await anna.registers()
     people = {who: secret for who, secret in DIRECTORY.credentials.items() if who != ("ben", "lumen.test")}
-    people |= {("anna", "lumen.test"): ha1("anna", "lumen.test", "new"), ("carl", "oak.test"): ha1("carl", "oak.test", "carl-secret")}
+    people |= {
+        ("anna", "lumen.test"): (ha1("anna", "lumen.test", "new"), "anna"),
+        ("carl", "oak.test"): (ha1("carl", "oak.test", "carl-secret"), "carl"),
+    }
     write(edge.settings.database, changed(credentials=people))
     await edge.client.reload()
     assert (await carl.registers()).status == 200
@@ -90,8 +93,50 @@ async def test_a_new_password_and_a_new_organization_count_from_the_reload_on(ed
     assert len(await edge.client.contacts("anna", "lumen.test")) == 1, "a new directory leaves registrations alone"
 
 
+async def test_lines_of_the_directory_count_at_once_and_after_a_restart(edge: RunningEdge) -> None:
+    secret = ha1("anna", "lumen.test", "new")
+    lines: dict[str, dict[str, str | None]] = {
+        "credentials": {"anna@lumen.test": credential(secret, "anna"), "ben@lumen.test": None, "nobody@lumen.test": None},
+        "domains": {"oak.test": "yes", "pine.test": None},
+    }
+    anna, ben, paul = await edge.phone(), await edge.phone("ben"), await edge.phone("paul", domain="pine.test")
+    assert (await anna.registers()).status == 200
+    anna.password = "new"
+    assert (await anna.registers()).status == 401
+    edit(edge.settings.database, lines)
+    await edge.client.take_up(lines)
+    for _ in range(2):
+        assert ((await anna.registers()).status, (await ben.registers()).status) == (200, 401)
+        paul.password = "paul-secret"
+        assert (await paul.registers()).status == 403
+        edge.end()
+        await edge.start()
+        anna, ben, paul = await edge.phone(), await edge.phone("ben"), await edge.phone("paul", domain="pine.test")
+        anna.password = "new"
+
+
+async def test_many_lines_are_read_from_the_file_at_once(edge: RunningEdge) -> None:
+    crowd: dict[str, str | None] = {f"user{number}@lumen.test": credential("0" * 32, "ben") for number in range(LINES_ONE_BY_ONE)}
+    lines = {"credentials": crowd | {"anna@lumen.test": credential(ha1("anna", "lumen.test", "new"), "anna")}}
+    edit(edge.settings.database, lines)
+    await edge.client.take_up(lines)
+    anna = await edge.phone()
+    assert (await anna.registers()).status == 401
+    anna.password = "new"
+    assert (await anna.registers()).status == 200
+    assert lines_like(edge.settings.database, "credentials", "user1[01]@*").keys() == {"user10@lumen.test", "user11@lumen.test"}
+
+
+def test_the_file_remembers_what_was_taken_up_from_it(folder: Path) -> None:
+    path = folder / "edge.sqlite"
+    assert revisions(path) == {}
+    write(path, changed(revisions={1: 7, 2: 9}))
+    note_revisions(path, {1: 8, 2: None, 3: 1})
+    assert revisions(path) == {1: 8, 3: 1}
+
+
 async def test_nobody_is_refused_while_the_directory_is_reloaded(edge: RunningEdge) -> None:
-    crowd = {(f"user{number}", "lumen.test"): "0" * 32 for number in range(20_000)}
+    crowd = {(f"user{number}", "lumen.test"): ("0" * 32, f"user{number}") for number in range(20_000)}
     write(edge.settings.database, changed(credentials={**DIRECTORY.credentials, **crowd}))
     anna, statuses, done = await edge.phone(), [], asyncio.Event()
 
@@ -124,9 +169,9 @@ def test_write_replaces_the_directory_and_leaves_registrations(folder: Path) -> 
     with contextlib.closing(sqlite3.connect(path)) as file:
         file.execute("INSERT INTO location (ruid, username) VALUES ('r', 'anna')")
         file.commit()
-        write(path, Directory({("x", "y.test"): "1" * 32}, {}, ()))
+        write(path, Directory({("x", "y.test"): ("1" * 32, "xaver")}, {}, ()))
         assert file.execute("SELECT username FROM location").fetchall() == [("anna",)]
-        assert file.execute("SELECT key_name, key_value FROM credentials").fetchall() == [("x@y.test", "1" * 32)]
+        assert file.execute("SELECT key_name, key_value FROM credentials").fetchall() == [("x@y.test", "1" * 32 + ":xaver")]
         assert file.execute("SELECT key_name FROM domains").fetchall() == [("y.test",)]
         assert file.execute("SELECT count(*) FROM carriers").fetchone() == (0,)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -135,7 +180,7 @@ def test_write_replaces_the_directory_and_leaves_registrations(folder: Path) -> 
 @pytest.mark.parametrize("user, secret", [("Anna", "1" * 32), ("anna", "password"), ("anna", "A" * 32)])
 def test_a_credential_that_could_never_match_is_refused(folder: Path, user: str, secret: str) -> None:
     with pytest.raises(ValueError, match="lower"):
-        write(folder / "edge.sqlite", Directory({(user, "lumen.test"): secret}, {}, ()))
+        write(folder / "edge.sqlite", Directory({(user, "lumen.test"): (secret, "anna")}, {}, ()))
 
 
 async def test_a_folder_too_deep_for_a_socket_is_named(folder: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from offhook.engines.kamailio.directory import credential, edit
 from tests.engines.kamailio.conftest import RunningEdge
-from tests.engines.kamailio.talk import Line, eventually, free_ports, reply, token
+from tests.engines.kamailio.talk import Line, Phone, eventually, free_ports, ha1, reply, token
 
 pytestmark = pytest.mark.engines
 
@@ -96,3 +97,44 @@ async def test_baresip_registers_over_udp_and_tcp(edge: RunningEdge, folder: Pat
     finally:
         baresip.terminate()
         await baresip.wait()
+
+
+@pytest.fixture
+async def desk(edge: RunningEdge) -> Phone:
+    """Anna's second telephone, with a name and a password of its own."""
+    lines: dict[str, dict[str, str | None]] = {
+        "credentials": {"anna-2@lumen.test": credential(ha1("anna-2", "lumen.test", "desk-secret"), "anna")}
+    }
+    edit(edge.settings.database, lines)
+    await edge.client.take_up(lines)
+    phone = await edge.phone()
+    phone.signs_in_as, phone.password, phone.agent = "anna-2", "desk-secret", "desk"
+    return phone
+
+
+async def test_a_second_telephone_registers_as_its_owner(edge: RunningEdge, desk: Phone) -> None:
+    assert (await (await edge.phone()).registers()).status == 200
+    assert (await desk.registers()).status == 200
+    assert {contact.user_agent for contact in await edge.client.contacts("anna", "lumen.test")} == {"test phone", "desk"}
+
+
+async def test_a_call_from_a_second_telephone_is_its_owners(edge: RunningEdge, switch: Line, desk: Phone) -> None:
+    await desk.dials("102")
+    assert (await switch.hear(lambda m: m.method == "INVITE")).one("P-Asserted-Identity") == "<sip:anna@lumen.test>"
+
+
+async def test_who_hides_the_name_still_calls_as_the_owner(edge: RunningEdge, switch: Line, desk: Phone) -> None:
+    uri, hidden = "sip:102@lumen.test", '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    answer = await desk.answer_to(desk.text("INVITE", uri, call="hidden", sender=hidden))
+    desk.send(desk.text("INVITE", uri, desk.proof(answer, "INVITE", uri), call="hidden", cseq=2, sender=hidden))
+    assert (await switch.hear(lambda m: m.method == "INVITE")).one("P-Asserted-Identity") == "<sip:anna@lumen.test>"
+
+
+@pytest.mark.parametrize("claimed", ["ben", "anna-2", ""])
+async def test_a_telephone_is_nobody_but_its_owner(edge: RunningEdge, switch: Line, desk: Phone, claimed: str) -> None:
+    address = f"<sip:{claimed}@lumen.test>" if claimed else "<sip:lumen.test>"
+    registered = await desk.ask("REGISTER", "sip:lumen.test", to=address, sender=address)
+    assert registered.status in (400, 403), registered.text
+    assert (await desk.ask("INVITE", "sip:102@lumen.test", sender=address)).status in (400, 403)
+    assert await edge.client.contacts("ben", "lumen.test") == ()
+    await switch.hears_nothing(lambda m: m.method == "INVITE")

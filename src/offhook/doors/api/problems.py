@@ -4,6 +4,7 @@
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from offhook.domain.errors import Kind, Refusal
+from offhook.domain.errors import Kind, Refusal, Throttled
 from offhook.doors.api.headers import SECURITY_HEADERS
 from offhook.doors.api.resources import Unchanged
 
@@ -26,6 +27,7 @@ HTTP_STATUS = {
     Kind.STALE: 412,
     Kind.FORBIDDEN: 403,
     Kind.UNAUTHENTICATED: 401,
+    Kind.THROTTLED: 429,  # RFC 6585 4
     Kind.UNAVAILABLE: 503,
 }
 _RETRY_SECONDS = "5"  # what is down is restarted within so many seconds
@@ -46,7 +48,10 @@ def problem(status: int, code: str, detail: str, field: str | None = None, **mor
 
 def refused(refusal: Refusal) -> Response:
     """The answer for a refusal."""
-    return problem(HTTP_STATUS[refusal.kind], refusal.code, refusal.explanation, refusal.field)
+    answer = problem(HTTP_STATUS[refusal.kind], refusal.code, refusal.explanation, refusal.field)
+    if isinstance(refusal, Throttled):
+        answer.headers["Retry-After"] = str(max(1, math.ceil(refusal.seconds)))
+    return answer
 
 
 async def _refused(_request: Request, refusal: Exception) -> Response:

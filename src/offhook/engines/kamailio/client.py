@@ -13,6 +13,9 @@ from offhook.engines.kamailio.settings import EdgeSettings
 from offhook.services.ports.registrar import Contact, RegistrarAbsent
 
 ANSWER_SECONDS = 0.5
+RELOAD_SECONDS = 10.0
+"""It answers when the table is read; 100,000 lines take a second."""
+LINES_ONE_BY_ONE = 300
 TRIES = 2
 QUESTIONS_AT_ONCE = 8  # net.unix.max_dgram_qlen is 10 on many systems; the next one would be refused, not queued
 TABLES = ("domains", "credentials", "emergency", "carriers")
@@ -79,7 +82,22 @@ class Edge:
         Raises EdgeRefused if the file cannot be read (the old directory then stays), RegistrarAbsent if nobody answers.
         """
         for table in TABLES:
-            await self._ask("htable.reload", table)
+            await self._ask("htable.reload", table, seconds=RELOAD_SECONDS)
+
+    async def take_up(self, lines: Mapping[str, Mapping[str, str | None]]) -> None:
+        """Take these lines of the directory's tables into memory (key -> value, None for what is gone) that stand in the file by now.
+
+        A table of which many differ is read again whole. Raises as `reload`.
+        """
+        for table, values in lines.items():
+            if len(values) > LINES_ONE_BY_ONE:
+                await self._ask("htable.reload", table, seconds=RELOAD_SECONDS)
+                continue
+            for key, value in values.items():
+                if value is None:
+                    await self._forget(table, key)
+                else:
+                    await self._ask("htable.sets", table, key, value)
 
     async def counters(self) -> dict[str, int]:
         """Counts since Kamailio's start (bans, blocked requests of banned sources, wrong_passwords, emergencies, new calls shed because
@@ -113,17 +131,20 @@ class Edge:
             source = str(ipaddress.ip_address(source))
         keys = [f"{ban.source} {ban.user}" if ban.user else ban.source for ban in await self.bans() if ban.source == source]
         for table, key in (*(("bans", key) for key in keys), *(("guesses", key) for key in (source, *keys))):
-            try:
-                await self._ask("htable.delete", table, key)
-            except EdgeRefused as refused:
-                if refused.code != NO_SUCH_KEY:
-                    raise
+            await self._forget(table, key)
 
-    async def _ask(self, method: str, *parameters: str | int) -> Any:
+    async def _forget(self, table: str, key: str) -> None:
+        try:
+            await self._ask("htable.delete", table, key)
+        except EdgeRefused as refused:
+            if refused.code != NO_SUCH_KEY:
+                raise
+
+    async def _ask(self, method: str, *parameters: str | int, seconds: float = ANSWER_SECONDS) -> Any:
         async with self._turn:
             for _ in range(TRIES):
                 try:
-                    answer = await self._line.ask(method, parameters, ANSWER_SECONDS)
+                    answer = await self._line.ask(method, parameters, seconds)
                 except (TimeoutError, OSError) as silence:
                     last = silence
                     if isinstance(silence, OSError) and not isinstance(silence, TimeoutError):

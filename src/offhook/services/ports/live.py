@@ -31,8 +31,14 @@ class LiveSwitch(Protocol):
     async def trace(self, call: str) -> Trace | None:
         """How a live call went so far; None if it is not alive."""
 
+    async def take_up(self, organization: OrganizationId, revision: int) -> int:
+        """Take up an organization's changes up to a revision at least (the edge's credentials too); the revision that is in effect now.
+
+        Returns when it counts for every new call; 0 when there is no such organization.
+        """
+
     async def refresh(self) -> int:
-        """Take up the configuration as it is in the database now (edge's credentials too); the number of organizations held.
+        """Look for changes of every organization and of the carriers, and take them up; the number of organizations held.
 
         Returns when it counts.
         """

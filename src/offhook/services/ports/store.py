@@ -16,6 +16,7 @@ from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, OrganizationId, Purpose
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
+from offhook.services.ports.delta import Delta, SignIn
 from offhook.services.ports.organization import Attendants, Devices, Numbers, Users
 from offhook.services.ports.organization import Credential as Credential
 from offhook.services.ports.organization import NewUser as NewUser
@@ -97,7 +98,7 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything the switch and the edge must know, of one moment: every organization, by name, and the provider's carriers."""
+    """What the switch must know, of one moment: every organization, by name, without telephones, and the provider's carriers."""
 
     organizations: Sequence[Configured]
     carriers: Sequence[CarrierEntry]
@@ -235,6 +236,9 @@ class Transaction(Protocol):
     def change_profile(self, **values: Any) -> None:
         """Give the organization another name, country, time_zone or main_number. Raises Missing when that number is not its own."""
 
+    def delta(self, since: int) -> Delta:
+        """What was touched after a revision, as it stands now."""
+
     def configured(self, revision: int | None = None) -> Configured:
         """All its configuration, of now or as it was at a revision (without passwords then). Raises Missing."""
 
@@ -257,7 +261,10 @@ class ProviderTransaction(Protocol):
         """The same transaction, for what one organization owns. Raises Missing when there is no such organization."""
 
     def configuration(self) -> Configuration:
-        """Everything, of one moment."""
+        """What the switch must know, of one moment."""
+
+    def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
+        """Of each organization that has telephones: what proves them, by the name that they sign in with."""
 
 
 class Store(Protocol):

@@ -1,0 +1,194 @@
+"""What the first release kept is there after the upgrade, on both databases."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from offhook.domain.errors import Missing
+from offhook.domain.numbers import E164
+from offhook.domain.organizations import OrganizationId, Purpose, ToAttendant, ToUser
+from offhook.services.ports.store import Credential, NewUser
+from offhook.store.engine import open_engine
+from offhook.store.migrate import migrate
+from offhook.store.transaction import Database
+
+LUMEN, PINE, PROBE = OrganizationId(1), OrganizationId(2), OrganizationId(3)
+ANNA, BEN = Credential("a" * 32, "1" * 64), Credential("b" * 32, "2" * 64)
+
+FIRST_RELEASE: dict[str, list[dict[str, Any]]] = {
+    "organizations": [
+        {
+            "id": 1,
+            "name": "Lumen",
+            "domain": "lumen.test",
+            "country": "US",
+            "purpose": "customer",
+            "main_number": "+12065550100",
+            "revision": 7,
+        },
+        {"id": 2, "name": "Pine", "domain": "pine.test", "country": "GB", "purpose": "sandbox", "main_number": None, "revision": 2},
+        {"id": 3, "name": "Probe", "domain": "probe.test", "country": "US", "purpose": "probe", "main_number": None, "revision": 0},
+    ],
+    "users": [
+        {"id": 1, "organization_id": 1, "username": "anna", "name": "Anna", "language": "en", "extension": "101"},
+        {"id": 2, "organization_id": 1, "username": "ben", "name": "Ben", "language": "fr", "extension": None},
+        {"id": 3, "organization_id": 2, "username": "anna", "name": "Anna Pine", "language": "en", "extension": "101"},
+    ],
+    "credentials": [
+        {"organization_id": 1, "user_id": 1, "ha1_md5": ANNA.ha1_md5, "ha1_sha256": ANNA.ha1_sha256},
+        {"organization_id": 2, "user_id": 3, "ha1_md5": BEN.ha1_md5, "ha1_sha256": BEN.ha1_sha256},
+    ],
+    "attendants": [
+        {
+            "id": 1,
+            "organization_id": 1,
+            "name": "Reception",
+            "language": "en",
+            "extension": "100",
+            "greeting": "Hello — “you”.",
+            "rounds": 3,
+            "patience_seconds": 5,
+        },
+    ],
+    "attendant_keys": [
+        {"organization_id": 1, "attendant_id": 1, "key": "1", "user_id": 1},
+        {"organization_id": 1, "attendant_id": 1, "key": "#", "user_id": 2},
+    ],
+    "numbers": [
+        {"e164": "+12065550100", "organization_id": 1, "target_kind": "attendant", "target_id": 1},
+        {"e164": "+12065550101", "organization_id": 1, "target_kind": "user", "target_id": 1},
+    ],
+    "carriers": [{"name": "sandbox", "host": "127.0.2.1", "port": 5080, "sandbox": True, "is_default": True}],
+    "tokens": [
+        {"hash": "p" * 64, "organization_id": None, "label": "provider", "expires_at": None},
+        {"hash": "t" * 64, "organization_id": 1, "label": "lumen's", "expires_at": 1_900_000_000.5},
+        {"hash": "u" * 64, "organization_id": 2, "label": "pine's", "expires_at": None},
+    ],
+    "invitations": [{"hash": "i" * 64, "expires_at": 1_900_000_000.0}],
+    "changes": [
+        {
+            "organization_id": 1,
+            "revision": 7,
+            "seq": 0,
+            "kind": "users",
+            "object_id": "2",
+            "before": json.dumps({"name": "B"}),
+            "after": json.dumps({"name": "Ben"}),
+            "who": "ada",
+            "at": 1_700_000_000.0,
+        },
+    ],
+    "cdrs": [
+        {
+            "call": "1hf7yatz8000001",
+            "organization_id": 1,
+            "revision": 7,
+            "started_at": 1.5,
+            "answered_at": None,
+            "ended_at": 2.5,
+            "caller": "anna",
+            "dialled": "102",
+            "connected": None,
+            "direction": "internal",
+            "ending": "completed.by_caller",
+            "figures": "[]",
+            "findings": "[]",
+        },
+    ],
+    "traces": [{"call": "1hf7yatz8000001", "organization_id": 1, "packed": b"\x78\x9c\xab\xae\x05\x00\x01u\x00\xf9"}],
+}
+"""A row of everything, as the first release wrote them."""
+
+_NUMBERED = ("organizations", "users", "attendants")
+
+
+@pytest.fixture
+def upgraded(url: str) -> Database:
+    migrate(url, "0001")
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        for table, rows in FIRST_RELEASE.items():
+            names = ", ".join(rows[0])
+            values = ", ".join(f"CAST(:{name} AS JSON)" if _is_json(name, engine.dialect.name) else f":{name}" for name in rows[0])
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), rows)
+        if engine.dialect.name == "postgresql":
+            for table in _NUMBERED:
+                connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"))
+    engine.dispose()
+    migrate(url)
+    return Database.at(url)
+
+
+def _is_json(name: str, dialect: str) -> bool:
+    return dialect == "postgresql" and name in ("before", "after", "figures", "findings")
+
+
+def test_people_telephones_attendants_and_numbers_are_all_there(upgraded: Database) -> None:
+    with upgraded.view(LUMEN) as lumen:
+        profile = lumen.profile()
+        assert (profile.name, profile.domain, profile.country, profile.main_number) == ("Lumen", "lumen.test", "US", E164("+12065550100"))
+        assert (profile.purpose, profile.time_zone, profile.revision) == (Purpose.CUSTOMER, "UTC", 8)
+        anna, ben = lumen.users.all()
+        assert (anna.username, anna.extension, anna.number, ben.extension, ben.language, ben.role) == (
+            "anna",
+            "101",
+            "+12065550101",
+            None,
+            "fr",
+            None,
+        )
+        (telephone,) = lumen.devices.all()
+        assert (telephone.user, telephone.sip_username, lumen.devices.credential(telephone.id)) == (anna.id, "anna", ANNA)
+        (reception,) = lumen.attendants.all()
+        assert (reception.greeting, reception.keys) == ("Hello — “you”.", {"1": anna.id, "#": ben.id})
+        assert lumen.numbers.all() == {E164("+12065550100"): ToAttendant(reception.id), E164("+12065550101"): ToUser(anna.id)}
+        (cdr,) = lumen.calls.page(9, None)
+        assert (cdr.caller, cdr.started_at, lumen.calls.trace(cdr.call)) == ("anna", 1.5, {})
+    with upgraded.view(PINE) as pine:
+        (telephone,) = pine.devices.all()
+        assert pine.devices.credential(telephone.id) == BEN
+    upgraded.close()
+
+
+def test_tokens_still_open_what_they_opened(upgraded: Database) -> None:
+    with upgraded.provider_view() as provider:
+        own, lumens, pines = (provider.tokens.by_hash(letter * 64) for letter in "ptu")
+        assert own and own.organization is None and own.label == "provider"
+        assert lumens and (lumens.organization, lumens.label, lumens.expires_at, lumens.scopes) == (
+            LUMEN,
+            "lumen's",
+            1_900_000_000.5,
+            {"*"},
+        )
+        assert pines and (pines.organization, pines.expires_at, pines.user) == (PINE, None, None)
+        (carrier,) = provider.carriers.all()
+        assert (carrier.carrier.host, carrier.sandbox, carrier.default) == ("127.0.2.1", True, True)
+    with upgraded.provider_change("tests") as provider:
+        assert provider.invitations.use("i" * 64, 1_800_000_000.0)
+    upgraded.close()
+
+
+def test_history_is_whole_from_the_upgrade_on_and_says_so_before(upgraded: Database) -> None:
+    with upgraded.view(LUMEN) as lumen:
+        now, then = lumen.configured(), lumen.configured(8)
+        assert then.users == now.users and then.devices == now.devices and then.numbers == now.numbers
+        assert then.attendants == now.attendants and then.profile == now.profile
+        with pytest.raises(Missing, match="older form"):
+            lumen.configured(7)
+        with pytest.raises(Missing, match="no revision 9"):
+            lumen.configured(9)
+        assert lumen.history.since(0)[0].revision == 7
+        told = json.dumps([change.after for change in lumen.history.since(7)])
+        assert ANNA.ha1_md5 not in told and "t" * 64 not in told
+    with upgraded.change(LUMEN, "ada") as lumen:
+        lumen.users.change(lumen.users.all()[0].id, extension="111")
+        chloe = lumen.users.add(NewUser("chloe", "Chloé", "fr", "103"))
+    with upgraded.view(LUMEN) as lumen:
+        assert [user.extension for user in lumen.configured(8).users] == ["101", None]
+        assert [user.extension for user in lumen.configured(9).users] == ["111", None, "103"]
+        assert chloe.id > 3
+    with upgraded.view(PROBE) as probe:
+        assert probe.profile().revision == 1 and probe.configured(1).users == []
+    upgraded.close()
