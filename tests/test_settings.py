@@ -6,6 +6,34 @@ import pytest
 
 from offhook.settings import PortRange, Settings, SettingsWrong, database_of, read
 
+DATABASE = "postgresql://offhook:word@db.test/offhook?sslmode=verify-full"
+
+
+EVERY = {
+    "OFFHOOK_DATA_DIR": "/data",
+    "OFFHOOK_DATABASE_URL": DATABASE,
+    "OFFHOOK_ADDRESS": "192.0.2.7",
+    "OFFHOOK_ADDRESS6": "[2001:DB8::7]",
+    "OFFHOOK_SIP_PORT": "5070",
+    "OFFHOOK_SIPS_PORT": "5443",
+    "OFFHOOK_TLS_CERTIFICATE": "/tls/full.pem",
+    "OFFHOOK_TLS_KEY": "/tls/key.pem",
+    "OFFHOOK_PING_PHONES": "ALL",
+    "OFFHOOK_NEW_CALLS_PER_SECOND": "250",
+    "OFFHOOK_MOST_CALLS": "700",
+    "OFFHOOK_SESSION_SECONDS": "600",
+    "OFFHOOK_REDIRECTS": "refuse",
+    "OFFHOOK_SRTP": "off",
+    "OFFHOOK_HTTP_PORT": "8081",
+    "OFFHOOK_RTP_PORTS": "30000-30999",
+    "OFFHOOK_SANDBOX": "no",
+    "OFFHOOK_DRAIN_SECONDS": "0",
+    "OFFHOOK_TRUSTED": "192.0.2.1, 10.0.0.0/8, fd00::/8",
+    "OFFHOOK_LOG_LEVEL": "DEBUG",
+    "OFFHOOK_LOG_FORMAT": "JSON",
+    "OFFHOOK_METRICS_FROM": "192.0.2.9, 2001:db8::/32",
+}
+
 
 def mistakes_of(**environment: str) -> list[str]:
     with pytest.raises(SettingsWrong) as wrong:
@@ -22,35 +50,10 @@ def test_without_any_variable_the_defaults_stand() -> None:
 
 
 def test_every_setting_is_read(tmp_path: Path) -> None:
-    settings = read(
-        {
-            "OFFHOOK_DATA_DIR": str(tmp_path),
-            "OFFHOOK_DATABASE_URL": "postgresql://offhook:word@db.test/offhook?sslmode=verify-full",
-            "OFFHOOK_ADDRESS": "192.0.2.7",
-            "OFFHOOK_ADDRESS6": "[2001:DB8::7]",
-            "OFFHOOK_SIP_PORT": "5070",
-            "OFFHOOK_SIPS_PORT": "5443",
-            "OFFHOOK_TLS_CERTIFICATE": "/tls/full.pem",
-            "OFFHOOK_TLS_KEY": "/tls/key.pem",
-            "OFFHOOK_PING_PHONES": "ALL",
-            "OFFHOOK_NEW_CALLS_PER_SECOND": "250",
-            "OFFHOOK_MOST_CALLS": "700",
-            "OFFHOOK_SESSION_SECONDS": "600",
-            "OFFHOOK_REDIRECTS": "refuse",
-            "OFFHOOK_SRTP": "off",
-            "OFFHOOK_HTTP_PORT": "8081",
-            "OFFHOOK_RTP_PORTS": "30000-30999",
-            "OFFHOOK_SANDBOX": "no",
-            "OFFHOOK_DRAIN_SECONDS": "0",
-            "OFFHOOK_TRUSTED": "192.0.2.1, 10.0.0.0/8, fd00::/8",
-            "OFFHOOK_LOG_LEVEL": "DEBUG",
-            "OFFHOOK_LOG_FORMAT": "JSON",
-            "OFFHOOK_METRICS_FROM": "192.0.2.9, 2001:db8::/32",
-        }
-    )
+    settings = read(EVERY | {"OFFHOOK_DATA_DIR": str(tmp_path)})
     assert settings == Settings(
         data_dir=tmp_path,
-        database_url="postgresql://offhook:word@db.test/offhook?sslmode=verify-full",
+        database_url=DATABASE,
         address="192.0.2.7",
         address6="2001:db8::7",
         sip_port=5070,

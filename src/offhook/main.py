@@ -6,13 +6,15 @@ The two are loaded by name, each only when asked for: the command line must answ
 import importlib
 import sys
 
+_OF_WIRING = {"doctor": "doctor", "bench": "bench", "backup": "backup", "restore": "backup", "migrate": "backup"}
+
 
 def main() -> None:
     """Run the command in sys.argv and exit with its code."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["run"] and "--help" not in arguments:
         sys.exit(importlib.import_module("offhook.wiring.system").run())
-    for command in ("doctor", "bench"):
+    for command, module in _OF_WIRING.items():
         if not arguments or arguments[0] in (command, "--help"):
-            importlib.import_module(f"offhook.wiring.{command}")  # a command of its own, that knows the rooms
+            importlib.import_module(f"offhook.wiring.{module}")  # a command of its own, that knows the rooms
     sys.exit(importlib.import_module("offhook.doors.cli.app").cli(arguments))

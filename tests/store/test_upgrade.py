@@ -160,7 +160,7 @@ def test_tokens_still_open_what_they_opened(upgraded: Database) -> None:
             LUMEN,
             "lumen's",
             1_900_000_000.5,
-            {"*"},
+            frozenset("*"),
         )
         assert pines and (pines.organization, pines.expires_at, pines.user) == (PINE, None, None)
         (carrier,) = provider.carriers.all()

@@ -1,6 +1,7 @@
 """Past calls: their records and how they went."""
 
 import json
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -66,6 +67,7 @@ def cdr_values(cdr: Cdr) -> dict[str, Any]:
         "ending": cdr.ending.code,
         "figures": cdr.figures.streams,
         "findings": cdr.findings,
+        "kept_at": time.time(),
     }
 
 

@@ -34,6 +34,14 @@ class History:
         rows = self._scope.rows(changes, changes.c.revision > revision, order=(changes.c.revision, changes.c.seq))
         return [_change_of(row) for row in rows]
 
+    def between(self, since: int, until: int) -> list[Change]:
+        own = (changes.c.revision > since, changes.c.revision <= until)
+        return [_change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.revision, changes.c.seq))]
+
+    def in_revision(self, revision: int, kind: str) -> list[Change]:
+        own = (changes.c.revision == revision, changes.c.kind == kind)
+        return [_change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.seq,))]
+
     def touched_since(self, revision: int) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
         wanted = select(changes.c.kind, changes.c.object_id).where(changes.c.organization_id == self._scope.organization)

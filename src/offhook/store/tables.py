@@ -242,10 +242,24 @@ jobs = Table(
     Column("ended_at", Float(53)),
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False),
-    Column("refused", Integer, nullable=False),
+    # How many rows had each result.
+    Column("results", JSON, nullable=False),
+    # The last revision that it made.
+    Column("revision", Integer),
+    Column("explanation", Text),
     Column("options", JSON, nullable=False),
-    Column("wanted", LargeBinary, nullable=False),
     UniqueConstraint("organization_id", "id"),
+    Index(None, "state", "organization_id"),
+)
+
+# Apart, so that whoever looks at jobs reads no megabytes.
+job_inputs = Table(
+    "job_inputs",
+    metadata,
+    _tenant(),
+    Column("job_id", Integer, primary_key=True, autoincrement=False),
+    Column("wanted", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["organization_id", "job_id"], ["jobs.organization_id", "jobs.id"]),
 )
 
 job_rows = Table(
@@ -308,6 +322,7 @@ deliveries = Table(
     UniqueConstraint("organization_id", "webhook_id", "event"),
     ForeignKeyConstraint(["organization_id", "webhook_id"], ["webhooks.organization_id", "webhooks.id"]),
     Index(None, "state", "next_at"),
+    Index(None, "organization_id", "webhook_id", "state", "made_at"),
 )
 
 # Calls outlive what they happened to: no reference to the organization, and NULL when a call could be given to none.
@@ -327,7 +342,10 @@ cdrs = Table(
     Column("ending", String(60), nullable=False),
     Column("figures", JSON, nullable=False),
     Column("findings", JSON, nullable=False),
+    # When it was written down: calls begin and end in another order than they are written in, so this is what a reader goes by.
+    Column("kept_at", Float(53)),
     Index(None, "organization_id", "call"),
+    Index(None, "organization_id", "kept_at"),
 )
 
 traces = Table(

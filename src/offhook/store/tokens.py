@@ -1,15 +1,26 @@
 """API tokens and one-time invitations: only their hashes are kept."""
 
 import time
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from offhook.domain.errors import Missing
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import UserId
+from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.store import TokenEntry, TokenId
+from offhook.store.listing import Listed
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import invitations, provider_tokens, tokens, users
+
+
+def _of_user(scope: Scope, username: Any) -> ColumnElement[bool]:
+    own = (users.c.organization_id == scope.organization, users.c.username == username)
+    return tokens.c.user_id == select(users.c.id).where(*own).scalar_subquery()
+
+
+TOKENS = Listed(tokens, "id", {"id": tokens.c.id, "label": tokens.c.label}, searched=("label",), also={"username": _of_user})
 
 
 class Tokens:
@@ -20,6 +31,17 @@ class Tokens:
 
     def all(self) -> list[TokenEntry]:
         return [_entry_of(row) for row in self._scope.rows(tokens, order=[tokens.c.id])]
+
+    def page(self, listing: Listing) -> Page[TokenEntry]:
+        rows, following = TOKENS.page(self._scope, listing)
+        return Page([_entry_of(row) for row in rows], following)
+
+    def by_id(self, id: TokenId) -> TokenEntry | None:
+        row = self._scope.row(tokens, tokens.c.id == id)
+        return _entry_of(row) if row else None
+
+    def of_user(self, user: UserId) -> list[TokenEntry]:
+        return [_entry_of(row) for row in self._scope.rows(tokens, tokens.c.user_id == user, order=[tokens.c.id])]
 
     def add(self, hash: str, label: str, scopes: frozenset[str], expires_at: float | None, user: UserId | None = None) -> TokenId:
         if user is not None and not self._scope.has(users, users.c.id == user):
@@ -53,7 +75,7 @@ class AllTokens:
 def _entry_of(row: Row) -> TokenEntry:
     user = None if row["user_id"] is None else UserId(row["user_id"])
     organization, scopes = OrganizationId(row["organization_id"]), frozenset(row["scopes"])
-    return TokenEntry(TokenId(row["id"]), row["hash"], organization, user, row["label"], scopes, row["expires_at"])
+    return TokenEntry(TokenId(row["id"]), row["hash"], organization, user, row["label"], scopes, row["expires_at"], row["made_at"])
 
 
 class Invitations:

@@ -26,6 +26,7 @@ from offhook.store.organizations import Organizations, profile_of
 from offhook.store.scope import Scope
 from offhook.store.tokens import AllTokens, Invitations, Tokens
 from offhook.store.users import Devices, Users
+from offhook.store.webhooks import AllWebhooks, Webhooks
 
 
 class Transaction:
@@ -40,6 +41,7 @@ class Transaction:
         self.numbers = Numbers(scope)
         self.tokens = Tokens(scope)
         self.history = History(scope)
+        self.webhooks = Webhooks(scope)
         self.answers = Answers(scope)
         self.calls = Calls(scope.connection, scope.organization)
 
@@ -76,6 +78,7 @@ class ProviderTransaction:
         self.organizations = Organizations(connection, who, writes=writes)
         self.carriers = Carriers(connection)
         self.tokens = AllTokens(connection)
+        self.webhooks = AllWebhooks(connection)
         self.invitations = Invitations(connection)
         self.calls = Calls(connection, None)
 

@@ -82,6 +82,9 @@ class Users:
             raise Missing("There is no such user.", "user")
         self._must_be_free(values.get("username", row["username"]), values.get("extension", row["extension"]), row)
         self._scope.update(users, users.c.id == id, **values)
+        if any(row[name] != values.get(name, row[name]) for name in ("role", "username")):
+            # Whoever is signed in holds what the former role may do, under the former name.
+            self._scope.delete(tokens, tokens.c.user_id == id)
 
     def remove(self, id: UserId) -> None:
         row = self._scope.row(users, users.c.id == id)
@@ -105,6 +108,7 @@ class Users:
             raise Missing("There is no such user.", "user")
         if not self._scope.update(passwords, passwords.c.user_id == id, hash=hash):
             self._scope.insert(passwords, user_id=id, hash=hash)
+        self._scope.delete(tokens, tokens.c.user_id == id)
 
     def _must_be_free(self, username: str, extension: str | None, row: Row | None) -> None:
         own = row["id"] if row else 0

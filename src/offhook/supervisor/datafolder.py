@@ -12,6 +12,9 @@ from offhook.supervisor.refusals import FolderUnusable
 
 _SUBFOLDERS = ("run", "logs", "prompts")
 _SECRET_BYTES = 32
+RESTORING = "restoring"
+"""Stands in the data folder while a backup is being put back."""
+
 _LAST_PROCESSES_SECONDS = 6.0  # the processes of a killed system end within five
 _PAUSE_SECONDS = 0.05
 
@@ -63,6 +66,8 @@ def prepare(path: Path) -> DataFolder:
             (path / name).mkdir(mode=0o700, exist_ok=True)
         lock = _lock(path)
         try:
+            if (path / RESTORING).exists():
+                raise FolderUnusable(f"A restore into {path} was broken off. Do it again (offhook restore), with --force.")
             (path / "sandbox.json").unlink(missing_ok=True)
             return DataFolder(path, lock, _secret(path / "secret.key"))
         except BaseException:
@@ -70,6 +75,17 @@ def prepare(path: Path) -> DataFolder:
             raise
     except OSError as wrong:
         raise FolderUnusable(f"The data folder {path} (OFFHOOK_DATA_DIR) cannot be used: {wrong.strerror or wrong}.") from wrong
+
+
+def hold(path: Path) -> int | None:
+    """The lock of a data folder that is there, as a descriptor to close; None while a system has it."""
+    lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _lock(path: Path) -> int:

@@ -29,7 +29,11 @@ from offhook.settings import SettingsWrong, read
 from offhook.store.transaction import Database
 from offhook.supervisor.ports import claim_rtp_block
 from offhook.supervisor.refusals import NoRtpPorts
+from offhook.wiring.bench_snapshot import NUMBERS as LARGE_NUMBERS
+from offhook.wiring.bench_snapshot import USERS as LARGE_USERS
+from offhook.wiring.bench_snapshot import bench_snapshot
 
+SNAPSHOT = "snapshot"
 HELPERS = Path(tempfile.gettempdir()) / f"offhook-bench-helpers-{os.getuid()}"
 _READY_SECONDS, _GONE_SECONDS = 60.0, 30.0
 _OWN_ADDRESS, _OWN_SIP_PORT, _OWN_HTTP_PORT = "127.0.41.1", 5060, 8080
@@ -43,7 +47,9 @@ def _words(text: str) -> list[str]:
 
 @app.command()
 def bench(
-    only: Annotated[str, typer.Option(help="Scenarios with commas between them: call, signal, ivr, register ... All by default.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Scenarios with commas between them: call, signal, ivr, register ... All by default. Alone: snapshot.")
+    ] = "",
     steps: Annotated[str, typer.Option(help="RATE:CALLS:HOLD with commas between them, in place of each scenario's own steps.")] = "",
     repeat: Annotated[int | None, typer.Option(min=1, max=20, help="How often each step is run.")] = None,
     running: Annotated[bool, typer.Option("--running", help="Load the system that runs here, not a fresh one.")] = False,
@@ -53,9 +59,15 @@ def bench(
     """Measure calls, set-up, attendants and registrations under load, beside other systems' figures."""
     try:
         names, wanted = _words(only) or list(SCENARIOS), [read_step(text) for text in _words(steps)]
+        if names == [SNAPSHOT]:
+            _tell(f"{SNAPSHOT}: an organization of {LARGE_USERS:,} users and {LARGE_NUMBERS:,} numbers is made and loaded ...")
+            print(json.dumps(bench_snapshot(), indent=None if as_json else 2))
+            return
         unknown = [name for name in names if name not in SCENARIOS]
         if unknown:
-            raise Failed(f"There is no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}.", Exit.WRONG_COMMAND)
+            raise Failed(
+                f"There is no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}, and alone {SNAPSHOT}.", Exit.WRONG_COMMAND
+            )
         if seed:
             plan = _running_plan()
             _tell(f"{_seed(plan)} users made in {DOMAIN}; the system at {plan.address}:{plan.sip_port} knows all {len(USERS)} of them.")

@@ -78,8 +78,9 @@ class Configuration:
             revisions, carriers = await asyncio.to_thread(self._standing)
             if carriers != self.snapshot.carriers:
                 await self._edge.carriers(carriers)
-                self._hold(await asyncio.to_thread(with_carriers, self.snapshot, carriers), self.snapshot.organizations)
-            held = self.snapshot.organizations.keys() | self._edge.known()
+                self.snapshot = await asyncio.to_thread(with_carriers, self.snapshot, carriers)
+                self._mark(())
+            held = {*self.snapshot.organizations, *self._edge.known()}
             for id in held - revisions.keys():
                 await self._give_up(id)
             for id, revision in revisions.items():
@@ -122,13 +123,19 @@ class Configuration:
         """Have one organization as the database has it now: the switch first, then the edge."""
         since = self._in_effect(id)
         try:
+            await self._bring(id, since)
+        finally:
+            self._mark((id,))
+
+    async def _bring(self, id: OrganizationId, since: int) -> None:
+        try:
             if since and await self._follow_since(id, since):
                 return
             configured, organization = await asyncio.to_thread(self._whole, id)
         except Missing:
             await self._give_up(id)
             return
-        self._hold(await asyncio.to_thread(taken_in, self.snapshot, organization), (id,))
+        self.snapshot = await asyncio.to_thread(taken_in, self.snapshot, organization)
         await self._edge.take_in(configured.profile, sign_ins_of(configured))
 
     async def _follow_since(self, id: OrganizationId, since: int) -> bool:
@@ -143,7 +150,7 @@ class Configuration:
         profile, delta = await asyncio.to_thread(read)
         if delta is None:
             return False
-        self._hold(await asyncio.to_thread(taken_up, self.snapshot, profile, delta), (id,))
+        self.snapshot = await asyncio.to_thread(taken_up, self.snapshot, profile, delta)
         if len(delta.users) + len(delta.numbers) > FEW:
             gc.freeze()
         await self._edge.take_up(profile, delta.sign_ins)
@@ -151,11 +158,12 @@ class Configuration:
 
     async def _give_up(self, id: OrganizationId) -> None:
         known = self.snapshot.organizations.get(id)
-        self._hold(await asyncio.to_thread(given_up, self.snapshot, id), (id,))
+        self.snapshot = await asyncio.to_thread(given_up, self.snapshot, id)
         await self._edge.give_up(id, known.domain if known else None)
+        self._mark((id,))
 
-    def _hold(self, snapshot: Snapshot, touched: Iterable[OrganizationId]) -> None:
-        self.snapshot = snapshot
+    def _mark(self, touched: Iterable[OrganizationId]) -> None:
+        """What these organizations have come to is still to be noted."""
         self._unnoted.update(touched)
         self._to_note.set()
 
@@ -186,7 +194,7 @@ class Configuration:
                 log.exception("how far the switch has come could not be noted")
 
     def _note(self, touched: set[OrganizationId]) -> None:
-        ids = sorted(touched & self.snapshot.organizations.keys())
+        ids = sorted(touched.intersection(self.snapshot.organizations))
         for start in range(0, len(ids), ORGANIZATIONS_AT_ONCE):
             with self._store.provider_change("switch") as provider:
                 there = provider.organizations.revisions()
@@ -195,7 +203,7 @@ class Configuration:
                         history = provider.inside(id).history
                         history.move_cursor("switch", self.snapshot.organizations[id].revision)
                         history.move_cursor("edge", self._edge.at(id))
-        follow(self._engine, self._copy, self.snapshot.organizations.keys())
+        follow(self._engine, self._copy, set(self.snapshot.organizations))
 
 
 @contextmanager

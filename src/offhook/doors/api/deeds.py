@@ -20,12 +20,16 @@ class Pending:
 
 
 class RequestStore:
-    """services.ports.store.Store for one request. `revision` is that of its last change, None while there was none."""
+    """services.ports.store.Store for one request. `revision` is that of its last change, None while there was none.
+
+    `organization` is whose change it was.
+    """
 
     def __init__(self, store: Store, pending: Pending | None = None) -> None:
         self._store = store
         self._pending = pending
         self.revision: int | None = None
+        self.organization: OrganizationId | None = None
 
     @contextmanager
     def change(self, organization: OrganizationId, who: str) -> Iterator[Transaction]:
@@ -37,7 +41,7 @@ class RequestStore:
             if ours and pending is not None:
                 transaction.answers.keep(pending.key, pending.fingerprint)
             revision = transaction.revision or transaction.profile().revision
-        self.revision = revision
+        self.revision, self.organization = revision, organization
         if ours and pending is not None:
             pending.written = True
 

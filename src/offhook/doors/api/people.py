@@ -70,7 +70,10 @@ async def saved(house: House) -> dict[str, Any]:
 
 async def in_effect(house: House) -> bool:
     """Let the switch take up what was just saved; False when it does not answer: it reads everything when it is up again."""
+    store = house.store
     try:
+        if isinstance(store, RequestStore) and store.organization is not None and store.revision is not None:
+            return await house.switch.take_up(store.organization, store.revision) >= store.revision
         await house.switch.refresh()
     except Unavailable:
         return False

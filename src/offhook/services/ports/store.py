@@ -17,10 +17,12 @@ from offhook.domain.organizations import Carrier, Destination, OrganizationId, P
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
 from offhook.services.ports.delta import Delta, SignIn
+from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.organization import Attendants, Devices, Numbers, Users
 from offhook.services.ports.organization import Credential as Credential
 from offhook.services.ports.organization import NewUser as NewUser
 from offhook.services.ports.records import Trace
+from offhook.services.ports.webhooks import AllWebhooks, Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class TokenEntry:
     label: str
     scopes: frozenset[str]
     expires_at: float | None
+    made_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,15 @@ class Tokens(Protocol):
     def all(self) -> list[TokenEntry]:
         """Every token, oldest first."""
 
+    def page(self, listing: Listing) -> Page[TokenEntry]:
+        """Some of them. Fields: id, label, username (whose session it is)."""
+
+    def by_id(self, id: TokenId) -> TokenEntry | None:
+        """The token with this id, None if there is none."""
+
+    def of_user(self, user: UserId) -> list[TokenEntry]:
+        """The sessions of somebody who signed in, oldest first."""
+
     def add(self, hash: str, label: str, scopes: frozenset[str], expires_at: float | None, user: UserId | None = None) -> TokenId:
         """Keep a token. Raises Missing when the user is not there."""
 
@@ -125,6 +137,12 @@ class History(Protocol):
 
     def since(self, revision: int) -> list[Change]:
         """The changes after a revision, oldest first."""
+
+    def between(self, since: int, until: int) -> list[Change]:
+        """The changes after one revision up to another, oldest first."""
+
+    def in_revision(self, revision: int, kind: str) -> list[Change]:
+        """What one revision changed of a kind, in its order."""
 
     def touched_since(self, revision: int) -> dict[str, set[str]]:
         """The ids of what was changed after a revision, by kind."""
@@ -226,6 +244,8 @@ class Transaction(Protocol):
     @property
     def history(self) -> History: ...
     @property
+    def webhooks(self) -> Webhooks: ...
+    @property
     def answers(self) -> Answers: ...
     @property
     def calls(self) -> Calls: ...
@@ -252,6 +272,8 @@ class ProviderTransaction(Protocol):
     def carriers(self) -> Carriers: ...
     @property
     def tokens(self) -> AllTokens: ...
+    @property
+    def webhooks(self) -> AllWebhooks: ...
     @property
     def invitations(self) -> Invitations: ...
     @property

@@ -166,12 +166,25 @@ def _work() -> None:
         sa.Column("ended_at", sa.Float(53)),
         sa.Column("total", sa.Integer, nullable=False),
         sa.Column("done", sa.Integer, nullable=False),
-        sa.Column("refused", sa.Integer, nullable=False),
+        sa.Column("results", sa.JSON, nullable=False),
+        sa.Column("revision", sa.Integer),
+        sa.Column("explanation", sa.Text),
         sa.Column("options", sa.JSON, nullable=False),
-        sa.Column("wanted", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
         sa.UniqueConstraint("organization_id", "id", name="uq_jobs_organization_id_id"),
         _of_organization("jobs"),
+    )
+    op.create_index("ix_jobs_state_organization_id", "jobs", ["state", "organization_id"])
+    op.create_table(
+        "job_inputs",
+        sa.Column("organization_id", sa.Integer, nullable=False),
+        sa.Column("job_id", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("wanted", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("job_id", name="pk_job_inputs"),
+        _of_organization("job_inputs"),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "job_id"], ["jobs.organization_id", "jobs.id"], name="fk_job_inputs_organization_id_job_id"
+        ),
     )
     op.create_table(
         "job_rows",
@@ -241,6 +254,10 @@ def _webhooks() -> None:
         ),
     )
     op.create_index("ix_deliveries_state_next_at", "deliveries", ["state", "next_at"])
+    own = ["organization_id", "webhook_id", "state", "made_at"]
+    op.create_index("ix_deliveries_organization_id_webhook_id_state_made_at", "deliveries", own)
+    op.add_column("cdrs", sa.Column("kept_at", sa.Float(53)))
+    op.create_index("ix_cdrs_organization_id_kept_at", "cdrs", ["organization_id", "kept_at"])
 
 
 def _write_down_what_is_there() -> None:
