@@ -11,6 +11,7 @@ from offhook.doors.api.app import create_app
 from offhook.doors.api.house import House
 from offhook.metrics import Figures
 from offhook.services.sandbox import seed
+from offhook.services.what_if import organization_as
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
 from tests.doors.rooms import BodyRoom, CarrierRoom, EdgeRoom, LiveRoom, ProbeRoom, World
@@ -46,6 +47,7 @@ def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
         return figures.told()
 
     sandbox = seed(database, KEY, "127.0.0.9", 5080)
+    switch.configured = lambda own: organization_as(database, own)
     app = create_app(
         House(database, switch, carrier, probe, status, edge, body.health(), told, ("127.0.0.0/8",), "0.1.0", "127.0.0.1:5060")
     )

@@ -1,8 +1,8 @@
 """The rooms behind the doors that a test can set: what goes on now. The database is a real one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,13 +13,14 @@ from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.calls.ids import CallId, call_id
 from offhook.domain.errors import Unavailable
 from offhook.domain.media import MediaFigures
-from offhook.domain.organizations import OrganizationId
+from offhook.domain.organizations import Organization, OrganizationId
 from offhook.metrics import Figures
 from offhook.services.health import Check, Health, Unwell
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Trace
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary
+from offhook.services.what_if import what_if
 from offhook.store.records import RecordsWriter
 from offhook.store.transaction import Database
 from tests.services import told_calls
@@ -35,6 +36,8 @@ class LiveRoom:
     traces: dict[str, Trace] = field(default_factory=dict)
     refreshed: int = 0
     down: bool = False
+    configured: Callable[[OrganizationId], Organization] | None = None
+    """The snapshot: how the switch sees an organization."""
 
     async def calls(self) -> list[LiveCall]:
         self._must_be_up()
@@ -47,6 +50,11 @@ class LiveRoom:
     async def figures(self) -> list[dict[str, Any]]:
         self._must_be_up()
         return []
+
+    async def what_if(self, organization: OrganizationId, caller: str, dialled: str) -> dict[str, Any]:
+        self._must_be_up()
+        assert self.configured is not None
+        return asdict(what_if(self.configured(organization), caller, dialled))
 
     async def take_up(self, organization: int, revision: int) -> int:
         self._must_be_up()

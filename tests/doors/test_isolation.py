@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
+from offhook.services.blueprint import written
 from offhook.services.ports.edge import Banned, Registration
 from tests.doors.rooms import World
 
 BODIES: dict[str, Any] = {
     "/api/v1/users": {"username": "maria", "name": "Maria"},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
+    "/api/v1/route": {"from": "anna", "to": "102"},
+    "/api/v1/replay": {
+        "plan": "offhook: 1\norganization: {domain: lumen.test, name: Lumen Works, country: US}",
+        "since": "2020-01-01T00:00Z",
+    },
 }
 OPEN = {("get", "/api/v1/healthz"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/livez"), ("get", "/metrics")}
 OF_THE_PROVIDER = {
@@ -21,7 +27,17 @@ OF_THE_PROVIDER = {
     ("post", "/api/v1/certificates/reload"),
 }
 """What needs no token."""
+FILES = {"/api/v1/configuration/plan", "/api/v1/configuration/apply"}
+"""Where a file is wanted: the organization as it is."""
 NOBODYS = "zzzzzz"
+
+
+def body_for(path: str, world: World) -> dict[str, Any]:
+    """What to send to a path."""
+    if path not in FILES:
+        return {"json": BODIES.get(path)}
+    with world.database.view(world.lumen.profile.id) as transaction:
+        return {"content": written(transaction.configured())}
 
 
 def offers(world: World) -> list[tuple[str, str]]:
@@ -52,8 +68,8 @@ async def test_no_endpoint_tells_or_changes_anything_of_another_organization(wor
     for method, path in offers(world):
         for id in theirs(path, world):
             async with world.client(world.lumen.token) as client:
-                answer = await client.request(method, with_id(path, id), json=BODIES.get(path))
-                nobodys = await client.request(method, with_id(path, NOBODYS), json=BODIES.get(path)) if id else answer
+                answer = await client.request(method, with_id(path, id), **body_for(path, world))
+                nobodys = await client.request(method, with_id(path, NOBODYS), **body_for(path, world)) if id else answer
             asked += 1
             if (method, path) in OF_THE_PROVIDER:
                 assert answer.status_code == 403 and not secrets.search(answer.text), f"{method} {path}: {answer.text}"
@@ -84,7 +100,7 @@ async def test_the_last_call_is_the_last_of_ones_own(world: World) -> None:
 async def test_no_endpoint_is_open_without_a_token_unless_it_is_meant_to_be(world: World) -> None:
     for method, path in offers(world):
         async with world.client(None) as client:
-            answer = await client.request(method, re.sub(r"{\w+}", "x", path), json=BODIES.get(path))
+            answer = await client.request(method, re.sub(r"{\w+}", "x", path), **body_for(path, world))
         assert (answer.status_code == 401) == ((method, path) not in OPEN), f"{method} {path}: {answer.status_code}"
 
 

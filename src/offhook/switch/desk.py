@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 from offhook import intercom
 from offhook.domain.calls.ids import CallId
-from offhook.domain.errors import Unavailable
+from offhook.domain.errors import Invalid, Unavailable
 from offhook.domain.organizations import OrganizationId
 from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Trace
+from offhook.services.snapshot import Snapshot
+from offhook.services.what_if import what_if
 from offhook.switch.exchange import Exchange
 
 REFRESH_SECONDS = 20.0
@@ -23,6 +25,8 @@ class Held(Protocol):
 
     async def take_up(self, organization: int, revision: int) -> int: ...
     async def refresh(self) -> int: ...
+    @property
+    def snapshot(self) -> Snapshot: ...
 
 
 async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures, lost: Callable[[], int]) -> Any:
@@ -41,8 +45,17 @@ async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures
         live = sum(1 for call in exchange.living() if call.ending is None)
         return {"calls": live, "waiting": exchange.waiting(), "drains": exchange.refuses_new, "lost": lost()}
 
+    async def decided(organization: int, caller: str, dialled: str) -> dict[str, Any]:
+        own = held.snapshot.organizations.get(OrganizationId(organization))
+        if own is None:
+            return {"refusal": ["The switch does not know this organization yet; try again in a moment.", None]}
+        try:
+            return asdict(what_if(own, caller, dialled))
+        except Invalid as wrong:
+            return {"refusal": [wrong.explanation, wrong.field]}
+
     answers: dict[str, intercom.Answer] = {"calls": calls, "trace": trace, "figures": told, "standing": standing}
-    return await intercom.answer_at(path, answers | {"take_up": held.take_up, "refresh": held.refresh})
+    return await intercom.answer_at(path, answers | {"take_up": held.take_up, "refresh": held.refresh, "what_if": decided})
 
 
 class SwitchDesk:
@@ -67,6 +80,13 @@ class SwitchDesk:
     async def refresh(self) -> int:
         """See the port."""
         return int(await self._ask("refresh", REFRESH_SECONDS))
+
+    async def what_if(self, organization: OrganizationId, caller: str, dialled: str) -> dict[str, Any]:
+        """See the port."""
+        answer: dict[str, Any] = await self._ask("what_if", organization=organization, caller=caller, dialled=dialled)
+        if "refusal" in answer:
+            raise Invalid(*answer["refusal"])
+        return answer
 
     async def figures(self) -> list[dict[str, Any]]:
         """See the port."""

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from offhook.domain.calls.call import Call, Stage
@@ -43,9 +44,9 @@ from offhook.domain.routing import CallOut, Outcome, Reason, Refuse
 from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Records, Trace
-from offhook.switch.executor import Executor, now
+from offhook.switch.executor import TOLD, Executor, now
 from offhook.switch.journal import Journal
-from offhook.switch.timers import Timers, on_the_beat
+from offhook.switch.timers import Beat, Timers
 from offhook.switch.trace import Story
 from offhook.switch.watch import Watch
 
@@ -61,12 +62,40 @@ WRITTEN_SECONDS = 0.5
 """How long it can still be asked for after that: until the writer has it on disk, so that no list ever misses it."""
 
 
+class _Inbox:
+    """What has happened to a call, in order, until its task has time for it. An asyncio.Queue costs three times as much."""
+
+    __slots__ = ("_events", "_wanted")
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._wanted: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def put(self, event: Event) -> None:
+        """Take an event in, and wake the task if it waits for one."""
+        self._events.append(event)
+        if self._wanted is not None:
+            if not self._wanted.done():
+                self._wanted.set_result(None)
+            self._wanted = None
+
+    async def take(self) -> Event:
+        """The next event; waits until there is one."""
+        while not self._events:
+            self._wanted = asyncio.get_running_loop().create_future()
+            await self._wanted
+        return self._events.popleft()
+
+
 @dataclass(slots=True)
 class _Running:
     """One call, its inbox and what is kept of it."""
 
     call: Call
-    inbox: asyncio.Queue[Event]
+    inbox: _Inbox
     timers: Timers
     story: Story = field(default_factory=Story)
     figures: MediaFigures = field(default_factory=MediaFigures)
@@ -92,6 +121,7 @@ class Exchange:
         self._watch = watch or Watch(Figures())
         self._running: dict[CallId, _Running] = {}
         self._given: dict[LegId, CallId] = {}
+        self._beat = Beat()
         self._empty = asyncio.Event()
         self._empty.set()
         self.refuses_new = self._ends_all = False
@@ -111,7 +141,7 @@ class Exchange:
     def _tell(self, call: CallId, event: Event) -> bool:
         running = self._running.get(call)
         if running is not None:
-            running.inbox.put_nowait(event)
+            running.inbox.put(event)
         return running is not None
 
     def tell(self, call: CallId, event: Event) -> None:
@@ -147,7 +177,7 @@ class Exchange:
 
     def waiting(self) -> int:
         """Events that wait in the inboxes of all calls."""
-        return sum(running.inbox.qsize() for running in self._running.values())
+        return sum(len(running.inbox) for running in self._running.values())
 
     async def drain(self, seconds: float) -> None:
         """Take no new calls, give those that go on so many seconds, then end them and wait for their records."""
@@ -156,7 +186,7 @@ class Exchange:
         # From here on nobody could be hung up properly any more, so an emergency call is turned away too: 503 sends it elsewhere at once.
         self._ends_all = True
         for running in self._running.values():
-            running.inbox.put_nowait(StopAsked(now()))
+            running.inbox.put(StopAsked(now()))
         await self._quiet(LINGER_SECONDS + 2)
 
     async def _quiet(self, seconds: float) -> None:
@@ -166,37 +196,59 @@ class Exchange:
             log.info("%d calls go on", len(self._running))
 
     def _begin(self, call_id: CallId, event: CallArrived) -> None:
-        inbox: asyncio.Queue[Event] = asyncio.Queue()
-        running = _Running(Call(call_id, enter), inbox, Timers(lambda timer: inbox.put_nowait(TimerFired(now(), timer))))
+        inbox = _Inbox()
+        running = _Running(Call(call_id, enter), inbox, Timers(lambda timer: inbox.put(TimerFired(now(), timer))))
         self._running[call_id] = running
         self.begun += 1
         self._empty.clear()
-        inbox.put_nowait(event)
+        inbox.put(event)
         running.task = asyncio.get_running_loop().create_task(self._serve(running), name=f"call {call_id}")
 
     async def _serve(self, running: _Running) -> None:
-        call = running.call
-        self._watch.begins(call)
+        """The call's own task, until nothing is left to be done for it."""
+        self._watch.begins(running.call)
+        lingers = False
         try:
-            while call.stage is not Stage.CLOSED:
-                await self._step(running, await running.inbox.get())
-                if self._journal is not None:
-                    self._journal.follow(call)
-            await asyncio.sleep(on_the_beat(LINGER_SECONDS))
+            await self._handle_all(running)
+            lingers = True
         except Exception:
             # A mistake in one call's machine is that call's end and nobody else's.
-            log.exception("call=%s: the machine of the call failed", call.id)
+            log.exception("call=%s: the machine of the call failed", running.call.id)
             await self._bury(running)
         finally:
-            running.timers.stop_all()
-            self._record(running)
-            await asyncio.sleep(on_the_beat(WRITTEN_SECONDS))
-            del self._running[call.id]
+            if lingers:
+                self._beat.after(LINGER_SECONDS, self._leave, running)
+            else:
+                self._leave(running)
+
+    async def _handle_all(self, running: _Running) -> None:
+        call, inbox = running.call, running.inbox
+        while call.stage is not Stage.CLOSED:
+            for command in self._handle(running, await inbox.take()):
+                kind = type(command)
+                if kind in TOLD:
+                    self._tell_engine(running, command)
+                elif kind in _HERE:
+                    _HERE[kind](self, running, command)
+                else:
+                    await self._ask_engine(running, command)
+            if self._journal is not None:
+                self._journal.follow(call)
+
+    def _leave(self, running: _Running) -> None:
+        """Write the record of a call that is over."""
+        running.timers.stop_all()
+        self._record(running)
+        self._beat.after(WRITTEN_SECONDS, self._forget, running.call)
+
+    def _forget(self, call: Call) -> None:
+        del self._running[call.id]
+        if self._given:
             for leg in call.legs:
                 if self._given.get(leg) == call.id:
                     del self._given[leg]
-            if not self._running:
-                self._empty.set()
+        if not self._running:
+            self._empty.set()
 
     def _record(self, running: _Running) -> None:
         call = running.call
@@ -210,15 +262,14 @@ class Exchange:
             # A story that cannot be told must not stand in the way of the calls that come, or of the system being stopped.
             log.exception("call=%s: the call is not recorded", call.id)
 
-    async def _step(self, running: _Running, event: Event) -> None:
+    def _handle(self, running: _Running, event: Event) -> list[Command]:
         self._watch.handles(running.call, event)
         running.story.happened(event.at.wall, event)
         if isinstance(event, MediaClosed):
             running.figures = event.figures
         elif isinstance(event, Routed) and running.call.stage is Stage.ROUTING:
             event = self._admitted(event)
-        for command in running.call.handle(event):
-            await self._obey(running, command)
+        return running.call.handle(event)
 
     def _admitted(self, event: Routed) -> Routed:
         """The decision, or a refusal in its place where there is no room: before any port is opened, and never for help."""
@@ -235,28 +286,20 @@ class Exchange:
         most = self._most_calls
         return len(self._running) > most and sum(running.call.ended is None for running in self._running.values()) > most
 
-    async def _obey(self, running: _Running, command: Command) -> None:
-        match command:
-            case StartTimer(timer, seconds):
-                running.timers.start(timer, seconds)
-            case StopTimer(timer):
-                running.timers.stop(timer)
-            case RecordCall():
-                running.timers.stop_all()
-            case AskYield() | GiveLeg() | TurnYield() | RefuseYield():
-                running.story.happened(now().wall, command)
-                await self._between(running.call, command)
-            case Play(leg):
-                # A sound may have to be made first, which takes seconds: a call must hear its telephones meanwhile.
-                self._hush(running, leg)
-                running.playing[leg] = asyncio.get_running_loop().create_task(self._carry_out(running, command), name=f"sound {leg}")
-            case _:
-                if isinstance(command, StopSound):
-                    self._hush(running, command.leg)
-                elif isinstance(command, CloseMedia):
-                    for leg in tuple(running.playing):
-                        self._hush(running, leg)
-                await self._carry_out(running, command)
+    def _start_timer(self, running: _Running, command: StartTimer) -> None:
+        running.timers.start(command.timer, command.seconds)
+
+    def _stop_timer(self, running: _Running, command: StopTimer) -> None:
+        running.timers.stop(command.timer)
+
+    def _stop_timers(self, running: _Running, command: RecordCall) -> None:
+        running.timers.stop_all()
+
+    def _play(self, running: _Running, command: Play) -> None:
+        # A sound may have to be made first, which takes seconds: a call must hear its telephones meanwhile.
+        self._hush(running, command.leg)
+        making = asyncio.get_running_loop().create_task(self._ask_engine(running, command), name=f"sound {command.leg}")
+        running.playing[command.leg] = making
 
     def _hush(self, running: _Running, leg: LegId) -> None:
         """Forget a sound that is still being made; what plays already is stopped by whoever wants it stopped."""
@@ -264,43 +307,75 @@ class Exchange:
         if making is not None:
             making.cancel()
 
-    async def _carry_out(self, running: _Running, command: Command) -> None:
-        running.story.happened(now().wall, command)
+    def _tell_engine(self, running: _Running, command: Command) -> None:
+        running.story.happened(time.time(), command)
         began = time.monotonic()
-        answer = await self._executor().run(running.call.id, command)
+        self._answered(running, command, began, self._executor().tell(running.call.id, command))
+
+    async def _ask_engine(self, running: _Running, command: Command) -> None:
+        if running.playing:
+            if isinstance(command, StopSound):
+                self._hush(running, command.leg)
+            elif isinstance(command, CloseMedia):
+                for leg in tuple(running.playing):
+                    self._hush(running, leg)
+        running.story.happened(time.time(), command)
+        began = time.monotonic()
+        self._answered(running, command, began, await self._executor().ask(running.call.id, command))
+
+    def _answered(self, running: _Running, command: Command, began: float, answer: Event | None) -> None:
         self._watch.obeyed(running.call, command, began, answer)
         if answer is not None:
-            running.inbox.put_nowait(answer)
+            running.inbox.put(answer)
 
-    async def _between(self, call: Call, command: AskYield | GiveLeg | TurnYield | RefuseYield) -> None:
-        """What one call has to say to another."""
-        match command:
-            case AskYield(replaced, organization):
-                home = self._home_of(replaced)
-                if home == call.id or not self._tell(home, YieldAsked(now(), replaced, call.id, organization)):
-                    self._tell(call.id, YieldRefused(now()))
-            case GiveLeg(leg_id, to):
-                leg = call.legs[leg_id]
-                assert leg.description is not None
-                self._given[leg_id] = to
-                if not self._tell(to, LegReceived(now(), leg_id, leg.side, leg.description, leg.said)):
-                    await self._executor().run(call.id, EndLeg(leg_id, TRANSFERRED))
-            case TurnYield(to, dialled):
-                self._tell(to, YieldTurned(now(), dialled))
-            case RefuseYield(to):
-                self._tell(to, YieldRefused(now()))
+    def _ask_yield(self, running: _Running, command: AskYield) -> None:
+        running.story.happened(time.time(), command)
+        call, home = running.call.id, self._home_of(command.replaced)
+        if home == call or not self._tell(home, YieldAsked(now(), command.replaced, call, command.organization)):
+            self._tell(call, YieldRefused(now()))
+
+    def _give_leg(self, running: _Running, command: GiveLeg) -> None:
+        running.story.happened(time.time(), command)
+        leg = running.call.legs[command.leg]
+        assert leg.description is not None
+        self._given[leg.id] = command.to
+        if not self._tell(command.to, LegReceived(now(), leg.id, leg.side, leg.description, leg.said)):
+            self._executor().tell(running.call.id, EndLeg(leg.id, TRANSFERRED))
+
+    def _turn_yield(self, running: _Running, command: TurnYield) -> None:
+        running.story.happened(time.time(), command)
+        self._tell(command.to, YieldTurned(now(), command.dialled))
+
+    def _refuse_yield(self, running: _Running, command: RefuseYield) -> None:
+        running.story.happened(time.time(), command)
+        self._tell(command.to, YieldRefused(now()))
 
     async def _bury(self, running: _Running) -> None:
         call, executor = running.call, self._executor()
         if call.ending is None:
             call.end(SWITCH_FAILED, now())
         # The caller is there even if the mistake was made before the machine knew of him.
-        orders = [*(EndLeg(leg, SWITCH_FAILED) for leg in {leg_id(call.id, 0): None, **call.legs}), CloseMedia()]
-        for order in orders:
-            running.story.happened(now().wall, order)
-            answer = await executor.run(call.id, order)
-            if isinstance(answer, MediaClosed):
-                running.figures = answer.figures
+        for leg in {leg_id(call.id, 0): None, **call.legs}:
+            order = EndLeg(leg, SWITCH_FAILED)
+            running.story.happened(time.time(), order)
+            executor.tell(call.id, order)
+        running.story.happened(time.time(), CloseMedia())
+        answer = await executor.ask(call.id, CloseMedia())
+        if isinstance(answer, MediaClosed):
+            running.figures = answer.figures
+
+
+_HERE: Mapping[type[Command], Callable[..., None]] = {
+    AskYield: Exchange._ask_yield,
+    GiveLeg: Exchange._give_leg,
+    Play: Exchange._play,
+    RecordCall: Exchange._stop_timers,
+    RefuseYield: Exchange._refuse_yield,
+    StartTimer: Exchange._start_timer,
+    StopTimer: Exchange._stop_timer,
+    TurnYield: Exchange._turn_yield,
+}
+"""Orders that need no engine: the call's timers, what it says to another call, and a sound, which is made beside the call."""
 
 
 def _live(call: Call) -> LiveCall:

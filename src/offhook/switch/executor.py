@@ -102,20 +102,21 @@ class Executor:
     configuration: Callable[[], Snapshot]
     offers_srtp: bool = True
 
-    async def run(self, call: CallId, command: Command) -> Event | None:
-        """Do it; the event that answers it, None for a command that only tells."""
-        leg = command.leg if isinstance(command, LegCommand) else None
+    def tell(self, call: CallId, command: Command) -> Event | None:
+        """Do at once one of TOLD; the event that answers it, None for one that only tells."""
         try:
-            return await _ORDERS[type(command)](self, call, command)
-        except (MediaAbsent, RegistrarAbsent) as absent:
-            return CommandFailed(now(), type(command), leg, Trouble.ABSENT, str(absent))
-        except (MediaRefused, SignallingRefused, SpeechRefused, ValueError) as refused:
-            return CommandFailed(now(), type(command), leg, Trouble.REFUSED, str(refused))
+            return TOLD[type(command)](self, call, command)
         except Exception as mistake:
-            log.exception("call=%s: %s could not be carried out", call, type(command).__name__)
-            return CommandFailed(now(), type(command), leg, Trouble.OURS, f"{type(mistake).__name__}: {mistake}")
+            return _failed(call, command, mistake)
 
-    async def _route(self, call: CallId, command: Route) -> Event:
+    async def ask(self, call: CallId, command: Command) -> Event | None:
+        """Do one of ASKED, which waits for an engine; the event that answers it, None for one that only tells."""
+        try:
+            return await ASKED[type(command)](self, call, command)
+        except Exception as mistake:
+            return _failed(call, command, mistake)
+
+    def _route(self, call: CallId, command: Route) -> Event:
         configuration = self.configuration()
         caller = command.caller
         if caller.source is Source.CARRIER:
@@ -184,40 +185,40 @@ class Executor:
     async def _unsilence(self, call: CallId, command: Unsilence) -> None:
         await self.media.unsilence(call, command.leg)
 
-    async def _invite_leg(self, call: CallId, command: InviteLeg) -> None:
+    def _invite_leg(self, call: CallId, command: InviteLeg) -> None:
         self.signalling.invite(command)
 
-    async def _ring_leg(self, call: CallId, command: RingLeg) -> None:
+    def _ring_leg(self, call: CallId, command: RingLeg) -> None:
         self.signalling.ring(command.leg)
 
-    async def _progress_leg(self, call: CallId, command: ProgressLeg) -> None:
+    def _progress_leg(self, call: CallId, command: ProgressLeg) -> None:
         self.signalling.progress(command.leg, command.sdp)
 
-    async def _answer_leg(self, call: CallId, command: AnswerLeg) -> None:
+    def _answer_leg(self, call: CallId, command: AnswerLeg) -> None:
         self.signalling.answer(command.leg, command.sdp)
 
-    async def _end_leg(self, call: CallId, command: EndLeg) -> None:
+    def _end_leg(self, call: CallId, command: EndLeg) -> None:
         self.signalling.end(command.leg, command.ending)
 
-    async def _accept_reoffer(self, call: CallId, command: AcceptReoffer) -> None:
+    def _accept_reoffer(self, call: CallId, command: AcceptReoffer) -> None:
         self.signalling.accept_reoffer(command.leg, flowing(command.sdp, command.direction))
 
-    async def _refuse_reoffer(self, call: CallId, command: RefuseReoffer) -> None:
+    def _refuse_reoffer(self, call: CallId, command: RefuseReoffer) -> None:
         self.signalling.refuse_reoffer(command.leg, command.status)
 
-    async def _reoffer_leg(self, call: CallId, command: ReofferLeg) -> None:
+    def _reoffer_leg(self, call: CallId, command: ReofferLeg) -> None:
         self.signalling.reoffer(command.leg, command.sdp)
 
-    async def _accept_transfer(self, call: CallId, command: AcceptTransfer) -> None:
+    def _accept_transfer(self, call: CallId, command: AcceptTransfer) -> None:
         self.signalling.accept_transfer(command.leg)
 
-    async def _refuse_transfer(self, call: CallId, command: RefuseTransfer) -> None:
+    def _refuse_transfer(self, call: CallId, command: RefuseTransfer) -> None:
         self.signalling.refuse_transfer(command.leg, command.status)
 
-    async def _tell_transfer(self, call: CallId, command: TellTransfer) -> None:
+    def _tell_transfer(self, call: CallId, command: TellTransfer) -> None:
         self.signalling.tell_transfer(command.leg, command.status, command.words, command.final)
 
-    async def _send_digit(self, call: CallId, command: SendDigit) -> None:
+    def _send_digit(self, call: CallId, command: SendDigit) -> None:
         self.signalling.send_digit(command.leg, command.digit)
 
     async def _press_digit(self, call: CallId, command: PressDigit) -> None:
@@ -229,32 +230,48 @@ def _words(username: str, uri: str, user_agent: str) -> str:
     return f"{username}'s telephone at {where}" + (f" ({user_agent})" if user_agent else "")
 
 
-_ORDERS: Mapping[type[Command], Callable[..., Awaitable[Event | None]]] = {
+def _failed(call: CallId, command: Command, mistake: Exception) -> CommandFailed:
+    """What comes back of an order that could not be done."""
+    if isinstance(mistake, MediaAbsent | RegistrarAbsent):
+        trouble, words = Trouble.ABSENT, str(mistake)
+    elif isinstance(mistake, MediaRefused | SignallingRefused | SpeechRefused | ValueError):
+        trouble, words = Trouble.REFUSED, str(mistake)
+    else:
+        log.error("call=%s: %s could not be carried out", call, type(command).__name__, exc_info=mistake)
+        trouble, words = Trouble.OURS, f"{type(mistake).__name__}: {mistake}"
+    return CommandFailed(now(), type(command), command.leg if isinstance(command, LegCommand) else None, trouble, words)
+
+
+TOLD: Mapping[type[Command], Callable[..., Event | None]] = {
     AcceptReoffer: Executor._accept_reoffer,
     AcceptTransfer: Executor._accept_transfer,
-    AnswerAlone: Executor._answer_alone,
     AnswerLeg: Executor._answer_leg,
-    AnswerMedia: Executor._answer_media,
-    CloseMedia: Executor._close_media,
     EndLeg: Executor._end_leg,
-    FindDevices: Executor._find_devices,
     InviteLeg: Executor._invite_leg,
-    LeaveAlone: Executor._leave_alone,
-    OfferMedia: Executor._offer_media,
-    Play: Executor._play,
-    PressDigit: Executor._press_digit,
     ProgressLeg: Executor._progress_leg,
-    ReadFigures: Executor._read_figures,
     RefuseReoffer: Executor._refuse_reoffer,
     RefuseTransfer: Executor._refuse_transfer,
-    RemoveMedia: Executor._remove_media,
     ReofferLeg: Executor._reoffer_leg,
     RingLeg: Executor._ring_leg,
     Route: Executor._route,
     SendDigit: Executor._send_digit,
+    TellTransfer: Executor._tell_transfer,
+}
+"""Who does what needs nobody to be waited for."""
+
+ASKED: Mapping[type[Command], Callable[..., Awaitable[Event | None]]] = {
+    AnswerAlone: Executor._answer_alone,
+    AnswerMedia: Executor._answer_media,
+    CloseMedia: Executor._close_media,
+    FindDevices: Executor._find_devices,
+    LeaveAlone: Executor._leave_alone,
+    OfferMedia: Executor._offer_media,
+    Play: Executor._play,
+    PressDigit: Executor._press_digit,
+    ReadFigures: Executor._read_figures,
+    RemoveMedia: Executor._remove_media,
     Silence: Executor._silence,
     StopSound: Executor._stop_sound,
-    TellTransfer: Executor._tell_transfer,
     Unsilence: Executor._unsilence,
 }
-"""Who does what. Timers and the record of the call are the call's own task's business."""
+"""Who does what an engine has to answer. Timers and the record of the call are the call's own task's business."""

@@ -4,6 +4,8 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any, TypeVar
 
 from offhook.domain.calls.events import Timer
 
@@ -17,6 +19,30 @@ def on_the_beat(seconds: float) -> float:
     """
     now = time.monotonic()
     return math.ceil((now + seconds) / BEAT_SECONDS) * BEAT_SECONDS - now
+
+
+_Of = TypeVar("_Of")
+
+
+class Beat:
+    """Does later what is in no hurry: all that falls on one beat, with one timer."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, list[tuple[Callable[[Any], None], Any, Context]]] = {}
+
+    def after(self, seconds: float, do: Callable[[_Of], None], what: _Of) -> None:
+        """Call `do(what)`, in the context of now, at the first beat after so many seconds."""
+        now = time.monotonic()
+        beat = math.ceil((now + seconds) / BEAT_SECONDS)
+        if beat not in self._waiting:
+            self._waiting[beat] = []
+            asyncio.get_running_loop().call_later(beat * BEAT_SECONDS - now, self._strike, beat)
+        self._waiting[beat].append((do, what, copy_context()))
+
+    def _strike(self, beat: int) -> None:
+        loop = asyncio.get_running_loop()
+        for do, what, context in self._waiting.pop(beat):
+            loop.call_soon(do, what, context=context)  # and not here: the mistake of one must not cost the others
 
 
 class Timers:

@@ -131,6 +131,7 @@ async def test_a_secure_caller_hears_the_system(engine: RtpEngine, pairing: Pair
     await engine.play(pair.call, pair.a, sound(600), repeat=20)
     await pair.caller.media.ear.tone(600)
     await pair.speaks(SECURE, PLAIN)  # and then somebody
+    await engine.leave_alone(pair.call, pair.a)
     await engine.stop(pair.call, pair.a)
     await pair.hear_each_other()
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from offhook.doors.cli import edge, shown
+from offhook.doors.cli import configuration, edge, shown, what_if
 from offhook.doors.cli.asking import Json, Wanted, server_of
 from offhook.doors.cli.server import EXIT_WORDS, Exit, Failed
 
@@ -31,6 +31,8 @@ user = typer.Typer(help="The people of the organization.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(user, name="user")
 app.command("registrations")(edge.registrations)
+for command in (configuration.export, configuration.plan, configuration.apply, what_if.route, what_if.replay):
+    app.command()(command)
 app.add_typer(edge.bans, name="bans")
 app.add_typer(edge.certificates, name="certificates")
 

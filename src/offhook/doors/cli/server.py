@@ -63,31 +63,59 @@ class Server:
 
     def get(self, path: str, **query: Any) -> Any:
         """What stands at a path of the API."""
-        return self._ask("GET", path, params={name: value for name, value in query.items() if value is not None})
+        return self._ask("GET", path, params=_given(query))
 
     def post(self, path: str, body: Any = None, seconds: float = _DEFAULT_SECONDS) -> Any:
         """The answer to something sent to a path of the API; `seconds` is how long to wait for it."""
         return self._ask("POST", path, json=body, timeout=seconds)
 
+    def patch(self, path: str, body: Any, version: str | None = None) -> Any:
+        """The answer to a change of what stands at a path; with `version` (an ETag) only if it is still that one."""
+        return self._ask("PATCH", path, json=body, headers={"If-Match": version} if version else {})
+
+    def put(self, path: str, body: Any) -> Any:
+        """The answer to something put at a path of the API."""
+        return self._ask("PUT", path, json=body)
+
+    def send(self, path: str, content: str | bytes, kind: str, seconds: float = _DEFAULT_SECONDS, **query: Any) -> Any:
+        """The answer to a file of a media type, sent to a path of the API."""
+        return self._ask("POST", path, content=content, headers={"Content-Type": kind}, timeout=seconds, params=_given(query))
+
+    def text(self, path: str, seconds: float = _DEFAULT_SECONDS, **query: Any) -> str:
+        """What stands at a path of the API, as the text it is."""
+        answer = self._answer("GET", path, timeout=seconds, params=_given(query))
+        if not answer.is_success:
+            _read(answer, self.url)
+        return answer.text
+
     def delete(self, path: str) -> Any:
         """The answer to having removed what stands at a path of the API."""
         return self._ask("DELETE", path)
 
-    def _ask(self, method: str, path: str, timeout: float = _DEFAULT_SECONDS, **more: Any) -> Any:
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        return _read(self._answer(method, path, **more), self.url)
+
+    def _answer(
+        self, method: str, path: str, timeout: float = _DEFAULT_SECONDS, headers: dict[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
+        credentials = {"Authorization": f"Bearer {self.token}"}
         try:
             # The environment's proxies are for the web; a phone system is asked directly.
             with httpx.Client(trust_env=False, timeout=httpx.Timeout(timeout, connect=5.0)) as client:
-                answer = client.request(
-                    method, self.url.rstrip("/") + _API + path, headers={"Authorization": f"Bearer {self.token}"}, **more
-                )
+                return client.request(method, self.url.rstrip("/") + _API + path, headers=credentials | (headers or {}), **more)
         except httpx.TimeoutException:
             raise Failed(f"{self.url} did not answer in time.", Exit.NOT_REACHED) from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as fault:
             raise Failed(f"Nothing answers at {self.url} ({fault}). Is Offhook running? ./run starts it.", Exit.NOT_REACHED) from None
-        return _read(answer, self.url)
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _read(answer: httpx.Response, url: str) -> Any:
+    if answer.status_code == 204:
+        return None
     try:
         body = answer.json()
     except ValueError:

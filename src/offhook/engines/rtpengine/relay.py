@@ -22,6 +22,12 @@ from offhook.services.ports.media import MediaRefused
 MOST_LISTED = 2500
 """Calls whose names surely fit into one datagram."""
 
+BEAT_SECONDS = 0.02
+"""Every sound begins at a whole multiple of this, and so all their packets go out together, every 20 ms.
+
+rtpengine wakes for each packet that is due at a time of its own; with a hundred listeners that costs half as much again as the packets.
+"""
+
 _NONE = CallPairs()
 _LOOKS_FOR_SOUND, _LOOK_SECONDS = 10, 0.05
 
@@ -64,6 +70,7 @@ class RtpEngine:
         await self.offer(call, leg, alone(leg), sdp, MediaShape.PLAIN)
         answered = await self.answer(call, leg, alone(leg), made_up, shape)
         known.alone[leg] = Alone(sdp, codec, shape)
+        await self.silence(call, leg)  # what nobody hears need not be sent on; keys are told all the same
         return answered
 
     async def leave_alone(self, call: CallId, leg: LegId) -> None:
@@ -71,10 +78,13 @@ class RtpEngine:
         known = self._calls.get(call, _NONE)
         if was := known.alone.get(leg):
             known.alone[leg] = replace(was, attended=False)
+        with suppress(CallUnknown, LegUnknown):
+            await self.unsilence(call, leg)
         await self.remove(call, leg, alone(leg))
 
     async def play(self, call: CallId, to: LegId, sound: Path, repeat: int = 1) -> int:
-        """Milliseconds that one round of `sound` lasts; see Media.play. A mu-law or A-law WAV starts sixteen times cheaper than 16 bit."""
+        """Milliseconds that one round of `sound` lasts; see Media.play. Mu-law or A-law starts sixteen times cheaper than 16 bit."""
+        await asyncio.sleep(BEAT_SECONDS - asyncio.get_running_loop().time() % BEAT_SECONDS)
         try:
             reply = await self._order("play media", call, _playing(to, sound, repeat))
         except MediaRefused as refused:

@@ -43,6 +43,9 @@ class LiveSwitch(Protocol):
         Returns when it counts.
         """
 
+    async def what_if(self, organization: OrganizationId, caller: str, dialled: str) -> dict[str, Any]:
+        """Where a call would go now, and why, as services.what_if.Answer tells it in JSON values. Raises Invalid, Missing."""
+
     async def figures(self) -> list[dict[str, Any]]:
         """What the switch has counted since its start, as offhook.metrics tells it."""
 

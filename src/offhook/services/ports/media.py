@@ -30,10 +30,13 @@ class Media(Protocol):
         """The SDP to send to `offerer` for the answer `answerer` gave; sound flows from now on. `shape` is the offerer's."""
 
     async def answer_alone(self, call: CallId, leg: LegId, sdp: str, shape: MediaShape, codec: str) -> str:
-        """The SDP that answers `leg` when it speaks with the system itself (attendant, announcement), in `codec`. `shape` is the leg's."""
+        """The SDP that answers `leg` when it speaks with the system itself (attendant, announcement), in `codec`. `shape` is the leg's.
+
+        Until `leave_alone` what comes from `leg` is let through to nobody, digits apart.
+        """
 
     async def leave_alone(self, call: CallId, leg: LegId) -> None:
-        """Take away the system's end that `answer_alone` made, once another leg has taken its place. The leg's port stays."""
+        """Take away the system's end that `answer_alone` made, once another leg has taken its place, and let the leg be heard. Its port stays."""
 
     async def play(self, call: CallId, to: LegId, sound: Path, repeat: int = 1) -> int:
         """Play a file to `to`, `repeat` times; milliseconds that one round lasts. What played before stops."""

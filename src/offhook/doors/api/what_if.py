@@ -1,0 +1,119 @@
+"""Where a call would go, and which past calls would go elsewhere: without a call."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from offhook.domain.errors import Invalid
+from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.shapes import Asked
+from offhook.services.blueprint import MOST_OCTETS, read
+from offhook.services.what_if import LONGEST_DIALLED, Answer, organization_as, organization_planned, replay, what_if
+
+_READS = [needs(f"{noun}:read") for noun in ("organization", "users", "attendants", "numbers")]
+_PLANS = [*_READS, needs("devices:read"), needs("calls:read")]
+
+router = APIRouter(tags=["what if"])
+
+
+class RouteAsked(Asked):
+    """A call that is not made. Of `at`, `revision` and `plan` at most one: the configuration of then, or of a file; else the live one."""
+
+    model_config = ConfigDict(
+        extra="forbid", populate_by_name=True, json_schema_extra={"examples": [{"from": "anna", "to": "100"}, {"from": "101", "to": "911"}]}
+    )
+
+    caller: Annotated[str, Field(alias="from", min_length=1, max_length=80, description="A username, extension or number.")]
+    dialled: Annotated[str, Field(alias="to", min_length=1, max_length=LONGEST_DIALLED, description="What is dialled.")]
+    at: AwareDatetime | None = None
+    revision: int | None = Field(None, ge=1)
+    plan: str | None = Field(None, max_length=MOST_OCTETS, description="A file as of GET /configuration.")
+
+
+class ReasonShown(BaseModel):
+    """One step of a decision."""
+
+    code: str
+    text: str
+    outcome: str
+
+
+class AnswerShown(BaseModel):
+    """Where the call would go, and why. `revision` is the configuration that says so, null for a plan."""
+
+    way: list[str]
+    words: str
+    reasons: list[ReasonShown]
+    revision: int | None
+
+
+class ReplayAsked(Asked):
+    """A planned configuration, and since when past calls are run through it."""
+
+    plan: str = Field(max_length=MOST_OCTETS, description="A file as of GET /configuration.")
+    since: AwareDatetime
+
+
+class ReplayedShown(BaseModel):
+    """A past call that would go elsewhere."""
+
+    call: str
+    started_at: datetime
+    caller: str
+    dialled: str
+    now: AnswerShown
+    then: AnswerShown
+
+
+class ReplayShown(BaseModel):
+    """`more`: not every call was looked at, or not every change is listed. `unreadable`: calls whose story does not say who called what."""
+
+    looked_at: int
+    unreadable: int
+    changed: list[ReplayedShown]
+    more: bool
+
+
+def answer_shown(answer: Answer) -> AnswerShown:
+    """As JSON has it."""
+    reasons = [ReasonShown(code=reason.code, text=reason.text, outcome=reason.outcome) for reason in answer.reasons]
+    return AnswerShown(way=list(answer.way), words=answer.words, reasons=reasons, revision=answer.revision)
+
+
+@router.post("/route", dependencies=_READS)
+async def route(house: Inside, own: Own, asked: RouteAsked) -> AnswerShown:
+    """Where a call would go now (asked of the switch itself), at an earlier time, or under a planned configuration; with every reason."""
+    if sum(given is not None for given in (asked.at, asked.revision, asked.plan)) > 1:
+        raise Invalid("Give only one of at, revision and plan.", "plan")
+    if asked.at is None and asked.revision is None and asked.plan is None:
+        return AnswerShown.model_validate(await house.switch.what_if(own, asked.caller, asked.dialled))
+    return answer_shown(await run_in_threadpool(_of_another_time, house, own, asked))
+
+
+def _of_another_time(house: Any, own: Any, asked: RouteAsked) -> Answer:
+    if asked.plan is not None:
+        return what_if(organization_planned(house.store, own, read(asked.plan)), asked.caller, asked.dialled, is_planned=True)
+    at = min(asked.at, datetime.now(UTC)).timestamp() if asked.at is not None else None
+    return what_if(organization_as(house.store, own, revision=asked.revision, at=at), asked.caller, asked.dialled)
+
+
+@router.post("/replay", dependencies=_PLANS)
+async def replayed(house: Inside, own: Own, asked: ReplayAsked) -> ReplayShown:
+    """Run past calls through the live and the planned configuration; those that would go elsewhere, newest first."""
+    wanted = await run_in_threadpool(read, asked.plan)
+    found = await run_in_threadpool(replay, house.store, own, wanted, asked.since.timestamp())
+    changed = [
+        ReplayedShown(
+            call=each.call,
+            started_at=datetime.fromtimestamp(each.at, UTC),
+            caller=each.caller,
+            dialled=each.dialled,
+            now=answer_shown(each.now),
+            then=answer_shown(each.then),
+        )
+        for each in found.changed
+    ]
+    return ReplayShown(looked_at=found.looked_at, unreadable=found.unreadable, changed=changed, more=found.more)
