@@ -17,7 +17,7 @@ from offhook.doors.cli.server import Exit
 from offhook.services.ports.store import NewUser, Store
 from offhook.store.archive import ArchiveDamaged, pack, unpack
 from offhook.store.backup import dump, revision_of
-from offhook.store.engine import is_postgres
+from offhook.store.engine import is_postgres, open_engine
 from offhook.store.migrate import migrate, newest_revision
 from offhook.store.transaction import Database
 from offhook.supervisor.datafolder import hold, prepare
@@ -202,6 +202,20 @@ def test_a_database_that_fails_half_way_stays_as_it_was(cluster: Cluster, here: 
     assert names(here) == ["Lumen"] and (folder / "secret.key").exists()
 
 
+def test_tables_that_cannot_be_made_leave_the_old_ones(cluster: Cluster, here: str, folder: Path, archive: Path) -> None:
+    add(here, "Lumen")
+    cli(["backup", str(archive)])
+    add(here, "Later")
+    engine = open_engine(here)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE traces")
+        connection.exec_driver_sql("CREATE VIEW traces AS SELECT 1 AS in_the_way")
+    engine.dispose()
+    assert cli(["restore", str(archive), "--force", "--yes"]) == Exit.SYSTEM_FAILED
+    assert names(here) == ["Later", "Lumen"] and not list(folder.glob("before-*"))
+    os.close(prepare(folder).lock)
+
+
 def test_who_is_connected_to_the_server_keeps_a_restore_out(cluster: Cluster, here: str, folder: Path, archive: Path) -> None:
     cli(["backup", str(archive)])
     store = Database.at(here)
@@ -278,6 +292,21 @@ def test_an_archive_reaches_nothing_outside_its_folder(name: str, sqlite_file: P
     with pytest.raises(ArchiveDamaged, match="does not belong"):
         unpack(archive, into)
     assert list(into.iterdir()) == []
+
+
+def test_a_file_that_was_exchanged_in_an_archive_is_noticed(sqlite_file: Path, tmp_path: Path) -> None:
+    archive, into, file = tmp_path / "archive", tmp_path / "into", tmp_path / "file"
+    into.mkdir()
+    file.write_text("right")
+    pack(archive, {"secret.key": file}, "0.1", newest_revision(), "sqlite", 1.0)
+    file.write_text("wrong")
+    with tarfile.open(archive) as tar:
+        tar.extract("manifest.json", tmp_path)
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "manifest.json", "manifest.json")
+        tar.add(file, "secret.key")
+    with pytest.raises(ArchiveDamaged, match="not what it was"):
+        unpack(archive, into)
 
 
 def test_the_tables_that_stand_in_a_database(url: str, store: Store) -> None:

@@ -115,7 +115,11 @@ def _restore(file: Path, folder: Path, url: str, *, replaces: bool, asks: bool) 
         restoring = folder / RESTORING
         restoring.mkdir(exist_ok=True)
         if manifest.database == "postgresql":
-            restore_postgres(url, new / NAMES[manifest.database], restoring)
+            try:
+                restore_postgres(url, new / NAMES[manifest.database], restoring)
+            except BaseException:
+                shutil.rmtree(restoring)  # the transaction was taken back: nothing was changed
+                raise
         aside = _exchange(new, folder, manifest)
         shutil.rmtree(restoring)
     shown.note(f"The backup of {made} is in place; start the system. Tables of an earlier release are brought up to date then.")
