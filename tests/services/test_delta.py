@@ -1,6 +1,8 @@
 """What was touched, taken up, makes the same of a snapshot as loading everything anew."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,10 +196,10 @@ def test_nobody_is_told_of_another_organizations_changes(store: Store, lumen: Or
 def test_the_copy_follows(database: Database, lumen: OrganizationId, tmp_path: Path, name: str) -> None:
     people(database, lumen)
     copy = tmp_path / "configuration.sqlite"
-    follow(database.engine, copy, [lumen])
+    follow(database.engine, copy)
     same = copy.stat().st_ino
     EDITS[name](database, lumen)
-    follow(database.engine, copy, [lumen])
+    follow(database.engine, copy)
     beside = Database.at(f"sqlite:///{copy}")
     assert load(beside) == load(database)
     assert load_edge_facts(beside, off_loopback=False) == load_edge_facts(database, off_loopback=False)
@@ -206,13 +208,36 @@ def test_the_copy_follows(database: Database, lumen: OrganizationId, tmp_path: P
     assert copy.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_copy_follows_organizations_that_come_and_go(database: Database, lumen: OrganizationId, tmp_path: Path) -> None:
+    copy = tmp_path / "configuration.sqlite"
+    copy_configuration(database.engine, copy)
+    same = copy.stat().st_ino
+    pine = founded(database, "Pine Bakery", "pine.test")
+    people(database, pine)
+    follow(database.engine, copy)
+    with closing(Database.at(f"sqlite:///{copy}")) as beside:
+        assert load(beside) == load(database)
+    with closing(sqlite3.connect(copy)) as edited, edited:  # one that the database has not got
+        edited.execute("UPDATE users SET organization_id = 99")
+        edited.execute(
+            "INSERT INTO organizations SELECT 99, name, 'gone.test', country, time_zone, purpose, NULL, 1, 1, 1 "
+            "FROM organizations WHERE id = ?",
+            (pine,),
+        )
+        edited.execute("UPDATE organizations SET revision = 1 WHERE id <> 99")
+    follow(database.engine, copy)
+    with closing(Database.at(f"sqlite:///{copy}")) as beside:
+        assert load(beside) == load(database)
+    assert copy.stat().st_ino == same
+
+
 def test_a_copy_that_cannot_be_followed_is_made_anew(database: Database, lumen: OrganizationId, tmp_path: Path) -> None:
     copy = tmp_path / "configuration.sqlite"
     copy_configuration(database.engine, copy)
-    pine = founded(database, "Pine Bakery", "pine.test")
-    follow(database.engine, copy, [lumen, pine])
+    founded(database, "Pine Bakery", "pine.test")
+    follow(database.engine, copy)
     assert load(Database.at(f"sqlite:///{copy}")) == load(database)
     copy.write_bytes(b"no database at all" * 100)
-    follow(database.engine, copy, [lumen, pine])
+    follow(database.engine, copy)
     held = load(Database.at(f"sqlite:///{copy}"))
     assert held == load(database) and held != replace(held, carriers=(CarrierEntry(Carrier("x", "192.0.2.9", 1), False, False),))

@@ -147,12 +147,16 @@ class Configuration:
                 return profile, transaction.delta(since) if profile.revision >= max(known.revision, self._edge.at(id)) else None
 
         known = self.snapshot.organizations[id]
-        profile, delta = await asyncio.to_thread(read)
-        if delta is None:
-            return False
-        self.snapshot = await asyncio.to_thread(taken_up, self.snapshot, profile, delta)
-        if len(delta.users) + len(delta.numbers) > FEW:
-            gc.freeze()
+        gc.disable()  # it would go through all that is new again and again
+        try:
+            profile, delta = await asyncio.to_thread(read)
+            if delta is None:
+                return False
+            self.snapshot = await asyncio.to_thread(taken_up, self.snapshot, profile, delta)
+            if len(delta.users) + len(delta.numbers) > FEW:
+                gc.freeze()
+        finally:
+            gc.enable()
         await self._edge.take_up(profile, delta.sign_ins)
         return True
 
@@ -203,7 +207,7 @@ class Configuration:
                         history = provider.inside(id).history
                         history.move_cursor("switch", self.snapshot.organizations[id].revision)
                         history.move_cursor("edge", self._edge.at(id))
-        follow(self._engine, self._copy, set(self.snapshot.organizations))
+        follow(self._engine, self._copy)
 
 
 @contextmanager
