@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from offhook.domain.access import EVERYTHING
 from offhook.domain.errors import Conflict, Invalid, Missing, Refusal, Unauthenticated
 from offhook.domain.organizations import OrganizationId
 from offhook.services import organizations, tokens
@@ -143,7 +144,8 @@ def test_nobodys_password_cannot_be_set(store: Store, lumen: OrganizationId, pin
 
 def test_a_token_opens_its_own_organization(store: Store, lumen: OrganizationId) -> None:
     token = tokens.issue(store, lumen, "reports", 3600, "ada")
-    assert tokens.authenticate(store, token) == tokens.Access(lumen, "reports")
+    access = tokens.authenticate(store, token)
+    assert (access.organization, access.label, access.scopes, access.user, access.sovereign) == (lumen, "reports", EVERYTHING, None, True)
     provider = tokens.provider_token(store, b"key")
     assert provider == tokens.provider_token(store, b"key")
     assert tokens.authenticate(store, provider).organization is None

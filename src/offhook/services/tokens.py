@@ -1,13 +1,14 @@
-"""API tokens: who may come in."""
+"""API tokens: who may come in, and what each may do."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from offhook.domain.access import EVERYTHING
-from offhook.domain.errors import Unauthenticated
+from offhook.domain.access import EVERYTHING, unknown_scopes
+from offhook.domain.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import UserId
-from offhook.services.ports.store import Store
+from offhook.services.ports.store import Store, TokenEntry, TokenId
 from offhook.services.secrets import derive, new_token, same, token_hash
 from offhook.services.users import checked_name
 
@@ -15,18 +16,32 @@ PROVIDER = "provider"
 ALL = "*"
 """The scope of tokens that may do whatever their organization can."""
 
+LONGEST_LIFETIME_SECONDS = 10 * 365 * 24 * 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """Whose doors a token opens: one organization's, or the provider's when there is none. `label` stands in the history.
 
-    `scopes` is what it may do there (domain.access); `user` is who signed in, None for a program's token.
+    `scopes` is what it may do there (domain.access); `user` is who signed in, None for a program's token. `sovereign`: a program that may
+    do everything its organization can, also what no administrator may. `expires_at` is in seconds since 1970, None: never.
     """
 
     organization: OrganizationId | None
     label: str
     scopes: frozenset[str] = EVERYTHING
     user: UserId | None = None
+    token: TokenId | None = None
+    sovereign: bool = False
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token that was just made, shown here and never again."""
+
+    token: str
+    entry: TokenEntry
 
 
 def authenticate(store: Store, token: str) -> Access:
@@ -36,7 +51,10 @@ def authenticate(store: Store, token: str) -> Access:
         entry = provider.tokens.by_hash(hash)
     if entry is None or not same(entry.hash, hash) or (entry.expires_at is not None and entry.expires_at <= time.time()):
         raise Unauthenticated("This token is not valid or no longer so; ask for a new one.", "token")
-    return Access(entry.organization, entry.label, EVERYTHING if ALL in entry.scopes else entry.scopes, entry.user)
+    all = ALL in entry.scopes
+    sovereign = entry.organization is None or (all and entry.user is None)
+    scopes = EVERYTHING if all else entry.scopes
+    return Access(entry.organization, entry.label, scopes, entry.user, entry.id, sovereign, entry.expires_at)
 
 
 def issue(
@@ -57,6 +75,66 @@ def issue(
         with store.change(organization, who) as transaction:
             transaction.tokens.add(token_hash(token), label, scopes, expires_at)
     return token
+
+
+def make_token(store: Store, access: Access, label: str, scopes: Sequence[str], lifetime_seconds: float | None) -> Issued:
+    """A token for a program, of the organization whose door the visitor came in by; it may do no more than the visitor.
+
+    It is the organization's, not its maker's: it works on when the maker's session ends or the maker leaves. Raises Invalid, Forbidden.
+    """
+    assert access.organization is not None
+    label, wanted = checked_label(label), checked_scopes(access, scopes)
+    if lifetime_seconds is not None and not 0 < lifetime_seconds <= LONGEST_LIFETIME_SECONDS:
+        raise Invalid(
+            "A token lives longer than now, and ten years at most; leave it out for one that does not expire.", "lifetime_seconds"
+        )
+    token, now = new_token(), time.time()
+    expires_at = None if lifetime_seconds is None else now + lifetime_seconds
+    with store.change(access.organization, access.label) as transaction:
+        id = transaction.tokens.add(token_hash(token), label, wanted, expires_at)
+    return Issued(token, TokenEntry(id, "", access.organization, None, label, wanted, expires_at, now))
+
+
+def checked_label(label: str) -> str:
+    """What a program's token is called; it stands in the history as whoever did something. Raises Invalid."""
+    if "@" in label:
+        raise Invalid("A label has no @: the history would take the program for a person.", "label")
+    return checked_name(label, "label")
+
+
+def checked_scopes(access: Access, scopes: Sequence[str]) -> frozenset[str]:
+    """The scopes that somebody may give away. Raises Invalid, Forbidden."""
+    wanted = frozenset(scopes)
+    if wanted == {ALL} and access.sovereign:
+        return wanted
+    if unknown := unknown_scopes(wanted):
+        raise Invalid(f"{', '.join(unknown)}: no such scope. There are {', '.join(sorted(EVERYTHING))}.", "scopes")
+    if not wanted:
+        raise Invalid("A token needs one scope at least.", "scopes")
+    if missing := sorted(wanted - access.scopes):
+        raise Forbidden(f"You have not got {', '.join(missing)} yourself, so no token of yours can.", "scopes")
+    return wanted
+
+
+def remove_token(store: Store, organization: OrganizationId, id: TokenId, who: str) -> None:
+    """It opens nothing from now on. Raises Missing."""
+    with store.change(organization, who) as transaction:
+        transaction.tokens.revoke(id)
+
+
+def sign_out(store: Store, access: Access) -> None:
+    """End the session that the visitor came in by. Raises Conflict when it is a program's token."""
+    if access.organization is None or access.user is None or access.token is None:
+        raise NoSession("This is a program's token, nobody signed in with it; an administrator can delete it at /tokens.")
+    with store.change(access.organization, access.label) as transaction:
+        if any(entry.id == access.token for entry in transaction.tokens.of_user(access.user)):
+            transaction.tokens.revoke(access.token)
+
+
+class NoSession(Conflict):
+    """Who came in did not sign in."""
+
+    code = "sign_in.none"
 
 
 def provider_token(store: Store, secret_key: bytes) -> str:
