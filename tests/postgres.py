@@ -139,7 +139,7 @@ class Cluster:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             # It ends with us, however we end.
-            command = [*_as_nobody_special("--pdeathsig", "INT"), str(self._programs / "postgres"), "-D", str(self._data), *options]
+            command = [*_as_nobody_special("--pdeathsig", "QUIT"), str(self._programs / "postgres"), "-D", str(self._data), *options]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         if self.port:
             link = self.folder / ".s.PGSQL.5432"

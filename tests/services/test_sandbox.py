@@ -56,8 +56,8 @@ def test_passwords_and_tokens_open_what_they_are_for(store: Store, summary: Sand
     assert len(set(passwords)) == 6
 
 
-def test_nothing_clear_is_in_the_database(tmp_path: Path, summary: SandboxSummary) -> None:
-    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+def test_nothing_clear_is_in_the_database(sqlite_file: Path, summary: SandboxSummary) -> None:
+    kept = b"".join(path.read_bytes() for path in sqlite_file.parent.iterdir())
     assert b"lumen.test" in kept
     for organization in (summary.first, *summary.others, summary.probe):
         assert organization.token.encode() not in kept

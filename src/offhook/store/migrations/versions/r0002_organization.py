@@ -41,6 +41,7 @@ def upgrade() -> None:
         _of_organization("cursors"),
     )
     _work()
+    _answers()
     _webhooks()
     _write_down_what_is_there()
 
@@ -202,6 +203,9 @@ def _work() -> None:
             ["organization_id", "job_id"], ["jobs.organization_id", "jobs.id"], name="fk_job_rows_organization_id_job_id"
         ),
     )
+
+
+def _answers() -> None:
     op.create_table(
         "answers",
         sa.Column("organization_id", sa.Integer, nullable=False),
