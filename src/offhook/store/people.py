@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import or_, select
 
+from offhook.domain.access import Role
 from offhook.domain.errors import Conflict
 from offhook.domain.numbers import E164
 from offhook.domain.users import User, UserId
 from offhook.services.ports.people import Deeds, Facts
 from offhook.store.scope import Row, Scope
-from offhook.store.tables import attendants, devices, numbers, users
+from offhook.store.tables import attendants, devices, numbers, tokens, users
 from offhook.store.users import first_numbers, user_of, values_of
 
 
@@ -34,6 +35,7 @@ class People:
             extensions=held,
             sign_ins={row["sip_username"]: UserId(row["user_id"]) for row in telephones},
             numbers=self._taken(numbers),
+            administrators=len(self._scope.rows(users, users.c.role == Role.GLOBAL.value)),
         )
 
     def carry_out(self, deeds: Deeds) -> None:
@@ -43,6 +45,9 @@ class People:
             self._scope.update(numbers, *ringing, target_kind=None, target_id=None)
         for id, values in deeds.changed:
             self._scope.update(users, users.c.id == id, **values)
+            if "role" in values:
+                # As in users.Users.change: whoever is signed in holds what the former role may do.
+                self._scope.delete(tokens, tokens.c.user_id == id)
         ids = self._scope.insert_all(users, [values_of(new) for new in deeds.new])
         self._give([*deeds.given, *((number, UserId(ids[place])) for number, place in deeds.given_to_new)])
         # A user shows their number, which stands in no row of the user's own.

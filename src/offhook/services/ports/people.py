@@ -14,7 +14,8 @@ class Facts:
     """Who has what, of the names, extensions and numbers that were asked for. What is free is not in it.
 
     `extensions` and `numbers` lead to None where it is no user of the organization (an attendant, somebody else); a number that the
-    organization has and gave to nobody is free. `sign_ins` are the names that telephones sign in with.
+    organization has and gave to nobody is free. `sign_ins` are the names that telephones sign in with; `administrators` is how many global
+    ones the organization has.
     """
 
     users: Mapping[str, User]
@@ -22,6 +23,7 @@ class Facts:
     extensions: Mapping[str, UserId | None]
     sign_ins: Mapping[str, UserId]
     numbers: Mapping[E164, UserId | None]
+    administrators: int
 
 
 @dataclass(slots=True)

@@ -1,0 +1,223 @@
+"""People as a file for spreadsheets: what is in one that was sent, and how one is written.
+
+CSV after RFC 4180, with what spreadsheets make of it: comma, semicolon or tab; UTF-8, UTF-16 with its mark, or Windows-1252.
+"""
+
+import codecs
+import csv
+import io
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import orjson
+
+from offhook.domain.errors import Invalid
+
+COLUMNS = ("username", "name", "email", "extension", "number", "language", "location", "time_zone", "role")
+NEEDED = ("username", "name")
+REMARKS = ("refused_field", "refused_because")
+"""Columns of a file of refused rows; they are not read."""
+MOST_ROWS = 100_000
+LAST_ROW = 1_048_576
+"""A spreadsheet has no more."""
+FILE = "file"
+"""The field of what is wrong with a file as a whole."""
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8", "UTF-8 with BOM"),
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),  # begins as UTF-16 does
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+# What a spreadsheet would run (OWASP: CSV injection) or change: formulas, also in wide letters, numbers with a plus, leading zeros.
+_RUN = r"(?:[\t\r\n]|[ ]*[=+\-@＝＋－＠]|0[0-9]+\Z)"
+_TO_HIDE = re.compile(rf"'*{_RUN}")
+_HIDDEN = re.compile(rf"'+{_RUN}")
+_TO_QUOTE = re.compile(r'[,;\t"\r\n]|\A\s|\s\Z')
+
+
+class UnreadableFile(Invalid):
+    """A file that cannot be read to its end, so that nothing of it is done."""
+
+    code = "csv.unreadable"
+
+
+class WrongColumns(Invalid):
+    """A file whose first row does not name columns of ours."""
+
+    code = "csv.columns"
+
+
+class EmptyFile(Invalid):
+    """A file without a row of data."""
+
+    code = "csv.empty"
+
+
+class TooManyRows(Invalid):
+    """A file of more rows than are taken at once."""
+
+    code = "csv.too_many_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What stands in a file. `columns` are in its order; `rows` have their number (the heads are row 1) and their cells.
+
+    A row may have fewer or more cells than there are columns; rows without anything are left out.
+    """
+
+    encoding: str
+    delimiter: str
+    columns: tuple[str, ...]
+    rows: list[tuple[int, list[str]]]
+
+    def packed(self) -> bytes:
+        """To be kept; `unpacked` reads it."""
+        return zlib.compress(orjson.dumps([self.encoding, self.delimiter, self.columns, self.rows]), 1)
+
+    @classmethod
+    def unpacked(cls, octets: bytes) -> Self:
+        """What was packed."""
+        encoding, delimiter, columns, rows = orjson.loads(zlib.decompress(octets))
+        return cls(encoding, delimiter, tuple(columns), [(number, cells) for number, cells in rows])
+
+
+def read_sheet(octets: bytes) -> Sheet:
+    """What stands in a file. Raises EmptyFile, UnreadableFile, WrongColumns, TooManyRows."""
+    text, encoding = _decoded(octets)
+    delimiter = _delimiter(text)
+    records = _records(text, delimiter)
+    heads = next(records, None)
+    if heads is None:
+        raise EmptyFile("The file is empty. Its first row names the columns: username, name and others.", FILE)
+    named = _columns(heads[1])
+    kept = [place for place, name in enumerate(named) if name not in REMARKS]
+    rows: list[tuple[int, list[str]]] = []
+    for number, cells in records:
+        if len(rows) == MOST_ROWS:
+            raise TooManyRows(f"The file has more than {MOST_ROWS} rows; send it in parts.", FILE)
+        # What a spreadsheet adds behind the last column is nothing.
+        while len(cells) > len(named) and not cells[-1].strip():
+            cells.pop()
+        rows.append((number, [cells[place] for place in kept if place < len(cells)] + cells[len(named) :]))
+    if not rows:
+        raise EmptyFile("The file has no row below its heads.", FILE)
+    return Sheet(encoding, _DELIMITERS[delimiter], tuple(named[place] for place in kept), rows)
+
+
+def written(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A file of rows that a spreadsheet shows as they are, runs nothing of, and that `read_sheet` reads as they were.
+
+    UTF-8 with its mark, without which Excel takes it for Windows-1252.
+    """
+    lines = (",".join(_quoted(hidden(cell)) for cell in row) for row in [columns, *rows])
+    return codecs.BOM_UTF8 + "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def hidden(cell: str) -> str:
+    """A cell with an apostrophe before what a spreadsheet would run or change; `shown` takes it away again."""
+    return f"'{cell}" if _TO_HIDE.match(cell) else cell
+
+
+def shown(cell: str) -> str:
+    """A cell without the apostrophe that `hidden` gave it, or that somebody typed to have it taken as text."""
+    return cell[1:] if _HIDDEN.match(cell) else cell
+
+
+def _quoted(cell: str) -> str:
+    # The csv module quotes for one delimiter; a spreadsheet of another country may split at another one.
+    return '"' + cell.replace('"', '""') + '"' if _TO_QUOTE.search(cell) else cell
+
+
+def _decoded(octets: bytes) -> tuple[str, str]:
+    for mark, codec, name in _MARKS:
+        if octets.startswith(mark):
+            try:
+                return octets.decode("utf-8-sig" if codec == "utf-8" else codec), name
+            except UnicodeDecodeError as wrong:
+                row = octets[: wrong.start].decode(codec, "ignore").count("\n") + 1
+                raise UnreadableFile(f"The file begins as {name}, but line {row} is none. Was it cut?", FILE) from None
+    try:
+        return octets.decode(), "UTF-8"
+    except UnicodeDecodeError as wrong:
+        before, line = octets[: wrong.start], octets.count(b"\n", 0, wrong.start) + 1
+        if not before.isascii() or (wrong.end == len(octets) and wrong.reason == "unexpected end of data"):
+            raise UnreadableFile(f"The file begins as UTF-8, but line {line} is none. Was it cut, or put together?", FILE) from None
+    try:
+        return octets.decode("cp1252"), "Windows-1252"
+    except UnicodeDecodeError:
+        return octets.decode("latin-1"), "Latin-1"
+
+
+def _delimiter(text: str) -> str:
+    """The one by which the first line names most columns of ours."""
+    first = next((line for line in io.StringIO(text[:10_000], newline="") if line.strip()), "")
+    known = frozenset(COLUMNS + REMARKS)
+
+    def named(delimiter: str) -> int:
+        return sum(_head(cell.strip(' "')) in known for cell in first.split(delimiter))
+
+    return max(_DELIMITERS, key=named)
+
+
+def _head(cell: str) -> str:
+    return shown(cell.strip()).lower().replace(" ", "_").replace("-", "_")
+
+
+def _columns(heads: Sequence[str]) -> list[str]:
+    named = [_head(cell) for cell in heads]
+    while named and not named[-1]:
+        named.pop()
+    for place, name in enumerate(named):
+        if name not in COLUMNS + REMARKS:
+            said = repr(heads[place][:40]) if name else f"no name in column {place + 1}"
+            words = f"Row 1 names a column that is not known: {said}. Known are {', '.join(COLUMNS)}."
+            raise WrongColumns(words, _field(name) or FILE)
+        if name in named[:place]:
+            raise WrongColumns(f"Row 1 names the column {name} twice.", name)
+    for name in NEEDED:
+        if name not in named:
+            raise WrongColumns(f"Row 1 names no column {name}; each row needs one.", name)
+    return named
+
+
+def _field(head: str) -> str:
+    return "".join(letter for letter in head[:40] if letter.isprintable())
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that have anything, as they are counted in a spreadsheet. Raises UnreadableFile."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    heads: list[str] | None = None
+    for number in range(1, LAST_ROW + 1):
+        begins = reader.line_num
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            raise _torn(text, begins, number, delimiter, heads) from None
+        if any(cell.strip() for cell in cells):
+            cells = [shown(cell) for cell in cells]
+            heads = heads or cells
+            yield number, cells
+    raise TooManyRows(f"The file has more than {LAST_ROW} rows.", FILE)
+
+
+def _torn(text: str, begins: int, number: int, delimiter: str, heads: list[str] | None) -> UnreadableFile:
+    """What is wrong with the record that begins after so many lines: a quote in one of its cells."""
+    record = "".join(line for place, line in enumerate(io.StringIO(text, newline="")) if place >= begins)
+    whole = re.compile(rf'(?:"(?:[^"]++|"")*+"|[^"{delimiter}\r\n][^{delimiter}\r\n]*+|){re.escape(delimiter)}')
+    at = cell = 0
+    while match := whole.match(record, at):
+        at, cell = match.end(), cell + 1
+    name = _field(_head(heads[cell])) if heads and cell < len(heads) else f"column {cell + 1}"
+    words = (
+        f"In row {number}, {name}, a quote is opened and not closed where the cell ends, so that nobody knows where the next row begins."
+    )
+    return UnreadableFile(f"{words} Was the file cut? Nothing of it was done.", name)
