@@ -1,6 +1,7 @@
 """A whole system on PostgreSQL: calls, changes and records, also while the server is away."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -69,6 +70,20 @@ async def test_without_the_server_calls_go_on_and_everybody_is_told(own: Cluster
         assert system.api("GET", "/users").status_code == 200
         await assert_nothing_is_left(system)
     assert len(known_once(system)) == before + 3
+
+
+def test_the_doctor_looks_at_it(own: Cluster, on_postgres: System) -> None:
+    def database(**environment: str) -> dict[str, str]:
+        on_postgres.environment = dict(on_postgres.environment) | environment
+        found = json.loads(on_postgres.offhook("doctor", "--json").stdout)["findings"]
+        return next(dict(each) for each in found if (each["area"], each["name"]) == ("kept", "database"))
+
+    right = on_postgres.environment["OFFHOOK_DATABASE_URL"]
+    assert database()["state"] == "ok" and "this release" in database()["detail"]
+    assert database(OFFHOOK_DATABASE_URL=own.new_url())["detail"].endswith("made at the first start")
+    wrong = database(OFFHOOK_DATABASE_URL=own.url("nowhere"))
+    assert wrong["state"] == "failure" and "does not exist" in wrong["detail"] and own.password not in str(wrong)
+    on_postgres.environment = dict(on_postgres.environment) | {"OFFHOOK_DATABASE_URL": right}
 
 
 def test_the_password_of_the_database_is_told_to_nobody(own: Cluster, on_postgres: System) -> None:
