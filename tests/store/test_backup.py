@@ -19,12 +19,16 @@ from offhook.store.archive import ArchiveDamaged, pack, unpack
 from offhook.store.backup import dump, revision_of
 from offhook.store.engine import is_postgres, open_engine
 from offhook.store.migrate import migrate, newest_revision
+from offhook.store.records import RecordsWriter, spooled
+from offhook.store.spool import Spool
 from offhook.store.transaction import Database
 from offhook.supervisor.datafolder import hold, prepare
 from offhook.supervisor.refusals import FolderUnusable
 from offhook.wiring import backup as _commands  # noqa: F401  the commands are there once it is read
 from tests.conftest import founded
 from tests.postgres import Cluster, name_of
+from tests.store.finished import finished
+from tests.store.test_records import eventually, kept
 
 
 @pytest.fixture
@@ -142,6 +146,19 @@ def test_who_does_not_say_yes_changes_nothing(
         monkeypatch.setattr("sys.stdin", stdin)
         assert cli(["restore", str(archive), "--force"]) != Exit.DONE
     assert names(here) == ["Later"] and not (folder / "restoring").exists() and not list(folder.glob("before-*"))
+
+
+def test_records_that_wait_for_the_lost_database_are_kept(here: str, folder: Path, archive: Path) -> None:
+    lumen = add(here, "Lumen")
+    Spool(folder / "records.spool").add([spooled(*finished(1, lumen))])
+    cli(["backup", str(archive)])
+    Spool(folder / "records.spool").add([spooled(*finished(number, lumen)) for number in (2, 3)])
+    assert cli(["restore", str(archive), "--force", "--yes"]) == Exit.DONE
+    writer = RecordsWriter(open_engine(here), spool=folder / "records.spool")
+    store = Database.at(here)
+    eventually(lambda: len(kept(store, lumen)) == 3)
+    assert writer.close() == 0
+    store.close()
 
 
 def test_a_running_system_is_not_overwritten(here: str, folder: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

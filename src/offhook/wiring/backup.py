@@ -143,6 +143,7 @@ def _must_fit(manifest: Manifest, unpacked: Path, url: str) -> None:
 
 def _exchange(new: Path, folder: Path, manifest: Manifest) -> Path | None:
     """Lay aside what is there and put the new in its place; where the old is. `RESTORING` stands there until all is done."""
+    _keep_what_waits(new, folder)
     aside = folder / datetime.now(UTC).strftime("before-%Y%m%dT%H%M%S")
     old = [name for name in (SECRET, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", TLS, SPOOL, *_MADE_ANEW) if (folder / name).exists()]
     if old:
@@ -158,6 +159,15 @@ def _exchange(new: Path, folder: Path, manifest: Manifest) -> Path | None:
     os.fsync(descriptor)
     os.close(descriptor)
     return aside if old else None
+
+
+def _keep_what_waits(new: Path, folder: Path) -> None:
+    """Records that this very system could not write, its database being gone, are no later state: they are why it is put back."""
+    own, restored = folder / SECRET, new / SECRET
+    if (folder / SPOOL).exists() and own.exists() and own.read_bytes() == restored.read_bytes():
+        with (folder / SPOOL).open("rb") as waiting, (new / SPOOL).open("ab") as spool:
+            spool.write(b"\n")
+            shutil.copyfileobj(waiting, spool)
 
 
 def _copies(folder: Path, staging: Path) -> dict[str, Path]:
