@@ -148,6 +148,18 @@ def test_who_does_not_say_yes_changes_nothing(
     assert names(here) == ["Later"] and not (folder / "restoring").exists() and not list(folder.glob("before-*"))
 
 
+def test_a_backup_of_an_earlier_release_is_brought_up_to_date(url: str, folder: Path, archive: Path) -> None:
+    here = url if is_postgres(url) else f"sqlite:///{folder / 'offhook.sqlite'}"
+    migrate(here, "0001")
+    assert cli(["backup", str(archive)]) == Exit.DONE
+    assert cli(["migrate"]) == Exit.DONE
+    add(here, "Later")
+    assert cli(["restore", str(archive), "--force", "--yes"]) == Exit.DONE
+    assert revision_of(here) == "0001"
+    assert cli(["migrate"]) == Exit.DONE
+    assert revision_of(here) == newest_revision() and names(here) == []
+
+
 def test_records_that_wait_for_the_lost_database_are_kept(here: str, folder: Path, archive: Path) -> None:
     lumen = add(here, "Lumen")
     Spool(folder / "records.spool").add([spooled(*finished(1, lumen))])
