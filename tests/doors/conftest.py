@@ -10,6 +10,7 @@ import pytest
 from offhook.doors.api.app import create_app
 from offhook.doors.api.house import House
 from offhook.metrics import Figures
+from offhook.services.jobs import Clerk
 from offhook.services.sandbox import seed
 from offhook.services.what_if import organization_as
 from offhook.store.migrate import migrate
@@ -49,7 +50,20 @@ def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
     sandbox = seed(database, KEY, "127.0.0.9", 5080)
     switch.configured = lambda own: organization_as(database, own)
     app = create_app(
-        House(database, switch, carrier, probe, status, edge, body.health(), told, ("127.0.0.0/8",), "0.1.0", "127.0.0.1:5060")
+        House(
+            database,
+            switch,
+            carrier,
+            probe,
+            status,
+            edge,
+            body.health(),
+            told,
+            ("127.0.0.0/8",),
+            "0.1.0",
+            "127.0.0.1:5060",
+            jobs=Clerk(database, switch),
+        )
     )
     yield World(database, sandbox, switch, carrier, probe, edge, body, figures, app)
     database.close()

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from offhook.domain.jobs import RowState
 from offhook.services.blueprint import written
+from offhook.services.people_csv import read_sheet
 from offhook.services.ports.edge import Banned, Registration
+from offhook.services.ports.jobs import RowResult
 from tests.doors.rooms import World
 
 BODIES: dict[str, Any] = {
@@ -48,6 +51,8 @@ NOBODYS, NOBODYS_NUMBER = "zzzzzz", "987654"
 
 def body_for(path: str, world: World) -> dict[str, Any]:
     """What to send to a path."""
+    if path == "/api/v1/jobs/import-users":
+        return {"content": "username,name\nzoe,Zoe"}
     if path not in FILES:
         return {"json": BODIES.get(path)}
     with world.database.view(world.lumen.profile.id) as transaction:
@@ -63,10 +68,25 @@ def theirs(path: str, world: World) -> list[str]:
     over, alive = world.recorded(1, of=world.pine)[0], world.lives(2, of=world.pine)
     with world.database.view(world.pine.profile.id) as transaction:
         token = transaction.tokens.all()[0].id
-    ids = {"call": [over, alive, over[:8]], "username": ["paul"], "address": ["192.0.2.7"], "token": [str(token)]}
+    ids = {
+        "call": [over, alive, over[:8]],
+        "username": ["paul"],
+        "address": ["192.0.2.7"],
+        "token": [str(token)],
+        "job": [str(their_job(world))],
+    }
     places = re.findall(r"{(\w+)}", path)
     assert set(places) <= set(ids), f"{path}: say in this test what ids of another organization there are"
     return ids[places[0]] if places else [""]
+
+
+def their_job(world: World) -> int:
+    """A job of Pine Bakery that waits, with one row that was refused."""
+    with world.database.change(world.pine.profile.id, "paul") as transaction:
+        sheet = read_sheet(b"username,name\npaul,Paul Novak\npaula,Paula Novak")
+        job = transaction.jobs.add("import-users", "paul", 2, {}, sheet.packed())
+        transaction.jobs.record(job.id, [RowResult(2, RowState.REFUSED, "paul", "thing.taken", "username", "paul is there")], None)
+    return int(job.id)
 
 
 def with_id(path: str, id: str) -> str:

@@ -1,5 +1,6 @@
 """The web process: pages and API."""
 
+import asyncio
 from typing import Any
 
 import uvicorn
@@ -13,6 +14,7 @@ from offhook.engines.kamailio.client import Edge
 from offhook.engines.rtpengine.client import NgClient
 from offhook.plan import SystemPlan
 from offhook.probes.errand import Errand
+from offhook.services.jobs import Clerk
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.store.engine import open_engine
 from offhook.store.transaction import Database
@@ -54,6 +56,7 @@ async def run_web(plan: SystemPlan) -> None:
         metrics_from=plan.metrics_from,
         version=__version__,
         sip_address=f"{plan.address}:{plan.sip_port}",
+        jobs=Clerk(store, switch),
     )
     configuration = uvicorn.Config(
         create_app(house),
@@ -65,7 +68,11 @@ async def run_web(plan: SystemPlan) -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    await uvicorn.Server(configuration).serve()
+    clerk = asyncio.create_task(house.jobs.run(), name="jobs")
+    try:
+        await uvicorn.Server(configuration).serve()
+    finally:
+        clerk.cancel()
 
 
 async def _edge(edge: Edge) -> dict[str, Any]:

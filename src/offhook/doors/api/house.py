@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from offhook.services.health import Health
+from offhook.services.jobs import Clerk
 from offhook.services.ports.edge import EdgeOffice
 from offhook.services.ports.live import LiveSwitch, SandboxCarrier, SelfTest
 from offhook.services.ports.store import Store
@@ -38,4 +39,5 @@ class House:
     metrics_from: tuple[str, ...]
     version: str
     sip_address: str
+    jobs: Clerk = field(kw_only=True)
     sign_ins: SignIns = field(default_factory=SignIns)
