@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from offhook.doors.cli import configuration, edge, shown, what_if
+from offhook.doors.cli import bulk, configuration, edge, shown, what_if
 from offhook.doors.cli.asking import Json, Wanted, server_of
 from offhook.doors.cli.server import EXIT_WORDS, Exit, Failed
 
@@ -28,8 +28,11 @@ app = typer.Typer(
 )
 sandbox = typer.Typer(help="The sandbox's public network.", no_args_is_help=True)
 user = typer.Typer(help="The people of the organization.", no_args_is_help=True)
+users = typer.Typer(help="List the people of the organization; import and export them.", invoke_without_command=True)
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(user, name="user")
+app.add_typer(users, name="users")
+bulk.register(app, users)
 app.command("registrations")(edge.registrations)
 for command in (configuration.export, configuration.plan, configuration.apply, what_if.route, what_if.replay):
     app.command()(command)
@@ -124,9 +127,11 @@ def sandbox_call(
         shown.print_report(report)
 
 
-@app.command()
-def users(context: typer.Context, as_json: Json = False) -> None:
-    """List the people of the organization."""
+@users.callback()
+def list_users(context: typer.Context, as_json: Json = False) -> None:
+    """List the people of the organization; import and export them."""
+    if context.invoked_subcommand is not None:
+        return
     answer = server_of(context).get("/users")
     if as_json:
         shown.print_json(answer)
