@@ -16,6 +16,8 @@ BODIES: dict[str, Any] = {
     "/api/v1/users": {"username": "maria", "name": "Maria"},
     "/api/v1/users/{username}/sign-in": {"password": "a few words"},
     "/api/v1/tokens": {"label": "crm", "scopes": ["calls:read"]},
+    "/api/v1/webhooks": {"url": "https://crm.example.com/", "events": ["*"]},
+    "/api/v1/webhooks/{webhook}": {"enabled": False},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
     "/api/v1/route": {"from": "anna", "to": "102"},
     "/api/v1/replay": {
@@ -42,6 +44,7 @@ OF_THE_PROVIDER = {
 REFUSED = {
     ("post", "/api/v1/sign-in"): 422,  # without name and password
     ("post", "/api/v1/sign-out"): 409,  # a program's token
+    ("get", "/api/v1/events"): 422,  # this answer has no end, unless it is not asked for by its type
 }
 """What says no to the organization's own token too, as it is asked here."""
 FILES = {"/api/v1/configuration/plan", "/api/v1/configuration/apply"}
@@ -67,12 +70,14 @@ def theirs(path: str, world: World) -> list[str]:
     """The ids of Pine Bakery that a path could be asked for; one empty text for a path that takes none."""
     over, alive = world.recorded(1, of=world.pine)[0], world.lives(2, of=world.pine)
     with world.database.view(world.pine.profile.id) as transaction:
-        token = transaction.tokens.all()[0].id
+        token, webhook = transaction.tokens.all()[0].id, transaction.webhooks.all()[0].id
     ids = {
         "call": [over, alive, over[:8]],
         "username": ["paul"],
         "address": ["192.0.2.7"],
         "token": [str(token)],
+        "webhook": [str(webhook)],
+        "delivery": ["1"],
         "job": [str(their_job(world))],
     }
     places = re.findall(r"{(\w+)}", path)
@@ -96,6 +101,8 @@ def with_id(path: str, id: str) -> str:
 async def test_no_endpoint_tells_or_changes_anything_of_another_organization(world: World) -> None:
     world.probe.rows = [{"name": "register", "passed": True, "skipped": False, "seconds": 0.1, "detail": "ok"}]
     secrets = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
+    with world.database.change(world.pine.profile.id, "paul") as transaction:
+        transaction.webhooks.add("https://pine.example.com/", ["*"], "sealed")
     with world.database.view(world.pine.profile.id) as transaction:
         before = transaction.history.since(0)
     world.edge.registered = [Registration("paul", world.pine.profile.domain, "192.0.2.7:5060", "udp", "Novak", 2e9)]

@@ -4,7 +4,23 @@ import asyncio
 
 from fastapi import Depends, FastAPI
 
-from offhook.doors.api import calls, configuration, edge, health, jobs, metrics, pages, people, sign_in, system, tokens, trials, what_if
+from offhook.doors.api import (
+    calls,
+    configuration,
+    edge,
+    events,
+    health,
+    jobs,
+    metrics,
+    pages,
+    people,
+    sign_in,
+    system,
+    tokens,
+    trials,
+    webhooks,
+    what_if,
+)
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
 from offhook.doors.api.idempotency import Idempotency
@@ -12,7 +28,7 @@ from offhook.doors.api.problems import BodyCeiling, translate_refusals
 from offhook.doors.api.queries import refuse_the_unknown
 
 API = "/api/v1"
-OURS = (people, sign_in, tokens, configuration, what_if, jobs, calls, edge, trials, system)
+OURS = (people, sign_in, tokens, webhooks, events, configuration, what_if, jobs, calls, edge, trials, system)
 """The rooms of the API, each a module with a `router`; what is added here stands under /api/v1."""
 
 MOST_OCTETS = 64 * 1024
