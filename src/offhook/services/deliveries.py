@@ -100,7 +100,7 @@ class Deliverer:
         for organization in organizations:
             self._take_up(organization, again, forget)
         with self._store.provider_view() as provider:
-            due = provider.webhooks.due(now, MOST_DUE, without) if organizations else []
+            due = provider.webhooks.due(self._clock(), MOST_DUE, without) if organizations else []
         by_webhook = groupby(sorted(due, key=lambda each: (each.webhook, each.id)), key=lambda each: each.webhook)
         return [list(each) for _, each in by_webhook]
 
