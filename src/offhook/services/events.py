@@ -84,6 +84,7 @@ class LiveEvents:
         self._listeners: set[_Listener] = set()
         self._calls: dict[str, LiveCall] | None = None
         self._jobs: dict[tuple[int, int], Job] = {}
+        self._looked_at: frozenset[int] = frozenset()
         self._kept: deque[tuple[int, int | None, Event]] = deque(maxlen=MOST_KEPT)
         self._life = f"{time.time_ns() // 1_000_000:x}"
         self._count = 0
@@ -187,12 +188,11 @@ class LiveEvents:
             except Unavailable:
                 return
             found |= {(organization, job.id): job for job in jobs}
-        known = {of for of, _ in self._jobs}
         for (whose, id), job in sorted(found.items()):
             former = self._jobs.get((whose, id))
-            if former != job and (former is not None or whose in known):
+            if former != job and whose in self._looked_at:
                 self._tell(whose, "job.changed", {"job": job_told(job)})
-        self._jobs = found
+        self._jobs, self._looked_at = found, frozenset(asking)
 
     def _jobs_of(self, organization: OrganizationId) -> list[Job]:
         with self._store.view(organization) as transaction:
