@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from offhook.settings import Settings
-from tools import draw_machines, write_endings
+from tools import draw_machines, write_command_line, write_endings
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "docs" / "decisions"
@@ -49,6 +49,11 @@ def test_every_drawing_is_as_its_table() -> None:
 
 def test_the_page_of_endings_is_as_its_table() -> None:
     assert write_endings.PAGE.read_text() == write_endings.page(), "run .venv/bin/python -m tools.write_endings"
+
+
+def test_the_table_of_commands_is_as_they_are() -> None:
+    held = write_command_line.PAGE.read_text()
+    assert write_command_line.BEGIN in held and held == write_command_line.page(held), "run .venv/bin/python -m tools.write_command_line"
 
 
 def test_the_readme_names_exactly_the_settings_there_are() -> None:

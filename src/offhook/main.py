@@ -15,6 +15,6 @@ def main() -> None:
     if arguments[:1] == ["run"] and "--help" not in arguments:
         sys.exit(importlib.import_module("offhook.wiring.system").run())
     for command, module in _OF_WIRING.items():
-        if not arguments or arguments[0] in (command, "--help"):
+        if arguments[:1] == [command]:
             importlib.import_module(f"offhook.wiring.{module}")  # a command of its own, that knows the rooms
     sys.exit(importlib.import_module("offhook.doors.cli.app").cli(arguments))

@@ -45,6 +45,7 @@ class SystemPlan:
     log_level: str
     log_format: str
     metrics_from: tuple[str, ...]
+    webhooks_to_private: bool
     probe: dict[str, Any]
     """The self-test's organization and its passwords, in the form of sandbox.json."""
 

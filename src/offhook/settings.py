@@ -239,6 +239,10 @@ class Settings:
     )
     """Who reads /metrics without the provider's token. The figures name nobody, but tell how busy and how well the system is."""
 
+    webhooks_to_private: bool = field(default=False, metadata=_read_by(_one_of(yes=True, no=False), "yes or no"))
+    """Whether webhooks may lead to this machine and to private networks. Whoever makes one may be a tenant, who must not reach what is
+    behind our firewall; "yes" where all of them may."""
+
     def __post_init__(self) -> None:
         beside = self.sip_port + 1 if self.sip_port < _HIGHEST_PORT else self.sip_port - 1
         object.__setattr__(self, "sips_port", self.sips_port or beside)

@@ -59,7 +59,7 @@ async def test_backup_destroy_restore(tmp_path: Path, settings: dict[str, str], 
     archive = tmp_path / "offhook.backup"
     system = start_system(tmp_path / "var", **settings)
     try:
-        added = system.offhook("user", "add", "dora", "--name", "Dora", "--extension", "177", "--json")
+        added = system.offhook("users", "add", "dora", "--name", "Dora", "--extension", "177", "--json")
         assert added.returncode == 0, added.stderr
         password = json.loads(added.stdout)["password"]
         async with registered(system.phone("anna"), system.phone("ben")) as (anna, ben):

@@ -10,7 +10,10 @@ import pytest
 from offhook.doors.api.app import create_app
 from offhook.doors.api.house import House
 from offhook.metrics import Figures
+from offhook.services.events import LiveEvents
+from offhook.services.jobs import Clerk
 from offhook.services.sandbox import seed
+from offhook.services.sealing import Sealing
 from offhook.services.what_if import organization_as
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
@@ -49,7 +52,22 @@ def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
     sandbox = seed(database, KEY, "127.0.0.9", 5080)
     switch.configured = lambda own: organization_as(database, own)
     app = create_app(
-        House(database, switch, carrier, probe, status, edge, body.health(), told, ("127.0.0.0/8",), "0.1.0", "127.0.0.1:5060")
+        House(
+            database,
+            switch,
+            carrier,
+            probe,
+            status,
+            edge,
+            body.health(),
+            told,
+            ("127.0.0.0/8",),
+            "0.1.0",
+            "127.0.0.1:5060",
+            jobs=Clerk(database, switch),
+            sealing=Sealing(KEY, "webhooks"),
+            live_events=LiveEvents(switch, database),
+        )
     )
     yield World(database, sandbox, switch, carrier, probe, edge, body, figures, app)
     database.close()

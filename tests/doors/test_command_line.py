@@ -68,7 +68,8 @@ def running(world: World, url: str, tmp_path: Path) -> Path:
 def environment(data: Path | None, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
     named = {"OFFHOOK_DATA_DIR": str(data)} if data else {}
-    return kept | {"PYTHONPATH": str(SRC), "TZ": "UTC", "LC_ALL": "C.UTF-8"} | named | more
+    # No profiles of whoever runs the tests.
+    return kept | {"PYTHONPATH": str(SRC), "TZ": "UTC", "LC_ALL": "C.UTF-8", "XDG_CONFIG_HOME": "/nonexistent"} | named | more
 
 
 def offhook(*arguments: str, data: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
@@ -170,11 +171,11 @@ def test_a_sandbox_call_tells_what_it_heard_with_a_plot(world: World, running: P
 
 
 def test_a_user_is_added_gets_a_password_and_another_one(world: World, running: Path) -> None:
-    added = offhook("user", "add", "maria", "--name", "Maria Lopez", "--extension", "201", data=running)
+    added = offhook("users", "add", "maria", "--name", "Maria Lopez", "--extension", "201", data=running)
     assert (added.returncode, added.stderr.strip()) == (Exit.DONE, "The password is not shown again.")
     first = dict(line.split(": ") for line in added.stdout.splitlines())
     assert (first["username"], first["domain"], first["sip address"]) == ("maria", "lumen.test", "127.0.0.1:5060")
-    second = answered("user", "password", "maria", data=running)
+    second = answered("users", "password", "maria", data=running)
     assert second["password"] != first["password"]
     assert "maria" in offhook("users", data=running).stdout
     assert [one["username"] for one in answered("users", data=running)["users"]] == ["anna", "ben", "chloe", "maria"]
@@ -190,9 +191,9 @@ def test_the_status_is_told(world: World, running: Path) -> None:
 WRONG: list[tuple[list[str], Exit, str]] = [
     (["explain", "zzzz"], Exit.NOT_THERE, "There is no such call."),
     (["explain", "../users"], Exit.NOT_THERE, "A call's id has letters and digits only"),
-    (["user", "password", "zoe"], Exit.NOT_THERE, "There is no user zoe."),
-    (["user", "password", ".."], Exit.NOT_THERE, "There is no user .."),
-    (["user", "add", "anna", "--name", "Anna"], Exit.REFUSED, "There is a user anna already; choose another name."),
+    (["users", "password", "zoe"], Exit.NOT_THERE, "There is no user zoe."),
+    (["users", "password", ".."], Exit.NOT_THERE, "There is no user .."),
+    (["users", "add", "anna", "--name", "Anna"], Exit.REFUSED, "There is a user anna already; choose another name."),
     (["calls", "--ending", "nonsense"], Exit.REFUSED, "nonsense is no ending"),
     (["sandbox", "call", "--from", "1", "--to", "2"], Exit.REFUSED, "from: "),
     (["--token", "nonsense", "calls"], Exit.NOT_ALLOWED, "This token is not valid or no longer so; ask for a new one."),
@@ -270,7 +271,7 @@ def test_help_explains_every_exit_code_and_every_command() -> None:
     told = " ".join(offhook("--help").stdout.split())
     for code, words in EXIT_WORDS.items():
         assert f"{code.value} {words}" in told
-    for command in ("calls", "explain", "selftest", "sandbox", "users", "user", "status"):
+    for command in ("calls", "explain", "selftest", "sandbox", "users", "status"):
         assert f" {command} " in told
 
 

@@ -5,14 +5,19 @@ from typing import Any
 
 import pytest
 
+from offhook.domain.jobs import RowState
 from offhook.services.blueprint import written
+from offhook.services.people_csv import read_sheet
 from offhook.services.ports.edge import Banned, Registration
+from offhook.services.ports.jobs import RowResult
 from tests.doors.rooms import World
 
 BODIES: dict[str, Any] = {
     "/api/v1/users": {"username": "maria", "name": "Maria"},
     "/api/v1/users/{username}/sign-in": {"password": "a few words"},
     "/api/v1/tokens": {"label": "crm", "scopes": ["calls:read"]},
+    "/api/v1/webhooks": {"url": "https://crm.example.com/", "events": ["*"]},
+    "/api/v1/webhooks/{webhook}": {"enabled": False},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
     "/api/v1/route": {"from": "anna", "to": "102"},
     "/api/v1/replay": {
@@ -39,6 +44,7 @@ OF_THE_PROVIDER = {
 REFUSED = {
     ("post", "/api/v1/sign-in"): 422,  # without name and password
     ("post", "/api/v1/sign-out"): 409,  # a program's token
+    ("get", "/api/v1/events"): 422,  # this answer has no end, unless it is not asked for by its type
 }
 """What says no to the organization's own token too, as it is asked here."""
 FILES = {"/api/v1/configuration/plan", "/api/v1/configuration/apply"}
@@ -48,6 +54,8 @@ NOBODYS, NOBODYS_NUMBER = "zzzzzz", "987654"
 
 def body_for(path: str, world: World) -> dict[str, Any]:
     """What to send to a path."""
+    if path == "/api/v1/jobs/import-users":
+        return {"content": "username,name\nzoe,Zoe"}
     if path not in FILES:
         return {"json": BODIES.get(path)}
     with world.database.view(world.lumen.profile.id) as transaction:
@@ -62,11 +70,28 @@ def theirs(path: str, world: World) -> list[str]:
     """The ids of Pine Bakery that a path could be asked for; one empty text for a path that takes none."""
     over, alive = world.recorded(1, of=world.pine)[0], world.lives(2, of=world.pine)
     with world.database.view(world.pine.profile.id) as transaction:
-        token = transaction.tokens.all()[0].id
-    ids = {"call": [over, alive, over[:8]], "username": ["paul"], "address": ["192.0.2.7"], "token": [str(token)]}
+        token, webhook = transaction.tokens.all()[0].id, transaction.webhooks.all()[0].id
+    ids = {
+        "call": [over, alive, over[:8]],
+        "username": ["paul"],
+        "address": ["192.0.2.7"],
+        "token": [str(token)],
+        "webhook": [str(webhook)],
+        "delivery": ["1"],
+        "job": [str(their_job(world))],
+    }
     places = re.findall(r"{(\w+)}", path)
     assert set(places) <= set(ids), f"{path}: say in this test what ids of another organization there are"
     return ids[places[0]] if places else [""]
+
+
+def their_job(world: World) -> int:
+    """A job of Pine Bakery that waits, with one row that was refused."""
+    with world.database.change(world.pine.profile.id, "paul") as transaction:
+        sheet = read_sheet(b"username,name\npaul,Paul Novak\npaula,Paula Novak")
+        job = transaction.jobs.add("import-users", "paul", 2, {}, sheet.packed())
+        transaction.jobs.record(job.id, [RowResult(2, RowState.REFUSED, "paul", "thing.taken", "username", "paul is there")], None)
+    return int(job.id)
 
 
 def with_id(path: str, id: str) -> str:
@@ -76,6 +101,8 @@ def with_id(path: str, id: str) -> str:
 async def test_no_endpoint_tells_or_changes_anything_of_another_organization(world: World) -> None:
     world.probe.rows = [{"name": "register", "passed": True, "skipped": False, "seconds": 0.1, "detail": "ok"}]
     secrets = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
+    with world.database.change(world.pine.profile.id, "paul") as transaction:
+        transaction.webhooks.add("https://pine.example.com/", ["*"], "sealed")
     with world.database.view(world.pine.profile.id) as transaction:
         before = transaction.history.since(0)
     world.edge.registered = [Registration("paul", world.pine.profile.domain, "192.0.2.7:5060", "udp", "Novak", 2e9)]

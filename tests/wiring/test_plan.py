@@ -45,6 +45,7 @@ PLAN = SystemPlan(
     log_level="info",
     log_format="text",
     metrics_from=("127.0.0.0/8",),
+    webhooks_to_private=False,
     probe={"domain": "probe.test", "users": [USER], "attendant": {"extension": "900", "number": "+13125550100"}},
 )
 

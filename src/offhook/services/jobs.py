@@ -132,8 +132,7 @@ class Clerk:
         while True:
             self._woken.clear()
             try:
-                while await self._round():
-                    self._away = False
+                await self.work_off()
             except Unavailable as why:
                 # Only what was committed counts: what a dry run had in mind may be more.
                 self._at_work.clear()
@@ -147,6 +146,11 @@ class Clerk:
                 await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_SECONDS)
             except TimeoutError:
                 continue
+
+    async def work_off(self) -> None:
+        """Do what there is to do now, to its end. Raises Unavailable."""
+        while await self._round():
+            self._away = False
 
     async def _round(self) -> bool:
         """Do a few rows for each organization that has work; whether there was any."""

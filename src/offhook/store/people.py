@@ -43,11 +43,10 @@ class People:
         losing = {row["target_id"] for row in self._scope.rows(numbers, *ringing)} if deeds.released else set()
         if deeds.released:
             self._scope.update(numbers, *ringing, target_kind=None, target_id=None)
-        for id, values in deeds.changed:
-            self._scope.update(users, users.c.id == id, **values)
-            if "role" in values:
-                # As in users.Users.change: whoever is signed in holds what the former role may do.
-                self._scope.delete(tokens, tokens.c.user_id == id)
+        self._scope.update_each(users, [(int(id), values) for id, values in deeds.changed])
+        if roles := [id for id, values in deeds.changed if "role" in values]:
+            # As in users.Users.change: whoever is signed in holds what the former role may do.
+            self._scope.delete(tokens, tokens.c.user_id.in_(roles))
         ids = self._scope.insert_all(users, [values_of(new) for new in deeds.new])
         self._give([*deeds.given, *((number, UserId(ids[place])) for number, place in deeds.given_to_new)])
         # A user shows their number, which stands in no row of the user's own.

@@ -79,6 +79,8 @@ def open_postgres(url: URL, busy_seconds: float, *, patient: bool = False) -> En
     engine = create_engine(
         "postgresql+pg8000://", pool_size=POOL, max_overflow=POOL_AT_MOST - POOL, pool_timeout=2 * busy_seconds, pool_use_lifo=True
     )
+    # The driver sends the rows of one insert one by one and waits for each answer: 10,000 people took 40 s, in one statement 15.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, record: Any, _arguments: Any, _named: Any) -> Any:

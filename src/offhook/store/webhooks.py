@@ -1,7 +1,7 @@
 """Webhooks, how far they have heard, and their deliveries."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -68,6 +68,12 @@ class Webhooks:
         self._connection.execute(delete(deliveries).where(self._own, deliveries.c.webhook_id == id))
         self._scope.delete(webhooks, webhooks.c.id == id)
 
+    def has_news(self, again_seconds: float) -> bool:
+        row, cursor = self._scope.row(organizations), self._scope.row(cursors, cursors.c.consumer == CALLS)
+        if row is not None and row["revision"] > History(self._scope).cursor(CHANGES):
+            return True
+        return bool(self._calls_after((cursor["at"] if cursor else 0.0) - again_seconds, 1))
+
     def fresh_changes(self, most: int) -> tuple[list[Change], int]:
         history = History(self._scope)
         since = history.cursor(CHANGES)
@@ -90,10 +96,11 @@ class Webhooks:
         cursor = self._scope.row(cursors, cursors.c.consumer == CALLS)
         until = cursor["at"] if cursor else 0.0
         rows = self._calls_after(until, most)
-        again = self._calls_after(until - again_seconds, most, until)
+        # Nearly all of these were taken up before, but none must be left out: no end but that of the time.
+        again = self._calls_after(until - again_seconds, None, until) if again_seconds else []
         return [cdr_of(row) for row in [*again, *rows]], rows[-1]["kept_at"] if rows else until
 
-    def _calls_after(self, moment: float, most: int, until: float | None = None) -> list[Row]:
+    def _calls_after(self, moment: float, most: int | None, until: float | None = None) -> list[Row]:
         own = [cdrs.c.organization_id == self._scope.organization, cdrs.c.kept_at > moment]
         if until is not None:
             own.append(cdrs.c.kept_at <= until)
@@ -162,8 +169,9 @@ class AllWebhooks:
         found = self._connection.execute(select(webhooks.c.organization_id).distinct().order_by(webhooks.c.organization_id))
         return [OrganizationId(id) for id in found.scalars()]
 
-    def due(self, now: float, limit: int) -> list[Delivery]:
-        waiting = (deliveries.c.state == DeliveryState.WAITING.value, deliveries.c.next_at <= now)
+    def due(self, now: float, limit: int, without: Collection[int] = ()) -> list[Delivery]:
+        others = deliveries.c.webhook_id.not_in(list(without))
+        waiting = (deliveries.c.state == DeliveryState.WAITING.value, deliveries.c.next_at <= now, others)
         found = select(deliveries).where(*waiting).order_by(deliveries.c.next_at, deliveries.c.id).limit(limit)
         return [_delivery_of(row) for row in self._connection.execute(found).mappings()]
 

@@ -196,6 +196,7 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         log_level=settings.log_level,
         log_format=settings.log_format,
         metrics_from=settings.metrics_from,
+        webhooks_to_private=settings.webhooks_to_private,
         probe={},
     )
 

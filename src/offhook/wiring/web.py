@@ -1,5 +1,6 @@
 """The web process: pages and API."""
 
+import asyncio
 from typing import Any
 
 import uvicorn
@@ -10,10 +11,15 @@ from offhook.domain.errors import Unavailable
 from offhook.doors.api.app import create_app
 from offhook.doors.api.house import House
 from offhook.engines.kamailio.client import Edge
+from offhook.engines.post.client import Poster
 from offhook.engines.rtpengine.client import NgClient
 from offhook.plan import SystemPlan
 from offhook.probes.errand import Errand
+from offhook.services.deliveries import Deliverer
+from offhook.services.events import LiveEvents
+from offhook.services.jobs import Clerk
 from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.services.sealing import Sealing
 from offhook.store.engine import open_engine
 from offhook.store.transaction import Database
 from offhook.switch.desk import SwitchDesk
@@ -42,6 +48,7 @@ async def run_web(plan: SystemPlan) -> None:
     store, switch = Database(open_engine(plan.database_url)), SwitchDesk(plan.switch_desk)
     ng = await NgClient.connect(LOOPBACK, plan.ng_port)
     health = system_health(plan, edge, ng, Database(open_engine(plan.database_url, busy_seconds=HEALTH_BUSY_SECONDS)))
+    sealing = Sealing((plan.folder / "secret.key").read_bytes(), "webhooks")
     house = House(
         store=store,
         switch=switch,
@@ -54,6 +61,9 @@ async def run_web(plan: SystemPlan) -> None:
         metrics_from=plan.metrics_from,
         version=__version__,
         sip_address=f"{plan.address}:{plan.sip_port}",
+        jobs=Clerk(store, switch),
+        sealing=sealing,
+        live_events=LiveEvents(switch, store),
     )
     configuration = uvicorn.Config(
         create_app(house),
@@ -65,7 +75,14 @@ async def run_web(plan: SystemPlan) -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    await uvicorn.Server(configuration).serve()
+    clerk = asyncio.create_task(house.jobs.run(), name="jobs")
+    deliverer = Deliverer(store, Poster(to_private=plan.webhooks_to_private), sealing)
+    deliveries = asyncio.create_task(deliverer.run(), name="webhooks")
+    try:
+        await uvicorn.Server(configuration).serve()
+    finally:
+        clerk.cancel()
+        deliveries.cancel()
 
 
 async def _edge(edge: Edge) -> dict[str, Any]:

@@ -4,7 +4,23 @@ import asyncio
 
 from fastapi import Depends, FastAPI
 
-from offhook.doors.api import calls, configuration, edge, health, metrics, pages, people, sign_in, system, tokens, trials, what_if
+from offhook.doors.api import (
+    calls,
+    configuration,
+    edge,
+    events,
+    health,
+    jobs,
+    metrics,
+    pages,
+    people,
+    sign_in,
+    system,
+    tokens,
+    trials,
+    webhooks,
+    what_if,
+)
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
 from offhook.doors.api.idempotency import Idempotency
@@ -12,14 +28,15 @@ from offhook.doors.api.problems import BodyCeiling, translate_refusals
 from offhook.doors.api.queries import refuse_the_unknown
 
 API = "/api/v1"
-OURS = (people, sign_in, tokens, configuration, what_if, calls, edge, trials, system)
+OURS = (people, sign_in, tokens, webhooks, events, configuration, what_if, jobs, calls, edge, trials, system)
 """The rooms of the API, each a module with a `router`; what is added here stands under /api/v1."""
 
 MOST_OCTETS = 64 * 1024
 """The longest body a request may have; nothing we are sent is a hundredth of it."""
 
 _FILE_OCTETS = 32 * 2**20
-ROOMY = {f"{API}/{path}": _FILE_OCTETS for path in ("jobs/import-users", "configuration/plan", "configuration/apply", "route", "replay")}
+ROOMY = {f"{API}/{path}": _FILE_OCTETS for path in ("configuration/plan", "configuration/apply", "route", "replay")}
+ROOMY[f"{API}/jobs/import-users"] = 16 * 2**20
 """Whole files are sent here."""
 
 

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.errors import Conflict, Invalid, Missing, Unavailable
 from offhook.domain.organizations import OrganizationId
-from offhook.doors.api.access import Inside, Visitor
+from offhook.doors.api.access import Inside, Visitor, needs
 from offhook.doors.api.house import House
 from offhook.doors.api.shapes import CallExplained, CallsAsked, CallShown, CallsShown, live_call, past_call
 from offhook.services.calls import LAST, get_trace, list_calls
@@ -22,7 +22,7 @@ _READ_AT_MOST = 10  # pages: a rare ending must not make one request read every 
 router = APIRouter(tags=["calls"])
 
 
-@router.get("/calls")
+@router.get("/calls", dependencies=[needs("calls:read")])
 async def calls(house: Inside, visitor: Visitor, asked: Annotated[CallsAsked, Query()]) -> CallsShown:
     """Calls of now and of the past, newest first. A page with an ending asked for may be short, even empty, and still have a next one."""
     if asked.ending is not None and asked.ending not in ENDINGS:
@@ -44,7 +44,7 @@ async def calls(house: Inside, visitor: Visitor, asked: Annotated[CallsAsked, Qu
     return CallsShown(calls=page, next=following, live_known=living is not None or not asked_for_living)
 
 
-@router.get("/calls/{call}")
+@router.get("/calls/{call}", dependencies=[needs("calls:read")])
 async def call(house: Inside, visitor: Visitor, call: str) -> CallExplained:
     """How a call went, by its id, the beginning of its id, or "last"; complete for a call that is over, up to now for one that lives."""
     living = await _living(house, visitor.organization) or []

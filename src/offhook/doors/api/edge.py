@@ -7,14 +7,14 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 
 from offhook.domain.errors import Invalid, Missing
-from offhook.doors.api.access import Inside, Provider, Visitor
+from offhook.doors.api.access import Inside, Provider, Visitor, needs
 from offhook.doors.api.shapes import BansShown, RegistrationsShown, ban_shown, registration_shown
 from offhook.services.organizations import get_organization
 
 router = APIRouter(tags=["edge"])
 
 
-@router.get("/registrations")
+@router.get("/registrations", dependencies=[needs("devices:read")])
 async def registrations(house: Inside, visitor: Visitor) -> RegistrationsShown:
     """Telephones that are registered, by domain and user: the organization's own, or with the provider's token all."""
     found = await house.edge.registrations()

@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from offhook.services.events import LiveEvents
 from offhook.services.health import Health
+from offhook.services.jobs import Clerk
 from offhook.services.ports.edge import EdgeOffice
 from offhook.services.ports.live import LiveSwitch, SandboxCarrier, SelfTest
 from offhook.services.ports.store import Store
+from offhook.services.sealing import Sealing
 from offhook.services.sign_in import SignIns
 
 Status = Callable[[], Awaitable[dict[str, Any]]]
@@ -38,4 +41,7 @@ class House:
     metrics_from: tuple[str, ...]
     version: str
     sip_address: str
+    jobs: Clerk = field(kw_only=True)
+    sealing: Sealing = field(kw_only=True)
+    live_events: LiveEvents = field(kw_only=True)
     sign_ins: SignIns = field(default_factory=SignIns)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 
 from offhook.domain.errors import Unavailable
-from offhook.doors.api.access import Inside, Own, Visitor
+from offhook.doors.api.access import Inside, Own, Visitor, needs
 from offhook.doors.api.deeds import RequestStore
 from offhook.doors.api.house import House
 from offhook.doors.api.shapes import (
@@ -29,33 +29,33 @@ from offhook.services.users import add_user, list_users
 router = APIRouter(tags=["organization"])
 
 
-@router.get("/organization")
+@router.get("/organization", dependencies=[needs("organization:read")])
 def organization(house: Inside, own: Own) -> OrganizationShown:
     """The organization whose token it is."""
     return organization_shown(get_organization(house.store, own), house.sip_address)
 
 
-@router.get("/users")
+@router.get("/users", dependencies=[needs("users:read")])
 def users(house: Inside, own: Own) -> UsersShown:
     """Everybody, by username."""
     return UsersShown(users=[user_shown(user) for user in list_users(house.store, own)])
 
 
-@router.post("/users", status_code=201)
+@router.post("/users", status_code=201, dependencies=[needs("users:write")])
 async def new_user(house: Inside, own: Own, visitor: Visitor, asked: UserAsked) -> UserAdded:
     """Add a user. Their telephones can register once a password is set."""
     user = await run_in_threadpool(lambda: add_user(house.store, own, **asked.model_dump(), who=visitor.label))
     return UserAdded(user=user_shown(user), in_effect=await in_effect(house))
 
 
-@router.post("/users/{username}/password")
+@router.post("/users/{username}/password", dependencies=[needs("devices:write")])
 async def new_password(house: Inside, own: Own, visitor: Visitor, username: str) -> PasswordSet:
     """Give a user's telephones a new random password, shown here only. The old one is refused from the next registration on."""
     account = await run_in_threadpool(set_password, house.store, own, username, visitor.label)
     return password_set(account, house.sip_address, in_effect=await in_effect(house))
 
 
-@router.get("/attendants")
+@router.get("/attendants", dependencies=[needs("attendants:read")])
 def attendants(house: Inside, own: Own) -> AttendantsShown:
     """Every auto attendant, by name."""
     usernames = {int(user.id): user.username for user in list_users(house.store, own)}

@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from offhook.doors.api.access import Inside, Visitor
+from offhook.doors.api.access import Inside, Visitor, needs
 
 router = APIRouter(tags=["system"])
 
 
-@router.get("/status")
+@router.get("/status", dependencies=[needs("organization:read")])
 async def status(house: Inside, _visitor: Visitor) -> dict[str, Any]:
     """Processes, engines and ports."""
     return {"version": house.version, **await house.status()}

@@ -1,21 +1,43 @@
-"""The command line: a client of the API. `app` takes further commands, `cli` runs it."""
+"""The command line: a client of the API. `app` takes further commands, `cli` runs it.
+
+A thing is named in the plural, then a verb: `offhook users add`; the plural alone lists. What concerns the whole system is a verb alone.
+"""
 
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any
-from urllib.parse import quote
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from offhook.doors.cli import configuration, edge, shown, what_if
-from offhook.doors.cli.asking import Json, Wanted, server_of
+from offhook.doors.cli import (
+    attendants,
+    bulk,
+    calls,
+    completion,
+    configuration,
+    devices,
+    edge,
+    history,
+    numbers,
+    organization,
+    shown,
+    sign_in,
+    tokens,
+    users,
+    webhooks,
+    what_if,
+)
 from offhook.doors.cli.server import EXIT_WORDS, Exit, Failed
 
-_PAGE = 500
-_SELFTEST_SECONDS = 600.0
-_SETUP_SECONDS = 60.0
+ELSEWHERE = {
+    "run": "Start the system here, and stay in the foreground.",
+    "doctor": "Look at this machine and tell what to do; exit code 0 all well, 1 something to see to, 2 something that must be seen to.",
+    "bench": "Measure calls, set-up, attendants and registrations under load, beside other systems' figures.",
+    "backup": "Write all that must survive into one file, while the system runs or not.",
+    "restore": "Put a backup back; the system must not run.",
+    "migrate": "Bring the database to this release's tables without starting the system, which does the same.",
+}
+"""Commands of the fuse box, which loads all rooms: listed here with their words, loaded by `main` when one is asked for."""
 
 _epilog = "Exit codes: " + "; ".join(f"{code.value} {words}" for code, words in EXIT_WORDS.items()) + "."
 app = typer.Typer(
@@ -23,18 +45,8 @@ app = typer.Typer(
     help="Offhook, a phone system an organization can host itself.",
     epilog=_epilog,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-sandbox = typer.Typer(help="The sandbox's public network.", no_args_is_help=True)
-user = typer.Typer(help="The people of the organization.", no_args_is_help=True)
-app.add_typer(sandbox, name="sandbox")
-app.add_typer(user, name="user")
-app.command("registrations")(edge.registrations)
-for command in (configuration.export, configuration.plan, configuration.apply, what_if.route, what_if.replay):
-    app.command()(command)
-app.add_typer(edge.bans, name="bans")
-app.add_typer(edge.certificates, name="certificates")
 
 
 @app.callback()
@@ -42,159 +54,54 @@ def _root(
     context: typer.Context,
     url: Annotated[str | None, typer.Option(envvar="OFFHOOK_URL", help="Where the system is, e.g. http://127.0.0.1:8080.")] = None,
     token: Annotated[str | None, typer.Option(envvar="OFFHOOK_TOKEN", help="An API token.", show_envvar=True)] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(envvar="OFFHOOK_PROFILE", help="A system of `offhook profiles`.", autocompletion=completion.profiles),
+    ] = None,
 ) -> None:
-    context.obj = Wanted(url, token)
+    # Read by asking.wanted_of, which also knows where each came from.
+    del context, url, token, profile
 
 
-@app.command()
-def calls(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-    live: Annotated[bool, typer.Option("--live", help="Only those that go on now.")] = False,
-    ending: Annotated[str | None, typer.Option(help="Only those that ended so, by the ending's code.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List calls, live and past, newest first."""
-    server = server_of(context)
-    found: list[dict[str, Any]] = []
-    cursor, live_known = None, True
-    while len(found) < limit:
-        wanted = min(limit - len(found), _PAGE)
-        page = server.get("/calls", limit=wanted, cursor=cursor, state="live" if live else None, ending=ending)
-        found += page["calls"]
-        cursor, live_known = page["next"], live_known and page["live_known"]
-        if cursor is None:
-            break
-    if as_json:
-        shown.print_json({"calls": found, "next": cursor, "live_known": live_known})
-        return
-    shown.print_calls(found)
-    if not live_known:
-        shown.note("The switch does not answer: calls that go on now are not shown.")
+for alone in (calls.calls, calls.explain, calls.selftest, calls.status, edge.registrations, webhooks.events, sign_in.me):
+    app.command()(alone)
+app.command("sign-in")(sign_in.sign_in)
+app.command("sign-out")(sign_in.sign_out)
+for planning in (configuration.export, configuration.plan, configuration.apply, what_if.route, what_if.replay):
+    app.command()(planning)
+for name, group in {
+    "organization": organization.organization,
+    "users": users.users,
+    "devices": devices.devices,
+    "attendants": attendants.attendants,
+    "numbers": numbers.numbers,
+    "history": history.history,
+    "tokens": tokens.tokens,
+    "webhooks": webhooks.webhooks,
+    "profiles": sign_in.profiles,
+    "bans": edge.bans,
+    "certificates": edge.certificates,
+    "sandbox": calls.sandbox,
+}.items():
+    app.add_typer(group, name=name)
+bulk.register(app, users.users)
 
 
-@app.command()
-def explain(
-    context: typer.Context,
-    call: Annotated[str, typer.Argument(help="The call's id, the beginning of it, or last.")] = "last",
-    messages: Annotated[bool, typer.Option("--messages", help="Show every SIP message in full.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Tell how a call went, and why."""
-    if not call.isalnum():
-        raise Failed("A call's id has letters and digits only; `offhook calls` lists them.", Exit.NOT_THERE)
-    explained = server_of(context).get(f"/calls/{call}")
-    if as_json:
-        shown.print_json(explained)
-    else:
-        shown.print_explanation(explained, messages=messages)
+def _list_elsewhere() -> None:
+    """Have the help and the shell's completion name what is not loaded."""
+    loaded = {each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands}
+    for name, words in ELSEWHERE.items():
+        if name not in loaded:
+            app.command(name, help=words)(_not_loaded)
 
 
-@app.command()
-def selftest(context: typer.Context, as_json: Json = False) -> None:
-    """Place real calls through the running system and tell what worked."""
-    server = server_of(context)
-    with _waiting("Placing calls through the running system"):
-        result = server.post("/selftest", seconds=_SELFTEST_SECONDS)
-    if as_json:
-        shown.print_json(result)
-    else:
-        shown.print_selftest(result["rows"])
-    if not result["passed"]:
-        raise typer.Exit(Exit.NOT_ALL_WELL)
-
-
-@sandbox.command("call")
-def sandbox_call(
-    context: typer.Context,
-    from_number: Annotated[str, typer.Option("--from", help="Who calls: a fictional number such as +12065550199.")],
-    to_number: Annotated[str, typer.Option("--to", help="The number called, e.g. +12065550100.")],
-    dtmf: Annotated[str, typer.Option(help="Keys to press once it is answered; a comma waits.")] = "",
-    listen: Annotated[float, typer.Option(min=0, max=60, help="Seconds to listen.")] = 10.0,
-    as_json: Json = False,
-) -> None:
-    """Make a call in from the sandbox's public network and tell what was heard."""
-    body = {"from": from_number, "to": to_number, "digits": dtmf, "listen_seconds": listen}
-    server = server_of(context)
-    with _waiting(f"Calling {to_number}"):
-        report = server.post("/sandbox/calls", body, seconds=listen + _SETUP_SECONDS)
-    if as_json:
-        shown.print_json(report)
-    else:
-        shown.print_report(report)
-
-
-@app.command()
-def users(context: typer.Context, as_json: Json = False) -> None:
-    """List the people of the organization."""
-    answer = server_of(context).get("/users")
-    if as_json:
-        shown.print_json(answer)
-        return
-    rows = [(one["username"], one["name"], one["extension"], one["number"], one["language"]) for one in answer["users"]]
-    shown.print_table(["username", "name", "extension", "number", "language"], rows)
-
-
-@user.command("add")
-def user_add(
-    context: typer.Context,
-    username: str,
-    name: Annotated[str, typer.Option(help="As people read it.")],
-    extension: Annotated[str | None, typer.Option(help="2 to 6 digits.")] = None,
-    number: Annotated[str | None, typer.Option(help="A telephone number of their own, e.g. +12065550107.")] = None,
-    language: Annotated[str, typer.Option(help="A language tag, e.g. fr.")] = "en",
-    as_json: Json = False,
-) -> None:
-    """Add a person, and show the password of their telephone once."""
-    server = server_of(context)
-    body = {"username": username, "name": name, "extension": extension, "number": number, "language": language}
-    added = server.post("/users", body)
-    _tell_password(server.post(f"/users/{added['user']['username']}/password"), as_json=as_json)
-
-
-@user.command("password")
-def user_password(context: typer.Context, username: str, as_json: Json = False) -> None:
-    """Give a person's telephone a new password, and show it once."""
-    if not username[:1].isalnum():
-        raise Failed(f"There is no user {username}; `offhook users` lists them.", Exit.NOT_THERE)
-    _tell_password(server_of(context).post(f"/users/{quote(username, safe='')}/password"), as_json=as_json)
-
-
-def _tell_password(account: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        shown.print_json(account)
-        return
-    shown.print_report({name.replace("_", " "): value for name, value in account.items() if name != "in_effect"})
-    shown.note("The password is not shown again.")
-    if not account["in_effect"]:
-        shown.note("The switch does not answer now; this counts as soon as it is up again.")
-
-
-@app.command()
-def status(context: typer.Context, as_json: Json = False) -> None:
-    """Tell how the system stands: processes, engines, ports."""
-    answer = server_of(context).get("/status")
-    if as_json:
-        shown.print_json(answer)
-    else:
-        shown.print_status(answer)
-
-
-@contextmanager
-def _waiting(words: str) -> Iterator[None]:
-    """Say on a terminal that it takes a while, and how long it took."""
-    began = time.monotonic()
-    out = shown.console(stderr=True)
-    if not out.is_terminal:
-        yield
-        return
-    with out.status(f"{words} ..."):
-        yield
-    out.print(f"{words}: {time.monotonic() - began:.0f} s", style="dim")
+def _not_loaded() -> None:
+    raise Failed("This command is of the program itself: start it with ./offhook.", Exit.WRONG_COMMAND)
 
 
 def cli(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. What goes wrong is told in one line on the error stream."""
+    _list_elsewhere()
     try:
         app(args=list(arguments), prog_name="offhook")
     except SystemExit as ended:

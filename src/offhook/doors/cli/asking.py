@@ -1,30 +1,82 @@
-"""What every command shares: whom it asks, and as whom."""
+"""What every command shares: whom it asks, and what it can be told."""
 
-from dataclasses import dataclass
-from typing import Annotated
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from offhook.doors.cli.server import Server, find_server
+from offhook.doors.cli import shown
+from offhook.doors.cli.finding import Named, Wanted, find_server
+from offhook.doors.cli.server import Exit, Failed, Server
 
 Json = Annotated[bool, typer.Option("--json", help="Print the API's own answer, for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done; nothing but reads is sent.")]
+Version = Annotated[str | None, typer.Option(help="Only if it is still as it was when `show` told this version.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line named of the system; None: looked for in the data folder."""
+class Noun(TyperGroup):
+    """A group of commands about one noun, which alone, or with options only, is its first command: `offhook users --sort name` lists."""
 
-    url: str | None
-    token: str | None
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The command's own words, with the first command's name before them where none is named."""
+        if not ctx.resilient_parsing and args[:1] != ["--help"] and (not args or args[0].startswith("-")):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+
+def noun(help: str) -> typer.Typer:
+    """A group for one noun; what is added first is what the noun alone does."""
+    return typer.Typer(help=help, cls=Noun)
 
 
 def server_of(context: typer.Context) -> Server:
     """The system, asked as the organization whose token it is."""
-    wanted: Wanted = context.find_root().obj
-    return find_server(wanted.url, wanted.token)
+    return find_server(wanted_of(context))
 
 
 def server_of_provider(context: typer.Context) -> Server:
     """The system, asked as whoever looks after all of it."""
-    wanted: Wanted = context.find_root().obj
-    return find_server(wanted.url, wanted.token, provider=True)
+    return find_server(wanted_of(context), provider=True)
+
+
+def wanted_of(context: typer.Context) -> Wanted:
+    """What the command line and its environment name of the system."""
+    root = context.find_root()
+    values: dict[str, dict[str, str]] = {"options": {}, "environment": {}}
+    for name in ("url", "token", "profile"):
+        if value := root.params.get(name):
+            source = root.get_parameter_source(name)
+            values["environment" if source is not None and source.name == "ENVIRONMENT" else "options"][name] = value
+    return Wanted(Named(**values["options"]), Named(**values["environment"]))
+
+
+def must_agree(what: str, losses: Sequence[str], *, yes: bool) -> None:
+    """Ask before something is destroyed, naming what is lost. Raises Failed unless it is agreed to.
+
+    `what` is said of the command: "remove ben".
+    """
+    if yes:
+        return
+    lost = f" Lost would be: {'; '.join(losses)}." if losses else ""
+    if not sys.stdin.isatty():
+        raise Failed(f"This would {what}.{lost} Nothing was done; say --yes to do it.", Exit.REFUSED)
+    if not typer.confirm(shown.clean(f"This will {what}.{lost} Go on?"), err=True):
+        raise Failed("Nothing was done.", Exit.REFUSED)
+
+
+@contextmanager
+def waiting(words: str) -> Iterator[None]:
+    """Say on a terminal that it takes a while, and how long it took."""
+    began = time.monotonic()
+    out = shown.console(stderr=True)
+    if not out.is_terminal:
+        yield
+        return
+    with out.status(f"{words} ..."):
+        yield
+    out.print(f"{words}: {time.monotonic() - began:.0f} s", style="dim")

@@ -6,11 +6,11 @@ from typing import Any
 import typer
 
 from offhook.doors.cli import shown
-from offhook.doors.cli.asking import Json, server_of_provider
+from offhook.doors.cli.asking import Json, noun, server_of_provider
 from offhook.doors.cli.server import Exit, Failed
 
-bans = typer.Typer(help="Addresses that the edge refuses, and how to let them in again.", no_args_is_help=True)
-certificates = typer.Typer(help="The certificate that telephones are shown over TLS.", no_args_is_help=True)
+bans = noun("Addresses that the edge refuses, and how to let them in again.")
+certificates = noun("The certificate that telephones are shown over TLS.")
 
 
 def registrations(context: typer.Context, as_json: Json = False) -> None:

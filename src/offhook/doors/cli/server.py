@@ -1,18 +1,15 @@
-"""The running Offhook, as the command line reaches it: where it is, and what went wrong when it does not do as asked."""
+"""The running Offhook, as the command line reaches it, and what went wrong when it does not do as asked."""
 
-import json
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from offhook.plan import read_plan
-
-_CLONE = Path(__file__).parents[4]
 _DEFAULT_SECONDS = 15.0
+_CONNECT_SECONDS = 5.0
 _API = "/api/v1"
 
 
@@ -44,6 +41,16 @@ EXIT_WORDS = {
 _BY_STATUS = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_THERE}
 
 
+NEXT: dict[int | str, str] = {
+    401: "`offhook sign-in USERNAME@DOMAIN` gets one.",
+    "sign_in.wrong": "Username and domain are written anna@lumen.test; an administrator gives a new password with `offhook users sign-in`.",
+    "access.no_organization": "Give --token or --profile of an organization.",
+    412: "Nothing was done.",
+    503: "`offhook status` tells what is down.",
+}
+"""What to do after a refusal, by its code or by the status of its answer; where the refusal itself does not say."""
+
+
 class Failed(Exception):
     """What was asked was not done: one sentence for people and an exit code; `problem` is the server's own answer, where it gave one."""
 
@@ -60,53 +67,88 @@ class Server:
 
     url: str
     token: str
+    seconds: float = _DEFAULT_SECONDS
+    """How long to wait for an answer, where nothing else is said."""
 
     def get(self, path: str, **query: Any) -> Any:
         """What stands at a path of the API."""
         return self._ask("GET", path, params=_given(query))
 
-    def post(self, path: str, body: Any = None, seconds: float = _DEFAULT_SECONDS) -> Any:
+    def post(self, path: str, body: Any = None, seconds: float | None = None) -> Any:
         """The answer to something sent to a path of the API; `seconds` is how long to wait for it."""
         return self._ask("POST", path, json=body, timeout=seconds)
 
+    def look(self, path: str) -> tuple[Any, str | None]:
+        """What stands at a path of the API, and its ETag."""
+        answer = self._answer("GET", path)
+        return _read(answer, self.url), answer.headers.get("ETag")
+
     def patch(self, path: str, body: Any, version: str | None = None) -> Any:
         """The answer to a change of what stands at a path; with `version` (an ETag) only if it is still that one."""
-        return self._ask("PATCH", path, json=body, headers={"If-Match": version} if version else {})
+        return self._ask("PATCH", path, json=body, headers=_if_match(version))
 
     def put(self, path: str, body: Any) -> Any:
         """The answer to something put at a path of the API."""
         return self._ask("PUT", path, json=body)
 
-    def send(self, path: str, content: str | bytes, kind: str, seconds: float = _DEFAULT_SECONDS, **query: Any) -> Any:
+    def send(self, path: str, content: str | bytes, kind: str, seconds: float | None = None, **query: Any) -> Any:
         """The answer to a file of a media type, sent to a path of the API."""
         return self._ask("POST", path, content=content, headers={"Content-Type": kind}, timeout=seconds, params=_given(query))
 
-    def text(self, path: str, seconds: float = _DEFAULT_SECONDS, **query: Any) -> str:
+    def text(self, path: str, seconds: float | None = None, **query: Any) -> str:
         """What stands at a path of the API, as the text it is."""
         answer = self._answer("GET", path, timeout=seconds, params=_given(query))
         if not answer.is_success:
             _read(answer, self.url)
         return answer.text
 
-    def delete(self, path: str) -> Any:
-        """The answer to having removed what stands at a path of the API."""
-        return self._ask("DELETE", path)
+    def delete(self, path: str, version: str | None = None) -> Any:
+        """The answer to having removed what stands at a path; with `version` (an ETag) only if it is still that one."""
+        return self._ask("DELETE", path, headers=_if_match(version))
+
+    @contextmanager
+    def lines(self, path: str, kind: str, **query: Any) -> Iterator[Iterator[str]]:
+        """The lines of an answer of this media type that does not end by itself, as they come."""
+        with self._reached(), self._client(httpx.Timeout(_CONNECT_SECONDS, read=None)) as client:
+            asked = client.stream("GET", self._address(path), headers=self._credentials() | {"Accept": kind}, params=_given(query))
+            with asked as answer:
+                if not answer.is_success:
+                    answer.read()
+                    _read(answer, self.url)
+                yield answer.iter_lines()
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         return _read(self._answer(method, path, **more), self.url)
 
     def _answer(
-        self, method: str, path: str, timeout: float = _DEFAULT_SECONDS, headers: dict[str, str] | None = None, **more: Any
+        self, method: str, path: str, timeout: float | None = None, headers: dict[str, str] | None = None, **more: Any
     ) -> httpx.Response:
-        credentials = {"Authorization": f"Bearer {self.token}"}
+        seconds = timeout or self.seconds
+        with self._reached(), self._client(httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))) as client:
+            return client.request(method, self._address(path), headers=self._credentials() | (headers or {}), **more)
+
+    def _address(self, path: str) -> str:
+        return self.url.rstrip("/") + _API + path
+
+    def _credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def _client(self, timeout: httpx.Timeout) -> httpx.Client:
+        # The environment's proxies are for the web; a phone system is asked directly. Reading all authorities takes a tenth of a second.
+        return httpx.Client(trust_env=False, timeout=timeout, verify=not self.url.startswith("http://"))
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
         try:
-            # The environment's proxies are for the web; a phone system is asked directly.
-            with httpx.Client(trust_env=False, timeout=httpx.Timeout(timeout, connect=5.0)) as client:
-                return client.request(method, self.url.rstrip("/") + _API + path, headers=credentials | (headers or {}), **more)
+            yield
         except httpx.TimeoutException:
             raise Failed(f"{self.url} did not answer in time.", Exit.NOT_REACHED) from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as fault:
             raise Failed(f"Nothing answers at {self.url} ({fault}). Is Offhook running? ./run starts it.", Exit.NOT_REACHED) from None
+
+
+def _if_match(version: str | None) -> dict[str, str]:
+    return {"If-Match": version} if version else {}
 
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:
@@ -124,53 +166,6 @@ def _read(answer: httpx.Response, url: str) -> Any:
         return body
     code = _BY_STATUS.get(answer.status_code, Exit.SYSTEM_FAILED if answer.status_code >= 500 else Exit.REFUSED)
     problem = body if isinstance(body, dict) else {}
-    raise Failed(str(problem.get("detail", f"HTTP {answer.status_code} from {url}")), code, problem)
-
-
-def find_server(url: str | None, token: str | None, *, provider: bool = False) -> Server:
-    """The Offhook that `url` and `token` name; what is missing comes from the data folder of the system running here. Raises Failed.
-
-    That is the first organization's token of sandbox.json, or with `provider` the one that is good for all of them.
-    """
-    if url and token:
-        return Server(url, token)
-    if provider:
-        return _as_provider(url, token)
-    looked_at = [folder / "sandbox.json" for folder in _data_folders()]
-    for path in looked_at:
-        try:
-            api = json.loads(path.read_text(encoding="utf-8"))["api"]
-            return Server(url or api["url"], token or api["token"])
-        except FileNotFoundError:
-            continue
-        except OSError as fault:
-            raise Failed(f"{path} cannot be read ({fault.strerror}). Give --url and --token instead.", Exit.NOT_REACHED) from None
-        except (ValueError, KeyError, TypeError):
-            raise Failed(f"{path} is damaged; stop Offhook and start it again, or give --url and --token.", Exit.NOT_REACHED) from None
-    if url:
-        raise Failed("Give a token too: --token or OFFHOOK_TOKEN.", Exit.NOT_ALLOWED)
-    places = " or ".join(str(path) for path in looked_at)
-    raise Failed(
-        f"Offhook is not running here: there is no {places}. ./run starts it; for another system give --url and --token.", Exit.NOT_REACHED
-    )
-
-
-def _as_provider(url: str | None, token: str | None) -> Server:
-    for folder in _data_folders():
-        try:
-            return Server(url or read_plan(folder / "run" / "plan.json").api_url, token or (folder / "provider.token").read_text().strip())
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError) as fault:
-            raise Failed(f"The data folder {folder} cannot be read ({fault}). Give --url and --token instead.", Exit.NOT_REACHED) from None
-    places = " or ".join(str(folder) for folder in _data_folders())
-    raise Failed(
-        f"No system was started in {places}. This needs the provider's token: set OFFHOOK_DATA_DIR, or give --url and --token.",
-        Exit.NOT_ALLOWED,
-    )
-
-
-def _data_folders() -> list[Path]:
-    if named := os.environ.get("OFFHOOK_DATA_DIR"):
-        return [Path(named)]
-    return list(dict.fromkeys([Path.cwd() / "var", _CLONE / "var"]))
+    told = str(problem.get("detail", f"HTTP {answer.status_code} from {url}"))
+    hint = NEXT.get(str(problem.get("code")), NEXT.get(answer.status_code))
+    raise Failed(f"{told} {hint}" if hint else told, code, problem)

@@ -142,17 +142,18 @@ def print_report(report: dict[str, Any]) -> None:
         if name == "energy" and isinstance(value, list):
             console().print(f"{clean(name)}: {plot(value)}", soft_wrap=True)
         else:
-            console().print(f"{clean(name)}: {clean(_told(value))}", soft_wrap=True)
+            console().print(f"{clean(name)}: {clean(told(value))}", soft_wrap=True)
 
 
-def _told(value: Any) -> str:
+def told(value: Any) -> str:
+    """A value of the API as people read it."""
     match value:
         case bool():
             return "yes" if value else "no"
         case list():
-            return ", ".join(_told(entry) for entry in value) or "none"
+            return ", ".join(told(entry) for entry in value) or "none"
         case dict():
-            return ", ".join(f"{name} {_told(entry)}" for name, entry in value.items())
+            return ", ".join(f"{name} {told(entry)}" for name, entry in value.items())
         case None:
             return "none"
     return str(value)
@@ -170,6 +171,6 @@ def print_status(status: dict[str, Any]) -> None:
         if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
             heads = list(dict.fromkeys(head for row in value for head in row))
             _section(str(name))
-            print_table(heads, [[_told(row[head]) if head in row else "" for head in heads] for row in value])
+            print_table(heads, [[told(row[head]) if head in row else "" for head in heads] for row in value])
         else:
-            console().print(f"{clean(name)}: {clean(_told(value))}", soft_wrap=True)
+            console().print(f"{clean(name)}: {clean(told(value))}", soft_wrap=True)

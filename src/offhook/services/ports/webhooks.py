@@ -1,6 +1,6 @@
 """Webhooks of organizations, and what was or is to be delivered to them. Errors as in services.ports.store."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NewType, Protocol
@@ -86,6 +86,9 @@ class Webhooks(Protocol):
     def remove(self, id: WebhookId) -> None:
         """Forget it and its deliveries. Raises Missing."""
 
+    def has_news(self, again_seconds: float) -> bool:
+        """Whether there are changes or calls to be taken up, or calls that were written down in the seconds before those taken up."""
+
     def fresh_changes(self, most: int) -> "tuple[list[Change], int]":
         """Changes that were not taken up yet, oldest first, some `most` of them in whole revisions; and up to which revision."""
 
@@ -129,5 +132,5 @@ class AllWebhooks(Protocol):
     def organizations(self) -> list[OrganizationId]:
         """Who has webhooks."""
 
-    def due(self, now: float, limit: int) -> list[Delivery]:
-        """What is to be tried now, oldest first; at most `limit`."""
+    def due(self, now: float, limit: int, without: Collection[int] = ()) -> list[Delivery]:
+        """What is to be tried now, oldest first; at most `limit`, and nothing for the webhooks in `without`."""

@@ -1,0 +1,67 @@
+"""Commands about what was changed, by whom, and what anything was before."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from offhook.doors.cli import shown, things
+from offhook.doors.cli.asking import Json, noun, server_of, waiting
+from offhook.doors.cli.what_if import moment_of
+
+history = noun("What was changed, when and by whom.")
+
+
+@history.command("list")
+def list_changes(
+    context: typer.Context,
+    kind: Annotated[str | None, typer.Option(help="Only what happened to things of this kind: user, device, number ...")] = None,
+    id: Annotated[str | None, typer.Option(help="Only what happened to the one with this id; with --kind.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List changes, newest first."""
+    server = server_of(context)
+    with waiting("Reading the history"):
+        answer = things.every(server, "/history", MANY, limit, kind=kind, id=id)
+    if as_json:
+        shown.print_json(answer)
+    elif answer[MANY]:
+        rows = [
+            (each["revision"], shown.moment(each["at"]), each["who"], each["kind"], each["id"], difference(each["before"], each["after"]))
+            for each in answer[MANY]
+        ]
+        shown.print_table(["revision", "when", "who", "kind", "id", "what"], rows)
+    else:
+        shown.console().print("No changes.")
+
+
+@history.command("show")
+def show_then(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="What kind of thing: user, device, number ...")],
+    id: Annotated[str, typer.Argument(help="Its id, as `offhook history` lists it.")],
+    revision: Annotated[int | None, typer.Option(min=1, help="As it was at this revision.")] = None,
+    at: Annotated[str | None, typer.Option(help="As it was at this time: 2026-11-24T18:30, or 30d ago.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a thing as it was at a revision or a time; as it is if neither is given."""
+    path = things.Noun(f"/history/{quote(kind, safe='')}", "history", kind, (), "id").at(id)
+    then = server_of(context).get(path, revision=revision, at=moment_of(at, "--at").isoformat() if at else None)
+    if as_json:
+        shown.print_json(then)
+    else:
+        things.tell(then)
+
+
+MANY = "changes"
+
+
+def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    """What a change was, in words."""
+    if before is None or after is None:
+        values = {name: value for name, value in (after or before or {}).items() if value not in (None, "", [], {})}
+        return f"{'added' if before is None else 'removed'}: {', '.join(f'{name} {shown.told(value)}' for name, value in values.items())}"
+    names = [name for name in (*after, *(set(before) - set(after))) if before.get(name) != after.get(name)]
+    return "; ".join(f"{name} {shown.told(before.get(name))} -> {shown.told(after.get(name))}" for name in names)

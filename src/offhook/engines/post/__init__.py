@@ -1,0 +1,1 @@
+"""What we tell programs of others, over HTTP."""

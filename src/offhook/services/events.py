@@ -1,0 +1,241 @@
+"""What goes on, told as it happens: calls of now and jobs at work, to whoever listens.
+
+The switch is asked once a second for all listeners together, and not at all while there are none; what is told is what became different
+between two looks, so a call that lives shorter than that may never be told of. Nothing here is kept: what must not be missed is told by
+webhooks.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from offhook.domain.calls.endings import ENDINGS
+from offhook.domain.errors import Throttled, Unavailable
+from offhook.domain.organizations import OrganizationId
+from offhook.services.ports.jobs import Job
+from offhook.services.ports.listing import Listing
+from offhook.services.ports.live import LiveCall, LiveSwitch
+from offhook.services.ports.store import Store
+
+LOOK_SECONDS = 1.0
+BUSY_SHARE = 20
+"""The switch is asked again after this many times as long as its answer took: with many calls it has more to do than to tell of them."""
+
+LINGER_SECONDS = 30.0
+"""How long the looking goes on when nobody listens any more: who was cut off and comes back misses nothing."""
+
+MOST_LISTENERS, MOST_OF_ONE = 200, 20
+MOST_WAITING = 500
+"""Events that a listener may be late by; who is later is told so and cut off."""
+
+MOST_KEPT = 2000
+JOBS_LOOKED_AT = 20
+log = logging.getLogger(__name__)
+
+
+class TooManyListeners(Throttled):
+    """So many listen already."""
+
+    code = "events.too_many"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `id` orders them; empty for what is not to be resumed after. `data` are JSON values."""
+
+    id: str
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class _Listener:
+    organization: OrganizationId | None
+    nouns: frozenset[str]
+    waiting: asyncio.Queue[Event]
+    slow: bool = False
+
+    def may_hear(self, organization: int | None, name: str) -> bool:
+        mine = self.organization is None or organization == self.organization
+        return mine and name.partition(".")[0] in self.nouns
+
+    def tell(self, event: Event) -> None:
+        if self.slow:
+            return
+        try:
+            self.waiting.put_nowait(event)
+        except asyncio.QueueFull:
+            self.slow = True
+            while not self.waiting.empty():
+                self.waiting.get_nowait()
+            self.waiting.put_nowait(Event("", "dropped", {"explanation": "You read too slowly; come back, and look at what is there now."}))
+
+
+class LiveEvents:
+    """Tells listeners what changes. It looks by itself while somebody listens; all of it in the loop that `listen` is called in."""
+
+    def __init__(self, switch: LiveSwitch, store: Store) -> None:
+        self._switch = switch
+        self._store = store
+        self._listeners: set[_Listener] = set()
+        self._calls: dict[str, LiveCall] | None = None
+        self._jobs: dict[tuple[int, int], Job] = {}
+        self._looked_at: frozenset[int] = frozenset()
+        self._kept: deque[tuple[int, int | None, Event]] = deque(maxlen=MOST_KEPT)
+        self._life = f"{time.time_ns() // 1_000_000:x}"
+        self._count = 0
+        self._looking: asyncio.Task[None] | None = None
+        self._looked = asyncio.Event()
+
+    def listen(self, organization: OrganizationId | None, nouns: frozenset[str], last: str | None) -> AsyncGenerator[Event, None]:
+        """What happens from now on to calls and jobs ("call", "job") of one organization, or of all. Raises TooManyListeners.
+
+        Begins with what was missed since the event `last`, where that is still known; else with "now": the calls of now. Ends after
+        "dropped", for who reads too slowly.
+        """
+        of_one = sum(1 for each in self._listeners if each.organization == organization)
+        if len(self._listeners) >= MOST_LISTENERS or of_one >= MOST_OF_ONE:
+            raise TooManyListeners("Too many listen already; end a connection that is not needed.", 30.0)
+        return self._told(_Listener(organization, nouns, asyncio.Queue(MOST_WAITING)), last)
+
+    async def _told(self, listener: _Listener, last: str | None) -> AsyncGenerator[Event, None]:
+        self._listeners.add(listener)
+        try:
+            missed = self._missed(listener, last)
+            if self._looking is None or self._looking.done():
+                self._calls = None
+                self._looked.clear()
+                self._looking = asyncio.create_task(self._look_for_ever(), name="live events")
+            if missed is None:
+                await self._looked.wait()
+                while not listener.waiting.empty():  # it stands in what is told now
+                    listener.waiting.get_nowait()
+                yield self._now(listener)
+            for event in missed or ():
+                yield event
+            while True:
+                event = await listener.waiting.get()
+                yield event
+                if event.name == "dropped":
+                    return
+        finally:
+            self._listeners.discard(listener)
+
+    def _now(self, listener: _Listener) -> Event:
+        calls = (self._calls or {}).values() if "call" in listener.nouns else ()
+        own = [asdict(call) for call in calls if listener.may_hear(call.organization, "call.now") and call.state not in ENDINGS]
+        return Event(self._id(), "now", {"calls": own, "live_known": self._calls is not None})
+
+    def _id(self) -> str:
+        return f"{self._life}-{self._count}"
+
+    def _missed(self, listener: _Listener, last: str | None) -> list[Event] | None:
+        """What happened since; None when that cannot be told any more."""
+        life, _, number = (last or "").partition("-")
+        if life != self._life or not number.isdecimal() or self._looking is None or self._looking.done():
+            return None
+        after, oldest = int(number), self._kept[0][0] if self._kept else self._count + 1
+        if not oldest - 1 <= after <= self._count:
+            return None
+        return [event for count, organization, event in self._kept if count > after and listener.may_hear(organization, event.name)]
+
+    async def _look_for_ever(self) -> None:
+        alone_since: float | None = None
+        while alone_since is None or time.monotonic() - alone_since < LINGER_SECONDS:
+            began = time.monotonic()
+            try:
+                await self._look_at_calls()
+                taken = time.monotonic() - began
+                await self._look_at_jobs()
+            except Exception:
+                log.exception("What goes on could not be looked at")
+                taken = 0.0
+            self._looked.set()
+            if self._listeners:
+                alone_since = None
+            elif alone_since is None:
+                alone_since = time.monotonic()
+            await asyncio.sleep(max(LOOK_SECONDS, BUSY_SHARE * taken))
+
+    async def _look_at_calls(self) -> None:
+        try:
+            calls = {call.call: call for call in await self._switch.calls()}
+        except Unavailable:
+            if self._calls is not None:
+                self._calls = None
+                self._tell_all("call.unknown", {"explanation": "The switch does not answer now."})
+            return
+        before, self._calls = self._calls, calls
+        if before is None:
+            if self._looked.is_set():
+                # After silence: what was told of before may be over without a word.
+                for listener in self._listeners:
+                    listener.tell(self._now(listener))
+            return
+        for name, call in differences(before, calls):
+            self._tell(call.organization, name, {"call": asdict(call)})
+
+    async def _look_at_jobs(self) -> None:
+        asking = {each.organization for each in self._listeners if "job" in each.nouns and each.organization is not None}
+        found: dict[tuple[int, int], Job] = {}
+        for organization in asking:
+            try:
+                jobs = await asyncio.to_thread(self._jobs_of, organization)
+            except Unavailable:
+                return
+            found |= {(organization, job.id): job for job in jobs}
+        for (whose, id), job in sorted(found.items()):
+            former = self._jobs.get((whose, id))
+            if former != job and whose in self._looked_at:
+                self._tell(whose, "job.changed", {"job": job_told(job)})
+        self._jobs, self._looked_at = found, frozenset(asking)
+
+    def _jobs_of(self, organization: OrganizationId) -> list[Job]:
+        with self._store.view(organization) as transaction:
+            return transaction.jobs.page(Listing(JOBS_LOOKED_AT, sort=(("id", True),))).items
+
+    def _tell(self, organization: int | None, name: str, data: dict[str, Any]) -> None:
+        self._count += 1
+        event = Event(self._id(), name, data)
+        self._kept.append((self._count, organization, event))
+        for listener in self._listeners:
+            if listener.may_hear(organization, name):
+                listener.tell(event)
+
+    def _tell_all(self, name: str, data: dict[str, Any]) -> None:
+        for listener in self._listeners:
+            if name.partition(".")[0] in listener.nouns:
+                listener.tell(Event("", name, data))
+
+
+def differences(before: dict[str, LiveCall], now: dict[str, LiveCall]) -> Iterable[tuple[str, LiveCall]]:
+    """What became different between two looks at the calls: began, changed, ended; a call that has an ending is over though still known."""
+    for id, call in now.items():
+        former = before.get(id)
+        over = call.state in ENDINGS
+        if former is None:
+            yield "call.began", call
+        if over and (former is None or former.state not in ENDINGS):
+            yield "call.ended", call
+        elif former is not None and former != call and not over:
+            yield "call.changed", call
+    for id, call in before.items():
+        if id not in now and call.state not in ENDINGS:
+            yield "call.ended", call
+
+
+def job_told(job: Job) -> dict[str, Any]:
+    """A job as its listeners are told of it."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": str(job.state),
+        "total": job.total,
+        "done": job.done,
+        "results": dict(job.results),
+        "revision": job.revision,
+    }

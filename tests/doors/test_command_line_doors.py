@@ -1,0 +1,227 @@
+"""The command line comes in and goes out: profiles, passwords, tokens, webhooks, events, and what a shell completes."""
+
+import io
+import json
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from offhook.doors.cli.server import Exit
+from offhook.services import passwords
+from tests.doors.rooms import World
+from tests.doors.test_command_line import PATIENCE, PROGRAM, answered, environment, offhook, running, url
+from tests.doors.test_sign_in import QUICK
+
+__all__ = ["running", "url"]
+
+PASSWORD = "a few words of her own"
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "HASHER", QUICK)
+    monkeypatch.setattr(passwords, "NOBODYS", QUICK.hash("nobody's"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Where somebody's settings are."""
+    return tmp_path / "settings"
+
+
+def typed(*arguments: str, line: str, data: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command with a line on standard input."""
+    with patch.object(sys, "stdin", io.StringIO(line + "\n")):
+        return offhook(*arguments, data=data, **more)
+
+
+def lets_in(running: Path, username: str = "anna") -> None:
+    done = typed("users", "sign-in", username, "--password-from-stdin", line=PASSWORD, data=running)
+    assert done.returncode == Exit.DONE, done.stderr
+
+
+def test_who_signs_in_is_that_person_until_signing_out(world: World, running: Path, url: str, home: Path) -> None:
+    lets_in(running)
+    mine: Any = {"XDG_CONFIG_HOME": str(home)}
+    came = typed("--url", url, "sign-in", "anna@lumen.test", "--password-from-stdin", line=PASSWORD, **mine)
+    assert came.returncode == Exit.DONE and "kept as the profile lumen-test" in came.stdout, came.stderr
+    file = home / "offhook" / "profiles.toml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    token = next(line.split('"')[1] for line in file.read_text().splitlines() if line.startswith("token"))
+    me = json.loads(offhook("me", "--json", **mine).stdout)
+    assert (me["organization"], me["user"]["username"]) == ("lumen.test", "anna")
+    listed = offhook("profiles", **mine).stdout + offhook("profiles", "list", "--json", **mine).stdout
+    assert "lumen-test" in listed and "anna@lumen.test" in listed and token not in listed + came.stdout + came.stderr
+    assert offhook("sign-out", **mine).returncode == Exit.DONE
+    assert token not in file.read_text()
+    assert offhook("--url", url, "--token", token, "me").returncode == Exit.NOT_ALLOWED
+    gone = offhook("me", **mine)
+    assert gone.returncode == Exit.NOT_ALLOWED and "sign-in" in gone.stderr
+
+
+def test_a_wrong_password_is_told_with_what_to_do(running: Path, url: str, home: Path) -> None:
+    lets_in(running)
+    refused = typed("--url", url, "sign-in", "anna@lumen.test", "--password-from-stdin", line="guessed", XDG_CONFIG_HOME=str(home))
+    assert refused.returncode == Exit.NOT_ALLOWED and "users sign-in" in refused.stderr
+    assert not home.exists()
+
+
+def test_nobody_is_asked_for_a_password_where_nobody_sits(running: Path) -> None:
+    for command in (["sign-in", "anna@lumen.test"], ["users", "sign-in", "anna"]):
+        refused = typed(*command, line=PASSWORD, data=running)
+        assert refused.returncode == Exit.WRONG_COMMAND and "--password-from-stdin" in refused.stderr
+
+
+def test_what_is_named_nearer_is_asked(world: World, running: Path, url: str, home: Path) -> None:
+    """Options, then the environment, then the profile in use, then the system here."""
+    world.recorded(1)
+    lumen, pine = world.lumen.token or "", world.pine.token or ""
+    mine: Any = {"XDG_CONFIG_HOME": str(home)}
+
+    def whose(*options: str, **more: str) -> Any:
+        done = offhook(*options, "me", "--json", **mine, **more)
+        return json.loads(done.stdout)["organization"] if done.returncode == Exit.DONE else done.stderr
+
+    assert typed("profiles", "add", "pine", "--url", url, "--with-token", line=pine, **mine).returncode == Exit.DONE
+    assert typed("profiles", "add", "lumen", "--url", url, "--with-token", line=lumen, **mine).returncode == Exit.DONE
+    assert whose() == "pine.test"  # the first is in use
+    assert offhook("profiles", "use", "lumen", **mine).returncode == Exit.DONE
+    assert whose() == "lumen.test"
+    assert whose("--profile", "pine") == "pine.test"
+    assert whose(OFFHOOK_PROFILE="pine") == "pine.test"
+    assert whose("--profile", "lumen", OFFHOOK_PROFILE="pine") == "lumen.test"
+    assert whose("--profile", "lumen", OFFHOOK_URL=url, OFFHOOK_TOKEN=pine) == "lumen.test"
+    assert whose(OFFHOOK_URL=url, OFFHOOK_TOKEN=pine) == "pine.test"
+    assert whose("--token", lumen, "--profile", "pine") == "lumen.test"
+    assert "There is no profile elm" in whose("--profile", "elm")
+    offhook("profiles", "use", "pine", **mine)
+    assert whose(OFFHOOK_DATA_DIR=str(running)) == "lumen.test"  # a folder that is named is the environment's
+
+
+def test_a_profiles_token_goes_to_no_other_address(url: str, home: Path) -> None:
+    mine: Any = {"XDG_CONFIG_HOME": str(home)}
+    typed("profiles", "add", "pine", "--url", url, "--with-token", line="secret-token", **mine)
+    refused = offhook("--profile", "pine", "--url", "http://127.0.0.1:9", "me", **mine)
+    assert refused.returncode == Exit.NOT_ALLOWED and "is for" in refused.stderr
+
+
+def test_a_profile_is_removed_when_that_is_agreed_to(url: str, home: Path) -> None:
+    mine: Any = {"XDG_CONFIG_HOME": str(home)}
+    typed("profiles", "add", "pine", "--url", url, "--with-token", line="secret-token", **mine)
+    refused = typed("profiles", "remove", "pine", line="y", **mine)
+    assert refused.returncode == Exit.REFUSED and "its token" in refused.stderr and "--yes" in refused.stderr
+    assert "Would remove" in offhook("profiles", "remove", "pine", "--dry-run", **mine).stdout
+    assert len(json.loads(offhook("profiles", "list", "--json", **mine).stdout)["profiles"]) == 1
+    assert offhook("profiles", "remove", "pine", "--yes", **mine).returncode == Exit.DONE
+    assert json.loads(offhook("profiles", "list", "--json", **mine).stdout) == {"profiles": []}
+
+
+@pytest.mark.parametrize("held", ["use = ", "[profiles]\npine = 3\n", "[profiles.pine]\nurl = 5\n", '[profiles.pine]\nuri = "x"\n'])
+def test_a_damaged_file_of_profiles_is_named_and_left_alone(home: Path, held: str) -> None:
+    file = home / "offhook" / "profiles.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(held)
+    done = offhook("profiles", "add", "pine", "--url", "http://127.0.0.1:9", XDG_CONFIG_HOME=str(home))
+    assert done.returncode == Exit.WRONG_COMMAND and str(file) in done.stderr
+    assert file.read_text() == held
+
+
+def test_a_token_is_made_listed_and_removed(world: World, running: Path) -> None:
+    would = offhook("tokens", "add", "crm", "--scope", "calls:read", "--dry-run", data=running)
+    assert would.stdout == "Would make a token crm that may calls:read.\n"
+    assert [each["label"] for each in answered("tokens", data=running)["tokens"]].count("crm") == 0
+    made = answered("tokens", "add", "crm", "--scope", "calls:read", "--lifetime", "30d", data=running)
+    assert made["token"] and made["expires_at"]
+    assert "crm" in offhook("tokens", "list", "--label", "crm", data=running).stdout
+    refused = typed("tokens", "remove", str(made["id"]), line="y", data=running)
+    assert refused.returncode == Exit.REFUSED and "what crm comes in with" in refused.stderr
+    assert offhook("tokens", "remove", str(made["id"]), "--yes", data=running).returncode == Exit.DONE
+    assert answered("tokens", "list", "--label", "crm", data=running)["tokens"] == []
+    assert offhook("tokens", "remove", str(made["id"]), "--yes", data=running).returncode == Exit.NOT_THERE
+    assert offhook("tokens", "add", "x", "--scope", "calls:read", "--lifetime", "soon", data=running).returncode == Exit.WRONG_COMMAND
+
+
+def test_a_webhook_is_made_changed_tried_and_removed(running: Path) -> None:
+    made = answered("webhooks", "add", "https://crm.example.com/hook", "--event", "call.ended", "--event", "user.*", data=running)
+    hook = str(made["webhook"]["id"])
+    assert made["secret"]
+    seen = answered("webhooks", "show", hook, data=running)
+    would = offhook("webhooks", "change", hook, "--disable", "--dry-run", data=running)
+    assert would.stdout == f"Would change the webhook {hook}: enabled yes -> no.\n"
+    changed = offhook("webhooks", "change", hook, "--disable", data=running)
+    assert changed.stdout == f"Changed the webhook {hook}: enabled yes -> no\n"
+    late = offhook("webhooks", "change", hook, "--event", "*", "--version", seen["version"], data=running)
+    assert late.returncode == Exit.REFUSED and "Nothing was done." in late.stderr
+    assert answered("webhooks", data=running)["webhooks"] == [
+        {"id": int(hook), "url": "https://crm.example.com/hook", "events": ["call.ended", "user.*"], "enabled": False}
+    ]
+    assert answered("webhooks", "secret", hook, data=running)["secret"] != made["secret"]
+    assert answered("webhooks", "deliveries", hook, data=running)["deliveries"] == []
+    refused = typed("webhooks", "remove", hook, line="y", data=running)
+    assert refused.returncode == Exit.REFUSED and "https://crm.example.com/hook is told nothing more" in refused.stderr
+    assert offhook("webhooks", "remove", hook, "--yes", data=running).returncode == Exit.DONE
+    assert offhook("webhooks", data=running).stdout == "No webhooks.\n"
+
+
+def test_what_goes_on_is_told_as_it_happens(world: World, running: Path) -> None:
+    call = world.lives(1)
+    command = [sys.executable, "-c", PROGRAM, "events", "--of", "call", "--json"]
+    program = subprocess.Popen(command, env=environment(running), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ends = threading.Timer(PATIENCE, program.kill)
+    ends.start()
+    try:
+        assert program.stdout is not None
+        first = json.loads(program.stdout.readline())
+        assert first["event"] == "now" and call in json.dumps(first["data"])
+    finally:
+        ends.cancel()
+        program.terminate()
+        program.communicate(timeout=PATIENCE)
+
+
+def completed(words: str, data: Path | None) -> list[str]:
+    """What a shell is told for what stands on its line."""
+    asked = {"_OFFHOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment(data, **asked), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_a_shell_completes_commands_and_values_of_the_running_system(running: Path, tmp_path: Path) -> None:
+    assert {"users", "numbers", "doctor", "backup"} <= set(completed("offhook ", running))
+    assert completed("offhook users sh", running) == ["show"]
+    assert "--dry-run" in completed("offhook users remove --", running)
+    until = time.monotonic() + PATIENCE
+    while (found := completed("offhook users show b", running)) != ["ben"] and time.monotonic() < until:
+        time.sleep(0.1)  # on a busy machine a quarter of a second may be too short for an answer
+    assert found == ["ben"]
+    assert completed("offhook users show b", tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_a_script(shell: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, "--show-completion", shell]
+    env = environment(None, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")  # what runs the tests may be no shell
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == Exit.DONE and f"_OFFHOOK_COMPLETE=complete_{shell}" in done.stdout
+
+
+def test_completion_waits_for_nobody_who_says_nothing(tmp_path: Path) -> None:
+    """A system that takes the question and does not answer: the shell is told of nothing, and soon."""
+    (tmp_path / "sandbox.json").write_text(json.dumps({"api": {"url": "http://127.0.0.1:1", "token": "x"}}))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        told = json.dumps({"api": {"url": f"http://127.0.0.1:{silent.getsockname()[1]}", "token": "x"}})
+        (tmp_path / "sandbox.json").write_text(told)
+        assert completed("offhook users show b", tmp_path) == []
+        assert silent.accept()[0].recv(8).startswith(b"GET /api")  # it was asked, and waited for no longer than completion.py says
