@@ -114,6 +114,13 @@ def grievances(before: Vitals, after: Vitals) -> list[str]:
     return found
 
 
+async def _stories(system: System) -> str:
+    """How the oldest calls that go on began, for whoever must find out why they do not end."""
+    calls = await ask(system.plan.switch_desk, "calls")
+    told = [await ask(system.plan.switch_desk, "trace", call=call["call"]) for call in calls[:6]]
+    return "\n\n".join("\n".join(each["text"][:1500] for each in story["messages"][:4]) for story in told if story)
+
+
 async def settled(system: System, before: Vitals, seconds: float = DRAINED_SECONDS, *, transactions: bool = True) -> Vitals:
     """Wait until everything is back where it was. Raises AssertionError with what is not.
 
@@ -125,6 +132,11 @@ async def settled(system: System, before: Vitals, seconds: float = DRAINED_SECON
     while found := grievances(before, after := await look(system)):
         deaths = replace(before, resident={}, descriptors={}, calls=9**9, media=9**9, transactions=9**9, connections=9**9, shared=9**15)
         assert not grievances(deaths, after), found
-        assert time.monotonic() < deadline, f"after {seconds:g} s: {'; '.join(found)}"
+        if time.monotonic() >= deadline:
+            left = [
+                f"{call['call']} {call['state']} {call['caller']} -> {call['dialled']}"
+                for call in await ask(system.plan.switch_desk, "calls")
+            ]
+            raise AssertionError(f"after {seconds:g} s: {'; '.join(found)}; calls: {left}; {await _stories(system)}")
         await asyncio.sleep(0.5)
     return after
