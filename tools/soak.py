@@ -1,6 +1,6 @@
 """An hour of calls on a system of its own, and whether the memory of any of its processes grew.
 
-    .venv/bin/python -m tools.soak [MINUTES]        (65: five of warming up, sixty that count; 100 calls at once, with sound)
+    .venv/bin/python -m tools.soak [MINUTES]        (62.5: two of warming up, sixty that count; 100 calls at once, with sound)
 
 Every process is looked at each 30 s. The table compares the medians of the first and the last ten looks; a row of JSON for each look goes
 to the error stream.
@@ -21,7 +21,7 @@ from offhook.probes.bench.scenarios import Step
 from offhook.services.bench import DOMAIN, PASSWORD
 from offhook.wiring.bench import HELPERS, _fresh
 
-LOOK_SECONDS, LOOKS, WARM_SECONDS = 30.0, 10, 300.0
+LOOK_SECONDS, LOOKS, WARM_SECONDS = 30.0, 10, 120.0
 _ROUND_SECONDS, _RATE, _HOLD = 780.0, 5.0, 20.0
 
 
@@ -88,4 +88,4 @@ def main(minutes: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 65.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 62.5)

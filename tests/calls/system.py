@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,15 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def free_sip_port() -> int:
+    """A port that nobody uses now, neither over UDP nor over TCP."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(slots=True)
@@ -118,7 +128,7 @@ def start_system(folder: Path, **settings: str) -> System:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
     environment |= {
         "OFFHOOK_DATA_DIR": str(folder),
-        "OFFHOOK_SIP_PORT": str(free_port()),
+        "OFFHOOK_SIP_PORT": str(free_sip_port()),
         "OFFHOOK_SIPS_PORT": str(free_port(socket.SOCK_STREAM)),
         "OFFHOOK_HTTP_PORT": str(free_port(socket.SOCK_STREAM)),
         "OFFHOOK_DRAIN_SECONDS": "0",
