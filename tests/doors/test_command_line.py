@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from unittest.mock import patch
 
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
 from offhook.doors.cli.app import cli
 from offhook.doors.cli.server import EXIT_WORDS, Exit
@@ -40,10 +41,11 @@ class Served(uvicorn.Server):
         """None: signals are the test run's."""
 
 
-@pytest.fixture
-def url(world: World) -> Iterator[str]:
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """The address of an application on loopback."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Served(uvicorn.Config(world.app, log_level="warning", lifespan="off"))
+    server = Served(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     deadline = time.monotonic() + PATIENCE
@@ -54,6 +56,12 @@ def url(world: World) -> Iterator[str]:
     server.should_exit = True
     thread.join(PATIENCE)
     listener.close()
+
+
+@pytest.fixture
+def url(world: World) -> Iterator[str]:
+    with served(world.app) as address:
+        yield address
 
 
 @pytest.fixture

@@ -235,6 +235,7 @@ async def test_a_job_is_cancelled_between_two_transactions_and_resumed(office: O
     clerk = Clerk(office.store, LiveRoom(), 1, pause_seconds=0)
     assert await clerk._round()
     assert move_job(office.store, office.organization, job.id, Move.CANCEL, "tests").state is JobState.CANCELLED
+    assert clerk._step(office.organization, job.id) is None  # its turn was decided before it was cancelled
     await clerk.work_off()
     assert [user.username for user in list_users(office.store, office.organization)] == ["anna"]
     with pytest.raises(NotNow):

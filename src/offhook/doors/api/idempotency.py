@@ -15,7 +15,7 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,6 +77,8 @@ class Idempotency:
             await refused(refusal)(scope, receive, send)
         except HTTPException as error:  # the body was too large
             await refused_by_framework(error)(scope, receive, send)
+        except ClientDisconnect:  # the body was not sent to its end, and nobody waits for an answer
+            return
 
     async def _serve(self, request: Request, key: str, send: Send) -> None:
         if not _KEY.fullmatch(key):

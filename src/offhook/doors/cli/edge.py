@@ -1,7 +1,7 @@
 """Commands for whoever looks after the system: who is registered, who is banned, which certificate telephones are shown."""
 
 import ipaddress
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +36,11 @@ def list_bans(context: typer.Context, as_json: Json = False) -> None:
 
 
 @bans.command("lift")
-def lift_ban(context: typer.Context, address: str, as_json: Json = False) -> None:
+def lift_ban(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(help="An IP address, as `offhook bans` lists it.")],
+    as_json: Json = False,
+) -> None:
     """Let an address in again, and forget its wrong passwords; tells who is still refused."""
     try:
         wanted = ipaddress.ip_address(address)
