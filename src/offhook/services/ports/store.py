@@ -17,6 +17,7 @@ from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, OrganizationId, Purpose
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
+from offhook.services.ports.changes import Change as Change
 from offhook.services.ports.delta import Delta, SignIn
 from offhook.services.ports.jobs import Jobs
 from offhook.services.ports.listing import Listing, Page
@@ -71,23 +72,6 @@ class TokenEntry:
     scopes: frozenset[str]
     expires_at: float | None
     made_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of an organization's history: a whole object of a kind, by its id.
-
-    `before` is None for what was created, `after` for what was deleted. Secrets are told as "set". `seq` counts within the revision.
-    """
-
-    revision: int
-    seq: int
-    kind: str
-    id: str
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
-    who: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NewType, Protocol
+from typing import Any, NewType, Protocol
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.organizations import OrganizationId
+from offhook.services.ports.changes import Change
 from offhook.services.ports.listing import Listing, Page
-
-if TYPE_CHECKING:  # Change's module needs this one
-    from offhook.services.ports.store import Change
 
 WebhookId = NewType("WebhookId", int)
 DeliveryId = NewType("DeliveryId", int)
@@ -89,7 +87,7 @@ class Webhooks(Protocol):
     def has_news(self, again_seconds: float) -> bool:
         """Whether there are changes or calls to be taken up, or calls that were written down in the seconds before those taken up."""
 
-    def fresh_changes(self, most: int) -> "tuple[list[Change], int]":
+    def fresh_changes(self, most: int) -> tuple[list[Change], int]:
         """Changes that were not taken up yet, oldest first, some `most` of them in whole revisions; and up to which revision."""
 
     def changes_taken_up(self, revision: int) -> None:
