@@ -36,7 +36,10 @@ class Media(Protocol):
         """
 
     async def leave_alone(self, call: CallId, leg: LegId) -> None:
-        """Take away the system's end that `answer_alone` made, once another leg has taken its place, and let the leg be heard. Its port stays."""
+        """Take away the system's end that `answer_alone` made, once another leg has taken its place, and let the leg be heard.
+
+        Its port stays.
+        """
 
     async def play(self, call: CallId, to: LegId, sound: Path, repeat: int = 1) -> int:
         """Play a file to `to`, `repeat` times; milliseconds that one round lasts. What played before stops."""
