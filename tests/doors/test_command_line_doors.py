@@ -187,6 +187,45 @@ def test_what_goes_on_is_told_as_it_happens(world: World, running: Path) -> None
         program.communicate(timeout=PATIENCE)
 
 
+WOULD = [
+    (["users", "add", "maria", "--name", "Maria", "--role", "voice"], "add the user maria (name Maria, role voice)"),
+    (["users", "password", "ben"], "give the first telephone of ben a new password; the one it has would be refused"),
+    (["users", "sign-in", "ben"], "set what ben signs in with, and end every session of theirs"),
+    (["devices", "add", "ben", "--name", "Desk phone"], "give ben a telephone called Desk phone"),
+    (
+        ["attendants", "add", "Night", "--extension", "250", "--greeting", "Closed.", "--key", "1=anna", "--key", "2=ben"],
+        "add the attendant Night (extension 250, greeting Closed., keys 1 anna, 2 ben)",
+    ),
+    (["numbers", "take", "+12065550177", "--to-attendant", "Night"], "take +12065550177 into use to the attendant Night"),
+    (["webhooks", "add", "https://crm.example.com", "--event", "call.*"], "tell https://crm.example.com of call.*"),
+]
+
+
+def test_a_dry_run_says_what_would_be_done_and_where_and_sends_nothing(world: World, url: str, running: Path) -> None:
+    with world.database.view(world.lumen.profile.id) as transaction:
+        before = transaction.profile().revision
+    for command, words in WOULD:
+        done = offhook(*command, "--dry-run", data=running)
+        assert (done.returncode, done.stdout, done.stderr) == (Exit.DONE, f"Would {words}.\n", f"Nothing was done at {url}.\n")
+        assert answered(*command, "--dry-run", data=running)["would"] == words
+    with world.database.view(world.lumen.profile.id) as transaction:
+        assert transaction.profile().revision == before
+        assert transaction.users.by_username("maria") is None
+
+
+def test_what_is_meant_wrongly_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    add = ["attendants", "add", "Night", "--extension", "250", "--greeting", "Closed."]
+    for command in (
+        [*add, "--key", "anna"],
+        [*add, "--key", "1=anna", "--key", "1=ben"],
+        ["numbers", "give", "+12065550177"],
+        ["numbers", "give", "+12065550177", "--to", "anna", "--to-attendant", "Night"],
+        ["profiles", "add", "a b", "--url", "http://127.0.0.1"],
+        ["profiles", "add", "here", "--url", "127.0.0.1"],
+    ):
+        assert offhook(*command, data=tmp_path / "nowhere", XDG_CONFIG_HOME=str(tmp_path)).returncode == Exit.WRONG_COMMAND, command
+
+
 def completed(words: str, data: Path | None) -> list[str]:
     """What a shell is told for what stands on its line."""
     asked = {"_OFFHOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}

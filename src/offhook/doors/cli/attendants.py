@@ -91,7 +91,7 @@ def remove_attendant(
     """Remove an attendant; its numbers stay the organization's."""
     server = server_of(context)
     one, etag = things.looked_at(server, ATTENDANTS, _id(server, attendant))
-    numbers = things.every(server, "/numbers", "numbers", attendant=one["id"])["numbers"]
+    numbers = things.every(server, "/numbers", "numbers", attendant=one["name"])["numbers"]
     losses = [f"its greeting and {len(one['keys'])} keys", f"extension {one['extension']}"]
     losses += [f"{each['number']} rings nobody" for each in numbers]
     things.remove(context, ATTENDANTS, one["id"], losses, How(as_json, dry_run, yes, version), etag)

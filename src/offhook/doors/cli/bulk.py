@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from typer.core import TyperGroup
 
 from offhook.doors.cli import shown
-from offhook.doors.cli.asking import Json, server_of
+from offhook.doors.cli.asking import Json, Noun, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
 
 _SECONDS = 120.0
@@ -31,7 +30,7 @@ class Existing(StrEnum):
     REFUSE = "refuse"
 
 
-class _ByNumber(TyperGroup):
+class _ByNumber(Noun):
     """`jobs 7` is `jobs show 7`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -40,7 +39,7 @@ class _ByNumber(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-jobs = typer.Typer(help="Imports that wait, go on, or are over.", invoke_without_command=True, cls=_ByNumber)
+jobs = typer.Typer(help="Imports that wait, go on, or are over.", cls=_ByNumber)
 
 
 def register(app: typer.Typer, users: typer.Typer) -> None:
@@ -86,11 +85,9 @@ def export_users(
         sys.stdout.buffer.write(text.encode())
 
 
-@jobs.callback()
+@jobs.command("list")
 def list_jobs(context: typer.Context, as_json: Json = False) -> None:
     """List the last jobs, newest first."""
-    if context.invoked_subcommand is not None:
-        return
     answer = server_of(context).get("/jobs", sort="-id", limit=_ROWS_SHOWN)
     if as_json:
         shown.print_json(answer)

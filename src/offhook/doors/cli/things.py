@@ -123,7 +123,8 @@ def add(context: typer.Context, noun: Noun, body: Mapping[str, Any], how: How, p
     """Make one of them out of what is given (None: not given); the answer, None if it was only to be told."""
     sent = {name: value for name, value in body.items() if value is not None}
     server = server_of(context)
-    said = words or f"add the {noun.one} {sent.get(noun.key, '')}".rstrip() + f" ({_listing(sent, without=noun.key)})"
+    called = noun.key if noun.key in sent else "name"
+    said = words or f"add the {noun.one} {sent.get(called, '')}".rstrip() + f" ({_listing(sent, without=called)})"
     if how.dry_run:
         only_told(server, said, "POST", path or noun.path, sent, how)
         return None
