@@ -7,7 +7,7 @@ import pytest
 
 from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.media import MediaShape
-from offhook.engines.rtpengine.relay import RtpEngine
+from offhook.engines.rtpengine.relay import BEAT_SECONDS, RtpEngine, until_beat
 from tests.engines.rtpengine.calls import CODECS, new_call, spoken
 from tests.engines.rtpengine.conftest import eventually
 from tests.engines.rtpengine.parties import PAYLOADS, Party, target_of
@@ -123,6 +123,31 @@ async def test_attendant_then_three_phones_with_ringback_then_one_answers(engine
     await hears(anna, chloe.hertz)
     await hears(chloe, anna.hertz)
     assert anna.packets[-1][1] == 8 and chloe.packets[-1][1] == 0
+
+
+async def test_who_speaks_with_the_system_is_heard_by_nobody_until_it_leaves(engine: RtpEngine, party: MakeParty, sound: MakeSound) -> None:
+    call, anna, ben = new_call(), party(), party()
+    a, b, *_ = legs_of(call)
+    anna.speaks_to(await engine.answer_alone(call, a, anna.sdp(), PLAIN, "PCMU"))
+    await engine.play(call, a, sound(GREETING), repeat=100)
+    await hears(anna, GREETING)
+    ben.speaks_to(await engine.offer(call, a, b, anna.sdp(), PLAIN, CODECS))
+    await engine.answer(call, a, b, ben.sdp(), PLAIN)
+    await engine.stop(call, a)
+    await hears(anna, ben.hertz)
+    await more_packets(anna, 25)
+    assert not ben.packets
+    await engine.leave_alone(call, a)
+    await hears(ben, anna.hertz)
+    await hears(anna, ben.hertz)
+
+
+@pytest.mark.parametrize("now", [0.0, 0.019, 0.02, 1234.567, 98765.4321])
+def test_sounds_begin_on_a_beat_that_is_everybodys(now: float) -> None:
+    wait = until_beat(now)
+    assert 0 < wait <= BEAT_SECONDS
+    beats = (now + wait) / BEAT_SECONDS
+    assert beats == pytest.approx(round(beats), abs=1e-6)
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
