@@ -107,11 +107,12 @@ def looked_at(server: Server, noun: Noun, key: object) -> tuple[dict[str, Any], 
 def show(context: typer.Context, noun: Noun, key: object, how: How) -> None:
     """Print one of them, with the version that a change can name."""
     one, etag = looked_at(server_of(context), noun, key)
-    version = (etag or "").strip('"')
+    if "version" not in one and etag:
+        one["version"] = etag.strip('"')
     if how.as_json:
-        shown.print_json(one | ({"version": version} if version else {}))
+        shown.print_json(one)
     else:
-        tell(one | ({"version": version} if version else {}))
+        shown.print_report({name.replace("_", " "): value for name, value in one.items()})
 
 
 def tell(one: Mapping[str, Any]) -> None:
