@@ -1,6 +1,7 @@
 """The switch's desk: where the other processes ask what goes on and tell it to take up changes."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
