@@ -52,7 +52,8 @@ def show_then(
     if as_json:
         shown.print_json(then)
     else:
-        things.tell(then)
+        shown.console().print(shown.clean(f"{kind} {id} at revision {then['revision']}"), style="bold")
+        shown.print_report({name.replace("_", " "): value for name, value in then["object"].items()})
 
 
 MANY = "changes"

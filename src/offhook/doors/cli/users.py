@@ -160,6 +160,6 @@ def _tell_password(account: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         shown.print_json(account)
         return
-    things.tell(account)
+    things.tell({name: value for name, value in account.items() if name != "device"})
     shown.note("The password is not shown again.")
     things.note_effect(account)
