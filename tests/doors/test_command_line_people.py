@@ -4,22 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from offhook.doors.cli.server import Exit
-from tests.doors.rooms import World
 from tests.doors.test_command_line import answered, offhook, running, url
 from tests.doors.test_command_line_doors import typed
 
 __all__ = ["running", "url"]
-
-
-@pytest.fixture(autouse=True)
-def offered(world: World) -> None:
-    paths = world.app.openapi()["paths"]
-    missing = [path for path in ("devices", "numbers", "history", "attendants/{attendant}") if f"/api/v1/{path}" not in paths]
-    if missing:
-        pytest.skip(f"the API has no {', '.join(missing)} yet")
 
 
 def test_the_later_of_two_administrators_overwrites_nothing(running: Path) -> None:
