@@ -24,6 +24,8 @@ async def test_an_organization_says_who_it_is(world: World) -> None:
         "country": "US",
         "purpose": "sandbox",
         "main_number": "+12065550100",
+        "time_zone": "America/Los_Angeles",
+        "version": 2,
         "emergency_numbers": ["911"],
         "revision": 0,
         "sip_address": "127.0.0.1:5060",
@@ -32,8 +34,10 @@ async def test_an_organization_says_who_it_is(world: World) -> None:
 
 async def test_a_user_is_added_and_the_switch_knows_it_at_once(world: World) -> None:
     answer = await asked(world, "POST", "/users", MARIA)
-    maria = {"username": "maria", "name": "Maria Lopez", "language": "es", "extension": "201", "number": "+12065550107"}
-    assert (answer.status_code, answer.json()) == (201, {"user": maria, "in_effect": True})
+    told = answer.json()
+    maria: dict[str, Any] = {"username": "maria", "name": "Maria Lopez", "language": "es", "extension": "201", "number": "+12065550107"}
+    maria |= {"id": told["user"]["id"], "version": told["revision"], "email": None, "location": "", "time_zone": "", "role": None}
+    assert (answer.status_code, told) == (201, {"user": maria, "revision": told["revision"], "in_effect": True})
     assert world.switch.refreshed == 1
     assert maria in (await asked(world, "GET", "/users")).json()["users"]
 

@@ -8,7 +8,7 @@ from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import Device, DeviceId, User
 from offhook.services.ports.store import Store, Transaction
 from offhook.services.secrets import ha1, new_password
-from offhook.services.users import checked_name, found
+from offhook.services.users import checked_name, found, must_be_current
 
 FIRST_DEVICE = "Telephone"
 
@@ -44,28 +44,37 @@ def add_device(store: Store, organization: OrganizationId, username: str, name: 
 def renew_device(store: Store, organization: OrganizationId, device: DeviceId, who: str) -> SipAccount:
     """A new password for a telephone, shown here only; the old one stops to count. Raises Missing."""
     with store.change(organization, who) as transaction:
-        known = transaction.devices.by_id(device)
-        if known is None:
-            raise Missing("There is no such telephone.", "device")
+        known = found_device(transaction, device)
         user = transaction.users.by_id(known.user)
         assert user is not None
         return _renewed(transaction, user, known)
 
 
-def rename_device(store: Store, organization: OrganizationId, device: DeviceId, name: str, who: str) -> Device:
-    """Call a telephone otherwise. Raises Missing, Invalid."""
-    name = checked_name(name)
+def rename_device(
+    store: Store, organization: OrganizationId, device: DeviceId, name: str | None, who: str, *, version: int | None = None
+) -> Device:
+    """Call a telephone otherwise; None: as it is called. Raises Missing, Invalid, and Stale when it is not at `version` any more."""
+    name = None if name is None else checked_name(name)
     with store.change(organization, who) as transaction:
-        transaction.devices.rename(device, name)
-        renamed = transaction.devices.by_id(device)
-        assert renamed is not None
-        return renamed
+        must_be_current(found_device(transaction, device).version, version)
+        if name is not None:
+            transaction.devices.rename(device, name)
+        return found_device(transaction, device)
 
 
-def remove_device(store: Store, organization: OrganizationId, device: DeviceId, who: str) -> None:
-    """Forget a telephone: it can register no more. Raises Missing."""
+def remove_device(store: Store, organization: OrganizationId, device: DeviceId, who: str, *, version: int | None = None) -> None:
+    """Forget a telephone: it can register no more. Raises Missing, Stale."""
     with store.change(organization, who) as transaction:
+        must_be_current(found_device(transaction, device).version, version)
         transaction.devices.remove(device)
+
+
+def found_device(transaction: Transaction, device: DeviceId) -> Device:
+    """The telephone with this id. Raises Missing."""
+    known = transaction.devices.by_id(device)
+    if known is None:
+        raise Missing("There is no such telephone.", "device")
+    return known
 
 
 def set_password(store: Store, organization: OrganizationId, username: str, who: str) -> SipAccount:
@@ -91,7 +100,9 @@ def _renewed(transaction: Transaction, user: User, device: Device) -> SipAccount
 
 def free_sip_username(transaction: Transaction, user: User) -> str:
     """What a user's next telephone signs in as: the username for the first, then with -2, -3 ... behind it."""
-    taken = {device.sip_username for device in transaction.devices.all()} | {
-        other.username for other in transaction.users.all() if other.id != user.id
-    }
-    return next(name for name in (user.username if n == 1 else f"{user.username}-{n}" for n in count(1)) if name not in taken)
+
+    def is_free(name: str) -> bool:
+        owner = transaction.users.by_username(name)
+        return (owner is None or owner.id == user.id) and not transaction.devices.signs_in(name)
+
+    return next(name for name in (user.username if n == 1 else f"{user.username}-{n}" for n in count(1)) if is_free(name))

@@ -2,14 +2,18 @@
 
 import re
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from offhook.domain.errors import Invalid, Missing
+from offhook.domain.emergency import emergency_numbers
+from offhook.domain.errors import Conflict, Invalid, Missing
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.dial_rules import dial_rules
-from offhook.services.ports.store import Profile, Store
+from offhook.services.ports.listing import Listing
+from offhook.services.ports.store import Profile, Store, Transaction
 from offhook.services.secrets import new_token, token_hash
 from offhook.services.tokens import ALL
-from offhook.services.users import checked_name
+from offhook.services.users import checked_name, checked_number, checked_time_zone, must_be_current
 
 INVITATION_SECONDS = 7 * 24 * 3600.0
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -26,6 +30,39 @@ def get_organization(store: Store, organization: OrganizationId) -> Profile:
     """One organization's own row. Raises Missing."""
     with store.view(organization) as transaction:
         return transaction.profile()
+
+
+def change_organization(
+    store: Store, organization: OrganizationId, changes: Mapping[str, Any], *, version: int | None = None, who: str
+) -> Profile:
+    """Give it another name, country, time_zone or main_number (None: none); only what is named.
+
+    Raises Invalid, Missing and Conflict with the field they are about, and Stale when its row is not at `version` any more.
+    """
+    values = dict(changes)
+    if "name" in values:
+        values["name"] = checked_name(values["name"])
+    if "time_zone" in values:
+        values["time_zone"] = checked_time_zone(values["time_zone"]) or "UTC"
+    if "main_number" in values:
+        values["main_number"] = checked_number(values["main_number"], "main_number")
+    with store.change(organization, who) as transaction:
+        must_be_current(transaction.profile().version, version)
+        if "country" in values:
+            values["country"] = _checked_country(transaction, values["country"])
+        transaction.change_profile(**values)
+        return transaction.profile()
+
+
+def _checked_country(transaction: Transaction, country: str) -> str:
+    """A country whose emergency numbers are nobody's extension: they could not be dialled. Raises Invalid, Conflict."""
+    country = country.strip().upper()
+    dial_rules(country)
+    for number in sorted(emergency_numbers(country)):
+        wanted = Listing(1, equal={"extension": number})
+        if transaction.users.page(wanted).items or transaction.attendants.page(wanted).items:
+            raise Conflict(f"Extension {number} is an emergency number in {country}; give whoever has it another one first.", "country")
+    return country
 
 
 def invite(store: Store, who: str = "start") -> str:

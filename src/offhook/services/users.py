@@ -107,7 +107,7 @@ def must_be_current(is_at: int, wanted: int | None) -> None:
 
 
 def _give_number(transaction: Transaction, user: UserId, number: E164 | None) -> None:
-    had = {e164 for e164, to in transaction.numbers.all().items() if to == ToUser(user)}
+    had = set(transaction.numbers.of(ToUser(user)))
     for other in had - {number}:
         transaction.numbers.assign(other, None)
     if number is not None and number not in had:
@@ -183,13 +183,13 @@ def checked_extension(extension: str | None, country: str) -> str | None:
     return extension
 
 
-def checked_number(number: str | None) -> E164 | None:
+def checked_number(number: str | None, field: str = "number") -> E164 | None:
     """A number in international form. Raises Invalid."""
     if number is None:
         return None
     e164 = as_e164(number)
     if e164 is None:
-        raise Invalid(f"{number!r} is no telephone number in international form, such as +12065550101.", "number")
+        raise Invalid(f"{number!r} is no telephone number in international form, such as +12065550101.", field)
     return e164
 
 

@@ -31,6 +31,12 @@ class Attendants:
         rows, following = ATTENDANTS.page(self._scope, listing)
         return Page(self._with_keys(rows), following)
 
+    def names(self, ids: Iterable[AttendantId]) -> dict[AttendantId, str]:
+        return {AttendantId(row["id"]): row["name"] for row in self._scope.rows(attendants, attendants.c.id.in_(sorted(set(ids))))}
+
+    def by_name(self, name: str) -> Attendant | None:
+        return next(iter(self._with_keys(self._scope.rows(attendants, attendants.c.name == name))), None)
+
     def by_id(self, id: AttendantId) -> Attendant | None:
         return next(iter(self._with_keys(self._scope.rows(attendants, attendants.c.id == id))), None)
 
@@ -46,10 +52,19 @@ class Attendants:
             found[id] = max(found[id], row["version"])
         return found
 
-    def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId], rounds: int = 3) -> Attendant:
+    def add(
+        self,
+        name: str,
+        language: str,
+        extension: str,
+        greeting: str,
+        keys: Mapping[str, UserId],
+        rounds: int = 3,
+        patience_seconds: int = 5,
+    ) -> Attendant:
         self._must_be_free(name, extension, 0)
         self._must_lead_somewhere(keys)
-        attendant = Attendant(AttendantId(0), name, language, extension, greeting, dict(keys), rounds)
+        attendant = Attendant(AttendantId(0), name, language, extension, greeting, dict(keys), rounds, patience_seconds)
         values = {
             "name": name,
             "language": language,

@@ -1,7 +1,7 @@
 """What was changed, by whom, and what anything was at an earlier revision."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Table, func, select
@@ -18,11 +18,21 @@ class History:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def page(self, limit: int, *, before: tuple[int, int] | None = None, kind: str | None = None, id: str | None = None) -> list[Change]:
+    def page(
+        self,
+        limit: int,
+        *,
+        before: tuple[int, int] | None = None,
+        kind: str | None = None,
+        id: str | None = None,
+        hidden: Collection[str] = (),
+    ) -> list[Change]:
         wanted = select(changes).where(changes.c.organization_id == self._scope.organization)
         if before is not None:
             revision, seq = before
             wanted = wanted.where((changes.c.revision < revision) | ((changes.c.revision == revision) & (changes.c.seq < seq)))
+        if hidden:
+            wanted = wanted.where(changes.c.kind.not_in(hidden))
         if kind is not None:
             wanted = wanted.where(changes.c.kind == kind)
         if id is not None:

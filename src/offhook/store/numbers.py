@@ -23,8 +23,9 @@ def _of_user(scope: Scope, username: Any) -> ColumnElement[bool]:
     return and_(numbers.c.target_kind == "user", numbers.c.target_id == whose.scalar_subquery())
 
 
-def _of_attendant(_scope: Scope, id: Any) -> ColumnElement[bool]:
-    return and_(numbers.c.target_kind == "attendant", numbers.c.target_id == id)
+def _of_attendant(scope: Scope, name: Any) -> ColumnElement[bool]:
+    which = select(attendants.c.id).where(attendants.c.organization_id == scope.organization, attendants.c.name == name)
+    return and_(numbers.c.target_kind == "attendant", numbers.c.target_id == which.scalar_subquery())
 
 
 def _given(_scope: Scope, whether: Any) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, select
 
 from offhook.domain.access import Role
-from offhook.domain.errors import Conflict, Missing
+from offhook.domain.errors import Conflict, InUse, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.users import Device, DeviceId, User, UserId
 from offhook.services.ports.listing import Listing, Page
@@ -58,6 +58,9 @@ class Users:
         assigned = first_numbers(self._scope.rows(numbers, *own, order=[numbers.c.e164]))
         return Page([user_of(row, assigned) for row in rows], following)
 
+    def names(self, ids: Iterable[UserId]) -> dict[UserId, str]:
+        return {UserId(row["id"]): row["username"] for row in self._scope.rows(users, users.c.id.in_(sorted(set(ids))))}
+
     def by_id(self, id: UserId) -> User | None:
         return self._one(self._scope.row(users, users.c.id == id))
 
@@ -93,7 +96,7 @@ class Users:
         if key := self._scope.row(attendant_keys, attendant_keys.c.user_id == id):
             attendant = self._scope.row(attendants, attendants.c.id == key["attendant_id"])
             name = attendant["name"] if attendant else key["attendant_id"]
-            raise Conflict(f"Key {key['key']} of the attendant {name} leads to {row['username']}; change that first.", "user")
+            raise InUse(f"Key {key['key']} of the attendant {name} leads to {row['username']}; change that first.", "username")
         self._scope.update(numbers, numbers.c.target_kind == "user", numbers.c.target_id == id, target_kind=None, target_id=None)
         for table in (devices, passwords, tokens):
             self._scope.delete(table, table.c.user_id == id)
@@ -148,6 +151,9 @@ class Devices:
         values = {"user_id": user, "name": name, "sip_username": sip_username}
         id = self._scope.insert(devices, **values, ha1_md5=credential.ha1_md5, ha1_sha256=credential.ha1_sha256)
         return Device(DeviceId(id), user, name, sip_username, self._scope.revision)
+
+    def signs_in(self, sip_username: str) -> bool:
+        return self._scope.has(devices, devices.c.sip_username == sip_username)
 
     def rename(self, id: DeviceId, name: str) -> None:
         if not self._scope.update(devices, devices.c.id == id, name=name):

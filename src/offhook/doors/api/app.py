@@ -5,13 +5,17 @@ import asyncio
 from fastapi import Depends, FastAPI
 
 from offhook.doors.api import (
+    attendants,
     calls,
     configuration,
+    devices,
     edge,
     events,
     health,
+    history,
     jobs,
     metrics,
+    numbers,
     pages,
     people,
     sign_in,
@@ -28,7 +32,24 @@ from offhook.doors.api.problems import BodyCeiling, translate_refusals
 from offhook.doors.api.queries import refuse_the_unknown
 
 API = "/api/v1"
-OURS = (people, sign_in, tokens, webhooks, events, configuration, what_if, jobs, calls, edge, trials, system)
+OURS = (
+    people,
+    devices,
+    attendants,
+    numbers,
+    history,
+    sign_in,
+    tokens,
+    webhooks,
+    events,
+    configuration,
+    what_if,
+    jobs,
+    calls,
+    edge,
+    trials,
+    system,
+)
 """The rooms of the API, each a module with a `router`; what is added here stands under /api/v1."""
 
 MOST_OCTETS = 64 * 1024

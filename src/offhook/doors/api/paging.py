@@ -48,11 +48,11 @@ class PageAsked(Asked):
 _COMMON = frozenset(PageAsked.model_fields)
 
 
-def listing(asked: PageAsked) -> Listing:
-    """What to ask of the store. Raises Invalid with the field."""
+def listing(asked: PageAsked, **more: str | int) -> Listing:
+    """What to ask of the store; `more` are filters that the path has set. Raises Invalid with the field."""
     sort = _sort(asked)
-    equal = {name: value for name, value in asked.model_dump(exclude_none=True).items() if name not in _COMMON}
-    return Listing(asked.limit, sort, equal, asked.q or None, _place(asked, sort))
+    equal = {name: value for name, value in asked.model_dump(mode="json", exclude_none=True).items() if name not in _COMMON}
+    return Listing(asked.limit, sort, equal | more, asked.q or None, _place(asked, sort))
 
 
 def cursor(asked: PageAsked, place: Place | None) -> str | None:
@@ -101,6 +101,6 @@ def _fits(asked: PageAsked, name: str, value: Any) -> bool:
 
 def _list_of(asked: PageAsked) -> str:
     """Which list, filters and order a cursor is of."""
-    wanted = asked.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    wanted = asked.model_dump(mode="json", exclude={"limit", "cursor"}, exclude_none=True)
     told = orjson.dumps([type(asked).__name__, wanted], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(told).hexdigest()[:12]

@@ -33,6 +33,12 @@ def etag_of(shown: BaseModel, version: int) -> str:
     return f'"{version}-{zlib.crc32(shown.model_dump_json().encode()):08x}"'
 
 
+def made(response: Response, shown: Shown, version: int) -> Shown:
+    """An object that was just made, once its ETag is on the answer."""
+    response.headers["ETag"] = etag_of(shown, version)
+    return shown
+
+
 class Looked:
     """For a GET of one object: the answer gets its ETag, or is 304 when the client has it already."""
 

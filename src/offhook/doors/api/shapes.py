@@ -5,17 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from offhook.domain.attendants import Attendant
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import ENDINGS
-from offhook.domain.emergency import emergency_numbers
 from offhook.domain.numbers import as_e164
-from offhook.domain.users import User
-from offhook.services.devices import SipAccount
 from offhook.services.explain import Explanation
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import LiveCall
-from offhook.services.ports.store import Profile
 
 MOST_CALLS = 500
 
@@ -24,6 +19,38 @@ class Asked(BaseModel):
     """Something a client sends."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Saved(BaseModel):
+    """What every answer to a write tells."""
+
+    revision: int | None = Field(
+        description="The organization's revision that it made; the last one where nothing was changed.", examples=[42]
+    )
+    in_effect: bool = Field(
+        description="Whether the switch has taken it up. If not, it does so by itself as soon as it is up again.", examples=[True]
+    )
+
+
+def named(**rules: Any) -> Any:
+    """A field of a change: what is not named stays as it is, so it has no default that anybody could send."""
+    shown = rules.pop("json_schema_extra", {})
+
+    def without_default(schema: dict[str, Any]) -> None:
+        schema.pop("default", None)
+        schema.update(shown)
+
+    return Field(default=None, json_schema_extra=without_default, **rules)
+
+
+def pattern(text: str) -> dict[str, Any]:
+    """Tells programs how a text looks; the services check it, in better words."""
+    return {"pattern": text}
+
+
+def examples(*shown: dict[str, Any]) -> dict[str, Any]:
+    """What a schema shows as examples."""
+    return {"examples": list(shown)}
 
 
 def _international(text: str) -> str:
@@ -51,16 +78,6 @@ class CallTried(Asked):
     to_number: Annotated[str, AfterValidator(_international)] = Field(alias="to", max_length=40)
     digits: str = Field("", max_length=32, pattern=r"^[0-9*#A-D,]*$")
     listen_seconds: float = Field(10.0, ge=0, le=60, allow_inf_nan=False)
-
-
-class UserAsked(Asked):
-    """A new user."""
-
-    username: str = Field(max_length=64)
-    name: str = Field(max_length=200)
-    extension: str | None = Field(None, max_length=20)
-    number: str | None = Field(None, max_length=40)
-    language: str = Field("en", max_length=35)
 
 
 class CallShown(BaseModel):
@@ -93,71 +110,6 @@ class CallExplained(BaseModel):
 
     record: CallShown | None
     explanation: Explanation
-
-
-class OrganizationShown(BaseModel):
-    """An organization. `revision` counts its configuration's changes."""
-
-    id: int
-    name: str
-    domain: str
-    country: str
-    purpose: str
-    main_number: str | None
-    emergency_numbers: list[str]
-    revision: int
-    sip_address: str
-
-
-class UserShown(BaseModel):
-    """A person."""
-
-    username: str
-    name: str
-    language: str
-    extension: str | None
-    number: str | None
-
-
-class UsersShown(BaseModel):
-    """Everybody, by username."""
-
-    users: list[UserShown]
-
-
-class UserAdded(BaseModel):
-    """A new user. `in_effect` says whether the switch knows it already; if not, it will once it is up again."""
-
-    user: UserShown
-    in_effect: bool
-
-
-class PasswordSet(BaseModel):
-    """What a telephone must be given to register. The password is shown here only."""
-
-    username: str
-    domain: str
-    password: str
-    sip_address: str
-    in_effect: bool
-
-
-class AttendantShown(BaseModel):
-    """An auto attendant. `keys` maps a digit to the username it connects to."""
-
-    name: str
-    extension: str
-    language: str
-    greeting: str
-    keys: dict[str, str]
-    rounds: int
-    patience_seconds: int
-
-
-class AttendantsShown(BaseModel):
-    """Every attendant, by name."""
-
-    attendants: list[AttendantShown]
 
 
 class RegistrationShown(BaseModel):
@@ -235,46 +187,6 @@ def live_call(call: LiveCall) -> CallShown:
         direction=call.direction,
         talked_seconds=None,
         findings=[],
-    )
-
-
-def organization_shown(profile: Profile, sip_address: str) -> OrganizationShown:
-    """An organization's own row."""
-    return OrganizationShown(
-        id=profile.id,
-        name=profile.name,
-        domain=profile.domain,
-        country=profile.country,
-        purpose=profile.purpose.value,
-        main_number=profile.main_number,
-        emergency_numbers=sorted(emergency_numbers(profile.country)),
-        revision=profile.revision,
-        sip_address=sip_address,
-    )
-
-
-def user_shown(user: User) -> UserShown:
-    """A person."""
-    return UserShown(username=user.username, name=user.name, language=user.language, extension=user.extension, number=user.number)
-
-
-def attendant_shown(attendant: Attendant, usernames: dict[int, str]) -> AttendantShown:
-    """An attendant; `usernames` are those of its organization, by id."""
-    return AttendantShown(
-        name=attendant.name,
-        extension=attendant.extension,
-        language=attendant.language,
-        greeting=attendant.greeting,
-        keys={key: usernames[user] for key, user in sorted(attendant.keys.items())},
-        rounds=attendant.rounds,
-        patience_seconds=attendant.patience_seconds,
-    )
-
-
-def password_set(account: SipAccount, sip_address: str, *, in_effect: bool) -> PasswordSet:
-    """A user's new password."""
-    return PasswordSet(
-        username=account.username, domain=account.domain, password=account.password, sip_address=sip_address, in_effect=in_effect
     )
 
 

@@ -1,6 +1,6 @@
 """What one organization owns in the store: its people, telephones, attendants and numbers. Errors as in services.ports.store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,6 +52,9 @@ class Users(Protocol):
     def page(self, listing: Listing) -> Page[User]:
         """Some of them. Fields: username, name, extension, email, language, location, role, number; `text` is sought in the first four."""
 
+    def names(self, ids: Iterable[UserId]) -> dict[UserId, str]:
+        """The usernames of these."""
+
     def by_id(self, id: UserId) -> User | None:
         """The user with this id, None if there is none."""
 
@@ -67,7 +70,7 @@ class Users(Protocol):
     def remove(self, id: UserId) -> None:
         """Remove a user with telephones, password and tokens; numbers stay the organization's.
 
-        Raises Missing, and Conflict while a key of an attendant leads there.
+        Raises Missing, and InUse while a key of an attendant leads there.
         """
 
     def password(self, id: UserId) -> str | None:
@@ -92,6 +95,9 @@ class Devices(Protocol):
     def add(self, user: UserId, name: str, sip_username: str, credential: Credential) -> Device:
         """A new telephone. Raises Missing when the user is not there, Conflict when somebody signs in by that name."""
 
+    def signs_in(self, sip_username: str) -> bool:
+        """Whether a telephone signs in by that name."""
+
     def rename(self, id: DeviceId, name: str) -> None:
         """Call it otherwise. Raises Missing."""
 
@@ -114,13 +120,28 @@ class Attendants(Protocol):
     def page(self, listing: Listing) -> Page[Attendant]:
         """Some of them. Fields: id, name, extension, language."""
 
+    def names(self, ids: Iterable[AttendantId]) -> dict[AttendantId, str]:
+        """The names of these."""
+
+    def by_name(self, name: str) -> Attendant | None:
+        """The attendant that is called so, None if there is none."""
+
     def by_id(self, id: AttendantId) -> Attendant | None:
         """The attendant with this id, None if there is none."""
 
     def versions(self) -> dict[AttendantId, int]:
         """The revision in which each was last changed, its keys included."""
 
-    def add(self, name: str, language: str, extension: str, greeting: str, keys: Mapping[str, UserId], rounds: int = 3) -> Attendant:
+    def add(
+        self,
+        name: str,
+        language: str,
+        extension: str,
+        greeting: str,
+        keys: Mapping[str, UserId],
+        rounds: int = 3,
+        patience_seconds: int = 5,
+    ) -> Attendant:
         """A new attendant. Raises Conflict when name or extension is taken, Missing when a key leads to nobody of this organization."""
 
     def change(self, id: AttendantId, *, keys: Mapping[str, UserId] | None = None, **values: Any) -> None:
@@ -137,7 +158,7 @@ class Numbers(Protocol):
         """Every number and what it rings, None while that is nobody."""
 
     def page(self, listing: Listing) -> Page[NumberEntry]:
-        """Some of them. Fields: number, username, attendant, given ("yes" or "no")."""
+        """Some of them. Fields: number, username, attendant (its name), given ("yes" or "no")."""
 
     def versions(self) -> dict[E164, int]:
         """The revision in which each was last changed."""

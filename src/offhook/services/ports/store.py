@@ -4,7 +4,7 @@ Everything here may raise domain.errors.Unavailable when the database does not a
 from an event loop, use a worker thread.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NewType, Protocol
@@ -119,8 +119,16 @@ class Tokens(Protocol):
 class History(Protocol):
     """What was changed in one organization."""
 
-    def page(self, limit: int, *, before: tuple[int, int] | None = None, kind: str | None = None, id: str | None = None) -> list[Change]:
-        """The newest changes first; with `before` (revision, seq) those older than that one."""
+    def page(
+        self,
+        limit: int,
+        *,
+        before: tuple[int, int] | None = None,
+        kind: str | None = None,
+        id: str | None = None,
+        hidden: Collection[str] = (),
+    ) -> list[Change]:
+        """The newest changes first, but for those of kinds that are `hidden`; with `before` (revision, seq) those older than that one."""
 
     def since(self, revision: int) -> list[Change]:
         """The changes after a revision, oldest first."""

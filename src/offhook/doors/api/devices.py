@@ -1,0 +1,198 @@
+"""Telephones of people, and their passwords: made when asked for, shown once."""
+
+from typing import Annotated, Any, ClassVar
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+
+from offhook.domain.users import Device, DeviceId
+from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.house import House
+from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
+from offhook.doors.api.people import UserPath, saved
+from offhook.doors.api.resources import Expected, Looked, made
+from offhook.doors.api.shapes import Asked, Saved, examples, named
+from offhook.services import devices as service
+from offhook.services.devices import SipAccount
+from offhook.services.ports.store import Transaction
+from offhook.services.tokens import Access
+from offhook.services.users import found
+
+router = APIRouter(tags=["devices"])
+
+READS, WRITES = "devices:read", "devices:write"
+Writer = Annotated[Access, needs(WRITES)]
+DevicePath = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[7])]
+_DESK = {"id": 7, "username": "anna", "name": "Desk", "sip_username": "anna-2", "version": 42}
+_ACCOUNT = {"username": "anna", "domain": "lumen.test", "sip_username": "anna-2", "password": "h7k2m-9x4ta-0q8vn-c3jwe"}
+_ACCOUNT |= {"sip_address": "192.0.2.1:5060"}
+_SAVED = {"revision": 42, "in_effect": True}
+
+
+class DeviceAsked(Asked):
+    """A telephone to make."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"name": "Desk"}))
+
+    name: str = Field(max_length=200, description="What people call it.")
+
+
+class DeviceChanges(Asked):
+    """What shall be otherwise of a telephone."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"name": "Kitchen"}))
+
+    name: str = named(max_length=200)
+
+
+class DeviceShown(BaseModel):
+    """A telephone. It registers as its user's address and answers challenges as `sip_username`."""
+
+    model_config = ConfigDict(json_schema_extra=examples(_DESK))
+
+    id: int
+    username: str
+    name: str
+    sip_username: str
+    version: int
+
+
+class DevicesShown(BaseModel):
+    """A page of telephones."""
+
+    devices: list[DeviceShown]
+    next: str | None
+
+
+class DeviceSaved(Saved):
+    """A telephone after a change."""
+
+    device: DeviceShown
+
+
+class PasswordSet(Saved):
+    """What a telephone must be given to register: it calls itself `username`@`domain` and answers challenges as `sip_username`.
+
+    The password is shown here only; it is null where an answer is repeated for its idempotency key. Renew it then.
+    """
+
+    model_config = ConfigDict(json_schema_extra=examples(_ACCOUNT | {"device": _DESK} | _SAVED))
+
+    username: str
+    domain: str
+    sip_username: str
+    password: str | None
+    sip_address: str
+    device: DeviceShown
+
+
+class OwnDevicesAsked(PageAsked):
+    """Which telephones of a user to list; oldest first unless another order is asked for."""
+
+    sorts: ClassVar[tuple[str, ...]] = ("id", "name", "sip_username")
+
+    name: str | None = Field(None, max_length=100, pattern=PRINTABLE)
+    sip_username: str | None = Field(None, max_length=70, pattern=PRINTABLE)
+
+
+class DevicesAsked(OwnDevicesAsked):
+    """Which telephones to list; oldest first unless another order is asked for."""
+
+    username: str | None = Field(None, max_length=64, pattern=PRINTABLE, description="Those of this user.")
+
+
+@router.get("/devices", dependencies=[needs(READS)])
+def devices(house: Inside, own: Own, asked: Annotated[DevicesAsked, Query()]) -> DevicesShown:
+    """The telephones of the organization."""
+    with house.store.view(own) as transaction:
+        return _page(transaction, asked)
+
+
+@router.get("/devices/{device}", dependencies=[needs(READS)])
+def device(house: Inside, own: Own, device: DevicePath, looked: Annotated[Looked, Depends()]) -> DeviceShown:
+    """One telephone."""
+    with house.store.view(own) as transaction:
+        known = service.found_device(transaction, DeviceId(device))
+        shown = _shown(known, transaction.users.names([known.user]))
+    return looked.at(shown, known.version)
+
+
+@router.patch("/devices/{device}")
+async def change_device(
+    house: Inside, own: Own, visitor: Writer, device: DevicePath, asked: DeviceChanges, expected: Annotated[Expected, Depends()]
+) -> DeviceSaved:
+    """Call a telephone otherwise."""
+    name, version = asked.model_dump(exclude_unset=True).get("name"), expected.version
+    id = DeviceId(device)
+    await run_in_threadpool(lambda: service.rename_device(house.store, own, id, name, visitor.label, version=version))
+    shown = await run_in_threadpool(_of, house, own, id)
+    return DeviceSaved(device=expected.now(shown, shown.version), **await saved(house))
+
+
+@router.delete("/devices/{device}", status_code=204)
+async def remove_device(house: Inside, own: Own, visitor: Writer, device: DevicePath, expected: Annotated[Expected, Depends()]) -> None:
+    """Forget a telephone: it can register no more, and is reached until its registration ends."""
+    version = expected.version
+    await run_in_threadpool(lambda: service.remove_device(house.store, own, DeviceId(device), visitor.label, version=version))
+    await saved(house)
+
+
+@router.post("/devices/{device}/password")
+async def renew_device(house: Inside, own: Own, visitor: Writer, response: Response, device: DevicePath) -> PasswordSet:
+    """Give a telephone a new random password, shown here only. The old one is refused from the next registration on."""
+    account = await run_in_threadpool(service.renew_device, house.store, own, DeviceId(device), visitor.label)
+    return await _told(house, own, response, account)
+
+
+@router.get("/users/{username}/devices", dependencies=[needs(READS)])
+def devices_of(house: Inside, own: Own, username: UserPath, asked: Annotated[OwnDevicesAsked, Query()]) -> DevicesShown:
+    """The telephones of one user."""
+    with house.store.view(own) as transaction:
+        found(transaction, username)
+        return _page(transaction, asked, username=username)
+
+
+@router.post("/users/{username}/devices", status_code=201)
+async def new_device(house: Inside, own: Own, visitor: Writer, response: Response, username: UserPath, asked: DeviceAsked) -> PasswordSet:
+    """Give a user one more telephone, with a random password that is shown here only."""
+    account = await run_in_threadpool(service.add_device, house.store, own, username, asked.name, visitor.label)
+    response.headers["Location"] = f"/api/v1/devices/{account.device}"
+    return await _told(house, own, response, account)
+
+
+@router.post("/users/{username}/password")
+async def new_password(house: Inside, own: Own, visitor: Writer, response: Response, username: UserPath) -> PasswordSet:
+    """Give a user's first telephone, which is made if there is none, a new random password, shown here only."""
+    account = await run_in_threadpool(service.set_password, house.store, own, username, visitor.label)
+    return await _told(house, own, response, account)
+
+
+async def _told(house: House, own: Own, response: Response, account: SipAccount) -> PasswordSet:
+    shown = await run_in_threadpool(_of, house, own, account.device)
+    return PasswordSet(
+        username=account.username,
+        domain=account.domain,
+        sip_username=account.sip_username,
+        password=account.password,
+        sip_address=house.sip_address,
+        device=made(response, shown, shown.version),
+        **await saved(house),
+    )
+
+
+def _of(house: House, own: Own, device: DeviceId) -> DeviceShown:
+    with house.store.view(own) as transaction:
+        known = service.found_device(transaction, device)
+        return _shown(known, transaction.users.names([known.user]))
+
+
+def _page(transaction: Transaction, asked: PageAsked, **more: Any) -> DevicesShown:
+    page = transaction.devices.page(listing(asked, **more))
+    names = transaction.users.names(device.user for device in page.items)
+    return DevicesShown(devices=[_shown(device, names) for device in page.items], next=cursor(asked, page.next))
+
+
+def _shown(device: Device, usernames: dict[Any, str]) -> DeviceShown:
+    username = usernames[device.user]
+    return DeviceShown(id=device.id, username=username, name=device.name, sip_username=device.sip_username, version=device.version)
