@@ -241,3 +241,27 @@ def test_a_call_that_is_over_is_not_refreshed() -> None:
     line.anna.does("bye", "call")
     line.run(100)
     assert line.anna.agent.next_due() is None and line.ben.agent.next_due() is None
+
+
+@pytest.mark.parametrize("said", ["Session-Expires: 86400;refresher=uas", "Session-Expires: 86400"])
+def test_a_peer_that_would_be_silent_for_a_day_is_asked_meanwhile(said: str) -> None:
+    agent = timed()
+    called(agent, said, "Require: timer", "Allow: INVITE, UPDATE")
+    assert methods(agent.tick(900.0)) == []
+    assert methods(agent.tick(900.2)) == [b"UPDATE"]
+
+
+def test_a_caller_that_would_be_silent_for_a_day_is_asked_meanwhile() -> None:
+    agent = timed()
+    _, answer = up(agent, TIMER, "Session-Expires: 86400;refresher=uac", "Min-SE: 86400", "Allow: INVITE, UPDATE")
+    assert header(answer, "Session-Expires") == ["86400;refresher=uac"]
+    assert methods(agent.tick(901.0)) == [b"UPDATE"]
+
+
+def test_an_offer_that_stays_open_does_not_keep_a_call_for_ever() -> None:
+    agent = timed()
+    session, answer = up(agent)
+    agent.receive(request("INVITE", branch="z9hG4bKr", cseq=2, to_tag=ours(answer), body=OFFER), PEER, 1.0)
+    outputs = [output for second in range(890, 1820) for output in agent.tick(float(second))]
+    assert told(outputs, SessionExpired)
+    assert agent.state(session) is not SessionState.UP

@@ -23,15 +23,17 @@ _NO_UPDATE = frozenset((405, 501))
 
 
 class Refresh:
-    """One session's timer. minimum is what a 422 told us; updates: the peer takes UPDATE; brief: how often 422 came."""
+    """One session's timer. until: when it is over unless refreshed; minimum is what a 422 told us; updates: the peer takes UPDATE;
+    brief: how often 422 came."""
 
-    __slots__ = ("agreed", "alarm", "brief", "minimum", "updates")
+    __slots__ = ("agreed", "alarm", "brief", "minimum", "until", "updates")
 
     def __init__(self) -> None:
         self.agreed = Agreed(0, True)
         self.alarm: Alarm | None = None
         self.brief = 0
         self.minimum = 0
+        self.until = 0.0
         self.updates = False
 
     def rest(self) -> None:
@@ -104,6 +106,7 @@ class Refreshing:
     def _start(self, session: Session, agreed: Agreed) -> None:
         refresh = _of(session)
         refresh.agreed = agreed
+        refresh.until = self._core.now + agreed.seconds
         if agreed.ours:
             self._set(session, refresh, agreed.seconds / 2, self._refresh)
         else:
@@ -129,7 +132,10 @@ class Refreshing:
         if dialog is None or session.state is not SessionState.UP:
             return
         if session.offers is not OfferState.STABLE or session.unacked is not None:
-            self._set(session, refresh, BUSY_SECONDS, self._refresh)
+            if core.now < refresh.until:
+                self._set(session, refresh, BUSY_SECONDS, self._refresh)
+            else:
+                self._expire(session, "an offer stayed open until the session's time was up")
             return
         headers = self.asks(session)
         if refresh.updates:

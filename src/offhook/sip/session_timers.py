@@ -85,7 +85,7 @@ def granted(settings: SessionTimers, wish: Wish) -> tuple[Agreed, Headers]:
         return Agreed(seconds, True), ()
     ours = wish.refresher != "uac"
     said = ("Session-Expires", f"{seconds};refresher={'uas' if ours else 'uac'}")
-    return Agreed(seconds, ours), (said, ("Require", TIMER))
+    return _no_longer_than(settings, Agreed(seconds, ours)), (said, ("Require", TIMER))
 
 
 def accepted(settings: SessionTimers, headers: Read) -> Agreed:
@@ -93,7 +93,12 @@ def accepted(settings: SessionTimers, headers: Read) -> Agreed:
     expires, refresher = expires_in(headers)
     if not expires:
         return Agreed(settings.expires_seconds, True)
-    return Agreed(max(expires, settings.minimum_seconds), refresher != "uas")
+    return _no_longer_than(settings, Agreed(max(expires, settings.minimum_seconds), refresher != "uas"))
+
+
+def _no_longer_than(settings: SessionTimers, agreed: Agreed) -> Agreed:
+    """A peer that wants to be silent for longer than we would be is asked by us meanwhile: it may have died long before."""
+    return agreed if agreed.seconds <= settings.expires_seconds else Agreed(max(settings.expires_seconds, settings.minimum_seconds), True)
 
 
 def _seconds(text: str) -> int:
