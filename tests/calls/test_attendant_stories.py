@@ -6,7 +6,7 @@ import pytest
 
 from offhook.domain.attendants import phrases
 from offhook.engines.speech.prompts import Prompts
-from offhook.phones.audio import Sound, read_wav
+from offhook.phones.audio import Sound, read_sound
 from offhook.phones.calls import PhoneCall
 from offhook.phones.phone import BUSY, Phone
 from tests.calls.stories import PATIENCE_SECONDS, hear_each_other, registered, told
@@ -19,7 +19,7 @@ async def spoken(folder: Path, text: str) -> Sound:
     """How our voice says this, made apart from the system."""
     prompts = Prompts(folder)
     try:
-        return read_wav(await prompts.say(text, "en", "PCMU"))
+        return read_sound(await prompts.say(text, "en", "PCMU"))
     finally:
         await prompts.close()
 

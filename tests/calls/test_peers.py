@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from offhook.phones.audio import Sound, read_wav, resampled, wav
+from offhook.phones.audio import Sound, read_sound, resampled, wav
 from offhook.phones.calls import PhoneCall
 from offhook.phones.sources import Tone
 from offhook.phones.tones import tone, tones_in
@@ -120,7 +120,7 @@ async def talks(call: PhoneCall) -> None:
 def heard_by_baresip(folder: Path) -> set[float]:
     """Which of our tones stands in what baresip recorded."""
     (file,) = folder.glob("dump-*-dec.wav")
-    recorded = read_wav(file)
+    recorded = read_sound(file)
     return tones_in(resampled(recorded, 8000).samples, (HIGH, LOW))
 
 

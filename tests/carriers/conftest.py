@@ -6,7 +6,7 @@ import pytest
 
 from offhook.carriers.sandbox.carrier import SandboxCarrier
 from offhook.engines.speech.prompts import Prompts
-from offhook.phones.audio import Sound, read_wav
+from offhook.phones.audio import Sound, read_sound
 from offhook.phones.calls import PhoneCall
 from offhook.phones.phone import Phone
 from offhook.sip.addresses import Address
@@ -17,7 +17,7 @@ Dials = Callable[..., Awaitable[PhoneCall]]
 
 async def words(speech: Prompts, text: str) -> Sound:
     """The words as the carrier says them."""
-    return await asyncio.to_thread(read_wav, await speech.say(text, "en", "PCMU"))
+    return await asyncio.to_thread(read_sound, await speech.say(text, "en", "PCMU"))
 
 
 @pytest.fixture(scope="session")

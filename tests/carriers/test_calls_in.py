@@ -7,7 +7,7 @@ import pytest
 from offhook.carriers.sandbox.carrier import SandboxCarrier
 from offhook.carriers.sandbox.reports import CallRefused
 from offhook.engines.speech.prompts import Prompts
-from offhook.phones.audio import read_wav
+from offhook.phones.audio import read_sound
 from offhook.phones.calls import Who
 from offhook.phones.phone import BUSY, Phone
 from offhook.phones.sources import Nothing, Recording, Tone
@@ -19,7 +19,7 @@ async def test_a_call_in_is_answered_listened_to_and_reported(carrier: SandboxCa
     call = await anna.rings()
     assert call.caller is not None and call.caller.user == "+12065550199"
     assert call.uri == f"sip:+12065550100@{anna.address.host}:{anna.address.port}"
-    greeting = read_wav(await speech.say("Welcome to Lumen Works.", "en", "PCMU"))
+    greeting = read_sound(await speech.say("Welcome to Lumen Works.", "en", "PCMU"))
     call.says(Recording(greeting, then=Tone(440, 480)))
     await call.answers()
     await call.hears.pressed("12")
@@ -35,7 +35,7 @@ async def test_a_call_in_is_answered_listened_to_and_reported(carrier: SandboxCa
 
 
 async def test_a_call_in_that_hears_a_voice_says_so_and_silence_is_silence(carrier: SandboxCarrier, anna: Phone, speech: Prompts) -> None:
-    greeting = read_wav(await speech.say("Welcome to Lumen Works. For Anna, press one.", "en", "PCMU"))
+    greeting = read_sound(await speech.say("Welcome to Lumen Works. For Anna, press one.", "en", "PCMU"))
     for source, is_voice in ((Recording(greeting), True), (Nothing(), False)):
         calling = asyncio.create_task(carrier.call("+12065550199", "+12065550100", listen_seconds=2.0))
         call = await anna.rings()

@@ -15,7 +15,7 @@ from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.daemon import RtpEngineSettings, arguments
 from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.engines.speech.prompts import Prompts
-from offhook.phones.audio import read_wav
+from offhook.phones.audio import read_sound
 from offhook.phones.media import MediaPort
 from offhook.phones.negotiation import Negotiation
 from offhook.phones.sources import Tone
@@ -84,7 +84,7 @@ async def test_our_reports_give_the_relay_its_figures_and_prompts_are_known_agai
         assert stream.jitter_ms is not None and stream.round_trip_ms is not None
     await relay.play(CALL, ANNA, prompt)
     await relay.silence(CALL, BEN)
-    await anna.media.ear.sound(await asyncio.to_thread(read_wav, prompt))
+    await anna.media.ear.sound(await asyncio.to_thread(read_sound, prompt))
     assert anna.media.figures.round_trip_ms is not None
     await relay.close(CALL)
     anna.media.close()

@@ -1,13 +1,14 @@
 """G.711, WAV files, change of rate, and what is heard in a sound."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from offhook.phones import tones
-from offhook.phones.audio import Sound, SoundUnreadable, decode, encode, read_wav, resampled, wav
+from offhook.phones.audio import Sound, SoundUnreadable, au, decode, encode, read_sound, resampled, wav
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -28,12 +29,13 @@ def test_g711_is_that_of_the_standard_library(codec: str, encoding: object, deco
     assert decode(every_code, codec).tobytes() == decoding(every_code, 2)
 
 
+@pytest.mark.parametrize("form", [wav, au])
 @pytest.mark.parametrize("codec", [None, "PCMU", "PCMA"])
-def test_a_wav_file_is_read_back(codec: str | None, tmp_path: Path) -> None:
+def test_a_file_is_read_back(form: Callable[[Sound, str | None], bytes], codec: str | None, tmp_path: Path) -> None:
     samples = tones.tone((440,), 0.5)
-    path = tmp_path / "a.wav"
-    path.write_bytes(wav(Sound(samples, 8000), codec))
-    sound = read_wav(path)
+    path = tmp_path / "a"
+    path.write_bytes(form(Sound(samples, 8000), codec))
+    sound = read_sound(path)
     assert sound.rate == 8000
     assert sound.seconds == 0.5
     assert np.max(np.abs(sound.samples.astype(int) - samples)) < (1 if codec is None else 600)
@@ -54,7 +56,24 @@ def test_a_damaged_file_is_refused_with_the_reason(damage: object, complaint: st
     path = tmp_path / "a.wav"
     path.write_bytes(damage(wav(Sound(tones.tone((440,), 0.1), 8000))))
     with pytest.raises(SoundUnreadable, match=complaint):
-        read_wav(path)
+        read_sound(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda data: data[:20], "cut short"),
+        (lambda data: data[:-10], "cut short"),
+        (lambda data: data[:12] + b"\0\0\0\x05" + data[16:], "encoding 5"),
+        (lambda data: data[:20] + b"\0\0\0\0" + data[24:], "0 channels"),
+    ],
+)
+def test_a_damaged_au_file_is_refused_with_the_reason(damage: object, complaint: str, tmp_path: Path) -> None:
+    assert callable(damage)
+    path = tmp_path / "a.au"
+    path.write_bytes(damage(au(Sound(tones.tone((440,), 0.1), 8000))))
+    with pytest.raises(SoundUnreadable, match=complaint):
+        read_sound(path)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 48000])

@@ -1,4 +1,4 @@
-"""Sound as 16-bit samples: G.711, WAV files, change of rate. numpy only."""
+"""Sound as 16-bit samples: G.711, WAV and AU files, change of rate. numpy only."""
 
 import math
 import struct
@@ -12,12 +12,17 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.int16]
 
 _PCM, _ALAW, _MULAW = 1, 6, 7
+AU_HEADER = struct.Struct(">4sIIIII")
+"""Magic, where the sound begins, its octets, encoding, rate, channels; all big-endian."""
+
+AU_ENCODINGS: dict[str | None, int] = {"PCMU": 1, "PCMA": 27, None: 3}
+_AU_KINDS = {1: _MULAW, 27: _ALAW, 3: _PCM}
 _MULAW_BIAS = 132
 _FULL_SCALE = 32767
 
 
 class SoundUnreadable(ValueError):
-    """The file is no WAV that can be played; the text says why."""
+    """The file is no WAV or AU that can be played; the text says why."""
 
 
 def _mulaw_decoding() -> Samples:
@@ -91,11 +96,30 @@ class Sound:
         return len(self.samples) / self.rate
 
 
-def read_wav(path: Path) -> Sound:
-    """The sound in a WAV file: 16-bit, mu-law or A-law; several channels are mixed. Raises SoundUnreadable, and OSError as files do."""
+def read_sound(path: Path) -> Sound:
+    """The sound in a WAV or AU file: 16-bit, mu-law or A-law; several channels are mixed. Raises SoundUnreadable, OSError."""
     data = path.read_bytes()
+    return _read_au(path, data) if data[:4] == b".snd" else _read_wav(path, data)
+
+
+def _read_au(path: Path, data: bytes) -> Sound:
+    if len(data) < AU_HEADER.size:
+        raise SoundUnreadable(f"{path}: cut short in its header")
+    _, start, size, encoding, rate, channels = AU_HEADER.unpack_from(data)
+    if encoding not in _AU_KINDS:
+        raise SoundUnreadable(f"{path}: encoding {encoding}; wanted 16-bit PCM, A-law or mu-law")
+    body = data[start : start + size]
+    if len(body) < size:
+        raise SoundUnreadable(f"{path}: cut short, {size - len(body)} octets are missing")
+    kind = _AU_KINDS[encoding]
+    if kind == _PCM:
+        body = np.frombuffer(body[: len(body) // 2 * 2], ">i2").astype("<i2").tobytes()
+    return _sound(path, (kind, channels, rate, 16 if kind == _PCM else 8), body)
+
+
+def _read_wav(path: Path, data: bytes) -> Sound:
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise SoundUnreadable(f"{path}: no RIFF WAVE file")
+        raise SoundUnreadable(f"{path}: no RIFF WAVE and no AU file")
     form: tuple[int, int, int, int] | None = None
     place = 12
     while place + 8 <= len(data):
@@ -138,6 +162,12 @@ def wav(sound: Sound, codec: str | None = None) -> bytes:
     padded = body + b"\0" * (len(body) % 2)
     chunks = b"WAVEfmt " + struct.pack("<I", len(header)) + header + b"data" + struct.pack("<I", len(body)) + padded
     return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+
+
+def au(sound: Sound, codec: str | None = None) -> bytes:
+    """An AU file (Sun, NeXT): in G.711 when `codec` is "PCMU" or "PCMA", else 16-bit."""
+    body = sound.samples.astype(">i2").tobytes() if codec is None else encode(sound.samples, codec)
+    return AU_HEADER.pack(b".snd", AU_HEADER.size, len(body), AU_ENCODINGS[codec], sound.rate, 1) + body
 
 
 def resampled(sound: Sound, rate: int) -> Sound:

@@ -106,7 +106,7 @@ class Ear:
         await self.until(self.heard_speech, "speech", patience)
 
     async def sound(self, sound: Sound, patience: float = 20.0) -> None:
-        """Wait until this very sound was heard, four fifths of its seconds at least: `await call.hears.sound(read_wav(prompt))`."""
+        """Wait until this very sound was heard, four fifths of its seconds at least: `await call.hears.sound(read_sound(prompt))`."""
         wanted = resampled(sound, CLOCK_RATE).samples
         asked_at = 0
 

@@ -14,7 +14,7 @@ from offhook.engines.speech.prompts import Prompts, cleaned
 from offhook.engines.speech.rendering import is_whole
 from offhook.engines.speech.studio import Studio
 from offhook.phones import tones
-from offhook.phones.audio import Sound, read_wav, wav
+from offhook.phones.audio import Sound, au, read_sound
 from offhook.services.ports.speech import Sounds, Speech, SpeechRefused
 
 GREETING = "Welcome to Lumen Works. For Anna, press one."
@@ -45,8 +45,8 @@ FORMS = [("PCMU", 8000, "pcmu"), ("PCMA", 8000, "pcma"), ("opus", 16000, "wide")
 @pytest.mark.parametrize(("codec", "rate", "form"), FORMS)
 async def test_words_become_speech_of_the_right_form_and_loudness(prompts: Prompts, codec: str, rate: int, form: str) -> None:
     path = await prompts.say(GREETING, "en", codec)
-    sound = read_wav(path)
-    assert path.name.endswith(f".{form}.wav")
+    sound = read_sound(path)
+    assert path.name.endswith(f".{form}.au")
     assert sound.rate == rate
     assert 2.0 < sound.seconds < 8.0
     assert tones.is_speech(sound.samples, rate)
@@ -57,7 +57,7 @@ async def test_words_become_speech_of_the_right_form_and_loudness(prompts: Promp
 
 
 async def test_longer_words_take_longer_and_different_words_sound_different(prompts: Prompts) -> None:
-    short, long = [read_wav(await prompts.say(text, "en", "PCMU")) for text in ("Goodbye.", GREETING)]
+    short, long = [read_sound(await prompts.say(text, "en", "PCMU")) for text in ("Goodbye.", GREETING)]
     assert long.seconds > 2 * short.seconds
     assert len(tones.loud_segments(long.samples, bridge=0.2)) > len(tones.loud_segments(short.samples, bridge=0.2))
 
@@ -86,7 +86,7 @@ async def test_the_voice_never_stalls_the_loop(prompts: Prompts) -> None:
 async def test_a_damaged_file_is_noticed_and_made_anew(prompts: Prompts) -> None:
     path = await prompts.say("Goodbye.", "en", "PCMU")
     whole = path.read_bytes()
-    other = wav(Sound(tones.tone((440,), 1), 8000), "PCMA")
+    other = au(Sound(tones.tone((440,), 1), 8000), "PCMA")
     for damaged in (whole[:-100], b"", other, b"X" + whole[1:]):
         path.write_bytes(damaged)
         assert not is_whole(path, "PCMU")
@@ -174,7 +174,7 @@ RINGING = [("US", {440.0, 480.0}, 6.0), ("gb", {400.0, 450.0}, 3.0), ("FR", {440
 
 async def test_ringing_sounds_as_the_country_does(prompts: Prompts) -> None:
     for country, pitches, period in RINGING:
-        sound = read_wav(await prompts.ringback(country, "PCMA"))
+        sound = read_sound(await prompts.ringback(country, "PCMA"))
         assert sound.seconds == pytest.approx(period, abs=0.01)
         ringing, *_ = tones.loud_segments(sound.samples, bridge=0.1)
         part = sound.samples[: int(ringing.end * 8000)]
@@ -182,7 +182,7 @@ async def test_ringing_sounds_as_the_country_does(prompts: Prompts) -> None:
 
 
 async def test_music_plays_in_every_codec(prompts: Prompts, tmp_path: Path) -> None:
-    narrow, wide = [read_wav(await prompts.music(codec)) for codec in ("PCMU", "opus")]
+    narrow, wide = [read_sound(await prompts.music(codec)) for codec in ("PCMU", "opus")]
     assert narrow.seconds == pytest.approx(wide.seconds, abs=0.1)
     assert narrow.seconds > 10
     assert -40 < tones.level(narrow.samples) < -20
@@ -192,7 +192,7 @@ async def test_without_recordings_a_tune_of_our_own_is_played(tmp_path: Path) ->
     (tmp_path / "moh").mkdir()
     (tmp_path / "moh" / "broken.wav").write_bytes(b"RIFF nonsense")
     prompts = Prompts(tmp_path / "prompts", music_folder=tmp_path / "moh")
-    sound = read_wav(await prompts.music("PCMU"))
+    sound = read_sound(await prompts.music("PCMU"))
     await prompts.close()
     assert sound.seconds == pytest.approx(32, abs=0.1)
     assert all(level > -50 for level in tones.levels(sound.samples, 0.5))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from offhook.carriers.sandbox.numbers import NOT_FICTIONAL, Behaviour, behaviour_of, is_fictional
 from offhook.carriers.sandbox.reports import ENERGY_STEP_SECONDS, CallRefused, CallReport
 from offhook.phones import tones
-from offhook.phones.audio import SoundUnreadable, read_wav
+from offhook.phones.audio import SoundUnreadable, read_sound
 from offhook.phones.calls import CallRefuses, CallState, Ended, PhoneCall, Who
 from offhook.phones.media import KeysRefused
 from offhook.phones.phone import Phone
@@ -119,7 +119,7 @@ class SandboxCarrier:
     async def _spoken(self, text: str) -> Source:
         """The words and then an echo; the echo alone when no voice is to be had, for the call matters more."""
         try:
-            sound = await asyncio.to_thread(read_wav, await self._speech.say(text, "en", "PCMU"))
+            sound = await asyncio.to_thread(read_sound, await self._speech.say(text, "en", "PCMU"))
         except (SpeechRefused, SoundUnreadable, OSError) as reason:
             log.error("the sandbox carrier cannot speak: %s", reason)
             return Echo()

@@ -70,7 +70,7 @@ class Prompts:
 
     async def _kept(self, key: str, order: dict[str, Any], codec: str) -> Path:
         name = hashlib.sha256(f"{rendering.VERSION} {key}".encode()).hexdigest()[:32]
-        path = self._folder / f"{name}.{rendering.form_of(codec)}.wav"
+        path = self._folder / f"{name}.{rendering.form_of(codec)}.au"
         if not await asyncio.to_thread(_in_use, path, codec):
             # Ten callers of one attendant want the same words at once: they are said once.
             if path not in self._making:
@@ -116,6 +116,6 @@ def _in_use(path: Path, codec: str) -> bool:
 
 
 def _make_room(folder: Path, most: int) -> None:
-    files = sorted(folder.glob("*.wav"), key=lambda file: file.stat().st_mtime)
+    files = sorted((file for file in folder.iterdir() if not file.name.startswith(".")), key=lambda file: file.stat().st_mtime)
     for file in files[: max(len(files) - most, 0)]:
         file.unlink(missing_ok=True)

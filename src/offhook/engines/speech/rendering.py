@@ -1,22 +1,20 @@
 """From a raw sound to the file that is played: loudness, band, form, and a check that the file is whole."""
 
 import os
-import struct
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from offhook.phones.audio import Sound, from_float, resampled, to_float, wav
+from offhook.phones.audio import AU_ENCODINGS, AU_HEADER, Sound, au, from_float, resampled, to_float
 
-VERSION = 1  # part of every file's key: raise it when the sound of this module's work changes
+VERSION = 2  # part of every file's key: raise it when the sound of this module's work changes
 SPEECH_LEVEL = -20.0
 MUSIC_LEVEL = -26.0
 _LOUDEST = 0.9
 _LEAD_SECONDS = 0.2  # telephones open their ear a moment after they answered
-_HEADER = 44
-_FORMS = {"PCMU": ("pcmu", 8000, 7), "PCMA": ("pcma", 8000, 6)}
-_WIDE = ("wide", 16000, 1)
+_FORMS = {"PCMU": ("pcmu", 8000), "PCMA": ("pcma", 8000)}
+_WIDE = ("wide", 16000)
 
 
 def form_of(codec: str) -> str:
@@ -25,14 +23,22 @@ def form_of(codec: str) -> str:
 
 
 def rendered(sound: npt.NDArray[np.floating], rate: int, codec: str, level: float | None = None, lead: bool = False) -> bytes:
-    """The WAV file of a sound in -1..1 for a call in `codec`; `level` is the loudness (dBFS) its loud parts get, None leaves it."""
-    _, wanted, _ = _FORMS.get(codec.upper(), _WIDE)
+    """The AU file of a sound in -1..1 for a call in `codec`; `level` is the loudness (dBFS) its loud parts get, None leaves it.
+
+    AU, not WAV: rtpengine reads WAV in pieces of half a second, sends each twice as fast as it should and then pauses for a quarter of a
+    second, which is more than many telephones bridge. AU leaves every 20 ms, at three quarters of the CPU (measured with rtpengine 10.5).
+    """
+    _, wanted = _FORMS.get(codec.upper(), _WIDE)
     narrow = to_float(resampled(Sound(from_float(sound), rate), wanted).samples)
     if level is not None:
         narrow = narrow * _gain(narrow, wanted, level)
     if lead:
         narrow = np.concatenate([np.zeros(int(_LEAD_SECONDS * wanted)), narrow])
-    return wav(Sound(from_float(narrow), wanted), codec.upper() if codec.upper() in _FORMS else None)
+    return au(Sound(from_float(narrow), wanted), _narrow(codec))
+
+
+def _narrow(codec: str) -> str | None:
+    return codec.upper() if codec.upper() in _FORMS else None
 
 
 def _gain(sound: npt.NDArray[np.float64], rate: int, level: float) -> float:
@@ -60,15 +66,15 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def is_whole(path: Path, codec: str) -> bool:
     """Whether `path` is a file of ours for this codec, as long as its own header says; damage inside the sound is not seen."""
-    _, rate, kind = _FORMS.get(codec.upper(), _WIDE)
+    _, rate = _FORMS.get(codec.upper(), _WIDE)
     try:
         with path.open("rb") as file:
-            header = file.read(_HEADER)
+            header = file.read(AU_HEADER.size)
             size = os.fstat(file.fileno()).st_size
     except OSError:
         return False
-    if len(header) < _HEADER or header[:4] != b"RIFF" or header[8:16] != b"WAVEfmt " or header[36:40] != b"data":
+    if len(header) < AU_HEADER.size:
         return False
-    whole, found_kind, channels, found_rate = struct.unpack_from("<4xI12xHHI", header)
-    sound = struct.unpack_from("<I", header, 40)[0]
-    return (found_kind, channels, found_rate) == (kind, 1, rate) and size == whole + 8 == _HEADER + sound + sound % 2 and sound > 0
+    magic, start, sound, encoding, found_rate, channels = AU_HEADER.unpack(header)
+    wanted = (b".snd", AU_HEADER.size, AU_ENCODINGS[_narrow(codec)], rate, 1)
+    return (magic, start, encoding, found_rate, channels) == wanted and size == AU_HEADER.size + sound and sound > 0

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hibari import Hibari  # type: ignore[import-untyped]
 
 from offhook.engines.speech.rendering import MUSIC_LEVEL, SPEECH_LEVEL, rendered, write_whole
-from offhook.phones.audio import SoundUnreadable, read_wav, to_float
+from offhook.phones.audio import SoundUnreadable, read_sound, to_float
 from offhook.phones.tones import silence, tone
 
 Wave = npt.NDArray[np.floating]
@@ -63,7 +63,7 @@ def music(order: dict[str, Any]) -> bytes:
     """`sources` (files, the first readable one is taken) and `codec`: music, a tune of our own if there is none."""
     for source in order["sources"]:
         try:
-            found = read_wav(Path(source))
+            found = read_sound(Path(source))
         except (OSError, SoundUnreadable) as reason:
             print(f"music on hold: {reason}", file=sys.stderr)
             continue

@@ -16,7 +16,7 @@ class Speech(Protocol):
     """A voice. The same words give the same file, made once."""
 
     async def say(self, text: str, language: str, codec: str) -> Path:
-        """A WAV file of the text spoken, in the form that is played cheapest to a call in `codec`.
+        """A sound file of the text spoken, in the form that is played cheapest to a call in `codec`.
 
         That is G.711 at 8 kHz for "PCMU" and "PCMA", else 16-bit at 16 kHz. `language` is a tag ("en", "en-GB").
         Raises SpeechRefused: no such voice, more than 2,000 characters, nothing in it to say.
