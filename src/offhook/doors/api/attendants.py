@@ -22,7 +22,7 @@ router = APIRouter(tags=["attendants"])
 READS, WRITES = "attendants:read", "attendants:write"
 Writer = Annotated[Access, needs(WRITES)]
 AttendantPath = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[3])]
-Keys = dict[Annotated[str, Field(max_length=10)], Annotated[str, Field(max_length=64)]]
+Keys = dict[Annotated[str, Field(max_length=10)], Annotated[str, Field(max_length=64, pattern=PRINTABLE)]]
 _KEYS = "By key (0 to 9, * and #) the username it connects to; 0 is by custom the operator."
 _RECEPTION: dict[str, Any] = {
     "name": "Reception",

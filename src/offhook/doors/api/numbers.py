@@ -33,8 +33,8 @@ class NumberAsked(Asked):
     model_config = ConfigDict(json_schema_extra=examples({"number": "+12065550107", "username": "anna"}, {"number": "+12065550108"}))
 
     number: str = Field(max_length=40, description="In international form; any that nobody has.", json_schema_extra=NUMBER)
-    username: str | None = Field(None, max_length=64)
-    attendant: str | None = Field(None, max_length=100)
+    username: str | None = Field(None, max_length=64, pattern=PRINTABLE)
+    attendant: str | None = Field(None, max_length=100, pattern=PRINTABLE)
 
 
 class NumberChanges(Asked):
@@ -42,8 +42,8 @@ class NumberChanges(Asked):
 
     model_config = ConfigDict(json_schema_extra=examples({"attendant": "Reception"}, {"username": None}))
 
-    username: str | None = named(max_length=64)
-    attendant: str | None = named(max_length=100)
+    username: str | None = named(max_length=64, pattern=PRINTABLE)
+    attendant: str | None = named(max_length=100, pattern=PRINTABLE)
 
 
 class NumberShown(BaseModel):

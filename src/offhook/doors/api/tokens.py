@@ -36,7 +36,7 @@ class TokenAsked(Asked):
         max_length=100, description="What it may do: no more than you. `*`: all, now and later.", examples=[["calls:read"]]
     )
     lifetime_seconds: int | None = Field(
-        None, ge=1, le=int(LONGEST_LIFETIME_SECONDS), description="When it expires; not given: never.", examples=[86400]
+        None, strict=True, ge=1, le=int(LONGEST_LIFETIME_SECONDS), description="When it expires; not given: never.", examples=[86400]
     )
 
 

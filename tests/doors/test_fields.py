@@ -1,0 +1,198 @@
+"""Every field of every request: wrong type, too long, unknown, twice, taken, somebody else's. Refused by name; nothing is written."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from httpx import Response
+
+from tests.doors.rooms import World
+from tests.doors.test_refusals import problem
+
+NOUNS = ("organization", "users", "devices", "attendants", "numbers", "tokens", "webhooks", "sign-in", "sandbox")
+GOOD: dict[str, Any] = {
+    "number": "+12065550177",
+    "from": "+12065550199",
+    "to": "+12065550100",
+    "string": "anna",
+    "integer": 3,
+    "array": ["*"],
+    "object": {},
+    "boolean": True,
+}
+WRONG: dict[str, list[Any]] = {
+    "string": [7, True, [], {"a": 1}],
+    "integer": ["3", 1.5, True, [], 10**30, -1],
+    "array": ["x", 7, {}, [7]],
+    "object": ["x", 7, [], {"1": 7}],
+    "boolean": ["maybe", 7, [], {}],
+    "number": ["x", [], {}],
+}
+
+
+def bodies(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and the schema of the body of every route of a noun that takes JSON."""
+    described = world.app.openapi()
+    for path, methods in described["paths"].items():
+        for method, offer in methods.items():
+            if path.removeprefix("/api/v1/").split("/")[0] in NOUNS and "requestBody" in offer:
+                schema = offer["requestBody"]["content"].get("application/json", {}).get("schema", {})
+                name = schema.get("$ref", "").rpartition("/")[2]
+                if name:
+                    yield method, path, described["components"]["schemas"][name]
+
+
+def kinds(schema: dict[str, Any]) -> set[str]:
+    """The types that a field may have."""
+    return {part.get("type", "string") for part in schema.get("anyOf", [schema])}
+
+
+def wrongs(name: str, field: dict[str, Any]) -> Iterator[Any]:
+    """What a field cannot be."""
+    allowed = kinds(field)
+    for kind in allowed - {"null"}:
+        yield from (value for value in WRONG[kind])
+    if "null" not in allowed:
+        yield None
+    if "string" in allowed:
+        yield "x" * 20_000
+    if "string" in allowed and "password" not in name:
+        yield "a\x00b"
+
+
+async def sent(world: World, method: str, path: str, body: Any, **headers: str) -> Response:
+    ids = {"{username}": "anna", "{number}": "+12065550101", "{device}": "1", "{attendant}": "1", "{webhook}": "1"}
+    for place, id in ids.items():
+        path = path.replace(place, id)
+    content = body if isinstance(body, str) else json.dumps(body)
+    async with world.client(world.lumen.token, **{"Content-Type": "application/json"} | headers) as client:
+        return await client.request(method, path, content=content)
+
+
+def history(world: World) -> list[Any]:
+    with world.database.view(world.lumen.profile.id) as transaction:
+        return list(transaction.history.since(0))
+
+
+async def test_what_a_field_cannot_be_is_refused_by_its_name(world: World) -> None:
+    before, asked = history(world), 0
+    for method, path, schema in bodies(world):
+        fields = schema["properties"]
+        good = {
+            name: GOOD.get(name) or GOOD[min(kinds(field) - {"null"})]
+            for name, field in fields.items()
+            if name in schema.get("required", [])
+        }
+        for name, field in fields.items():
+            for value in wrongs(name, field):
+                if value == "a\x00b" and path.endswith("/sign-in"):
+                    continue  # nobody is called so
+                answer = await sent(world, method, path, good | {name: value})
+                assert answer.status_code == 422, (method, path, name, value, answer.text)
+                named = [each["field"] for each in problem(answer).get("errors", [{"field": problem(answer)["field"]}])]
+                assert any(each.split(".")[0] == name for each in named), (method, path, name, value, answer.text)
+                asked += 1
+        for odd, field in (({"colour": "blue"}, "colour"), ([], "body"), ("7", "body"), (None, "body")):
+            told = problem(await sent(world, method, path, good | odd if isinstance(odd, dict) else odd))
+            assert told["status"] == 422 and field in [each["field"] for each in told["errors"]], (method, path, odd, told)
+        twice = "{" + ", ".join(f'"{name}": "x", "{name}": "y"' for name in list(fields)[:1]) + "}"
+        assert problem(await sent(world, method, path, twice))["field"] == next(iter(fields))
+    assert asked > 150
+    assert history(world) == before
+
+
+TAKEN = [
+    ("post", "/users", {"username": "ben", "name": "B"}, "username"),
+    ("post", "/users", {"username": "zoe", "name": "Z", "extension": "100"}, "extension"),
+    ("post", "/users", {"username": "zoe", "name": "Z", "number": "+12065550100"}, "number"),
+    ("post", "/users", {"username": "zoe", "name": "Z", "number": "+15035550101"}, "number"),
+    ("patch", "/users/anna", {"username": "ben"}, "username"),
+    ("patch", "/users/anna", {"extension": "102"}, "extension"),
+    ("patch", "/users/anna", {"number": "+12065550102"}, "number"),
+    ("patch", "/users/anna", {"number": "+15035550101"}, "number"),
+    ("post", "/attendants", {"name": "Reception", "extension": "250", "greeting": "x"}, "name"),
+    ("post", "/attendants", {"name": "Night", "extension": "101", "greeting": "x"}, "extension"),
+    ("patch", "/attendants/1", {"extension": "101"}, "extension"),
+    ("post", "/numbers", {"number": "+12065550101"}, "number"),
+    ("post", "/numbers", {"number": "+15035550101"}, "number"),
+    ("patch", "/organization", {"country": "FR"}, "country"),
+]
+SOMEBODY_ELSES = [
+    ("post", "/attendants", {"name": "Night", "extension": "250", "greeting": "x", "keys": {"1": "paul"}}, "keys.1"),
+    ("patch", "/attendants/1", {"keys": {"0": "chloe", "*": "paul"}}, "keys.*"),
+    ("post", "/numbers", {"number": "+12065550177", "username": "paul"}, "username"),
+    ("post", "/numbers", {"number": "+12065550177", "attendant": "Pine"}, "attendant"),
+    ("patch", "/numbers/+12065550101", {"username": "paul"}, "username"),
+    ("patch", "/numbers/+12065550101", {"attendant": "Pine"}, "attendant"),
+    ("patch", "/organization", {"main_number": "+15035550101"}, "main_number"),
+    ("patch", "/numbers/+15035550101", {"username": "anna"}, "number"),
+    ("delete", "/numbers/+15035550101", {}, "number"),
+    ("patch", "/users/paul", {"name": "x"}, "username"),
+    ("post", "/users/paul/devices", {"name": "x"}, "username"),
+]
+CANNOT_BE = [
+    ("post", "/users", {"username": "Anna!", "name": "A"}, "username"),
+    ("patch", "/users/anna", {"extension": "911"}, "extension"),
+    ("patch", "/users/anna", {"extension": "1"}, "extension"),
+    ("patch", "/users/anna", {"number": "12"}, "number"),
+    ("patch", "/users/anna", {"name": "  "}, "name"),
+    ("patch", "/users/anna", {"language": "klingon"}, "language"),
+    ("patch", "/users/anna", {"email": "anna"}, "email"),
+    ("patch", "/users/anna", {"location": "XX"}, "location"),
+    ("patch", "/users/anna", {"time_zone": "Mars/Base"}, "time_zone"),
+    ("patch", "/users/anna", {"role": "king"}, "role"),
+    ("post", "/attendants", {"name": "N", "extension": "250", "greeting": " "}, "greeting"),
+    ("post", "/attendants", {"name": "N", "extension": "250", "greeting": "a\x07"}, "greeting"),
+    ("post", "/attendants", {"name": "N", "extension": "250", "greeting": "x", "keys": {"A": "anna"}}, "keys"),
+    ("post", "/attendants", {"name": "N", "extension": "250", "greeting": "x", "rounds": 0}, "rounds"),
+    ("post", "/attendants", {"name": "N", "extension": "250", "greeting": "x", "patience_seconds": 61}, "patience_seconds"),
+    ("post", "/attendants", {"name": "N", "extension": "911", "greeting": "x"}, "extension"),
+    ("post", "/numbers", {"number": "206 555 0107"}, "number"),
+    ("patch", "/numbers/+12065550101", {"username": "anna", "attendant": "Reception"}, "attendant"),
+    ("patch", "/organization", {"country": "XX"}, "country"),
+    ("patch", "/organization", {"time_zone": "Mars/Base"}, "time_zone"),
+    ("patch", "/organization", {"main_number": "x"}, "main_number"),
+    ("patch", "/organization", {"domain": "other.test"}, "domain"),
+    ("get", "/devices/0", {}, "device"),
+    ("get", "/devices/99999999999", {}, "device"),
+    ("get", "/attendants/x", {}, "attendant"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field", "status", "code"),
+    [(*row, 409, "thing.taken") for row in TAKEN]
+    + [(*row, 404, "thing.missing") for row in SOMEBODY_ELSES]
+    + [(*row, 422, "value.invalid") for row in CANNOT_BE],
+    ids=lambda value: json.dumps(value)[:40] if isinstance(value, dict) else str(value)[:30],
+)
+async def test_a_value_that_does_not_fit_is_refused_by_its_name(
+    world: World, method: str, path: str, body: Any, field: str, status: int, code: str
+) -> None:
+    with world.database.change(world.pine.profile.id, "tests") as transaction:
+        transaction.attendants.add("Pine", "en", "100", "Pine Bakery", {})
+    with world.database.change(world.lumen.profile.id, "tests") as transaction:
+        chloe = transaction.users.by_username("chloe")
+        assert chloe is not None
+        transaction.users.change(chloe.id, extension="112")  # an emergency number in France
+    before = history(world)
+    told = problem(await sent(world, method, f"/api/v1{path}", body))
+    assert (told["status"], told["code"], told["field"]) == (status, code, field), told
+    assert not any(word in json.dumps(told) for word in ("Pine", "Novak") if word not in json.dumps(body))
+    assert history(world) == before
+
+
+REFERENCED = [
+    ("/users/anna", "Key 1 of the attendant Reception leads to anna", "username"),
+    ("/numbers/+12065550100", "is the organization's main number", "number"),
+]
+
+
+@pytest.mark.parametrize(("path", "words", "field"), REFERENCED)
+async def test_what_something_leads_to_is_not_removed(world: World, path: str, words: str, field: str) -> None:
+    before = history(world)
+    told = problem(await sent(world, "delete", f"/api/v1{path}", ""))
+    assert (told["status"], told["code"], told["field"]) == (409, "thing.in_use", field)
+    assert words in told["detail"]
+    assert history(world) == before
