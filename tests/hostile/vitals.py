@@ -118,7 +118,14 @@ async def _stories(system: System) -> str:
     """How the oldest calls that go on began, for whoever must find out why they do not end."""
     calls = await ask(system.plan.switch_desk, "calls")
     told = [await ask(system.plan.switch_desk, "trace", call=call["call"]) for call in calls[:6]]
-    return "\n\n".join("\n".join(each["text"][:1500] for each in story["messages"][:4]) for story in told if story)
+    return "\n\n".join(_summary(story) for story in told if story)
+
+
+def _summary(story: dict[str, Any]) -> str:
+    first = story["messages"][0]["at"]
+    messages = [f"{each['at'] - first:9.2f} {each['leg'][-1]} {each['direction']:3} {each['summary']}" for each in story["messages"]]
+    steps = [f"{each['at'] - first:9.2f} {each['name']} {each['leg']}" for each in story["steps"]]
+    return "\n".join([story["call"], *messages[:40], "...", *messages[-40:], *steps[-40:]])
 
 
 async def settled(system: System, before: Vitals, seconds: float = DRAINED_SECONDS, *, transactions: bool = True) -> Vitals:
