@@ -18,8 +18,11 @@ from offhook.sip.writing import SDP, Headers
 BUSY_SECONDS = 5.0
 """How long a refresh waits for an offer that is open: its answer is a refresh as well."""
 _EARLY_SECONDS = 32.0
-_DEAD = frozenset((408, 481))
-_NO_UPDATE = frozenset((405, 501))
+_DEAD = frozenset((404, 408, 410, 476, 477, 478, 479, 480, 481, 503, 504, 604))
+"""Nobody is there, or no way leads there: said by the peer, or for it by a proxy (476 to 479 are Kamailio's own)."""
+
+_NO_UPDATE = frozenset((405, 500, 501))
+"""The peer knows no UPDATE, or says so badly: it is asked by a re-INVITE. A 500 to that too is taken for a proxy's."""
 
 
 class Refresh:
@@ -161,7 +164,7 @@ class Refreshing:
         if invite:
             session.offer(OfferEvent.WITHDRAWN)
         refresh = _of(session)
-        if status in _DEAD or envelope is None:
+        if status in _DEAD or envelope is None or (status == 500 and invite):
             self._expire(session, f"the other side has not answered our refresh ({status})")
         elif status in _NO_UPDATE and refresh.updates:
             refresh.updates = False
