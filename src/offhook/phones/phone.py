@@ -293,6 +293,7 @@ class Phone:
             call.happened(fact)
             if call.state is CallState.ENDED:
                 self._sessions.pop(fact.session, None)
+                self.agent.forget(fact.session)
 
     def _wind(self) -> None:
         if self._timer is not None:

@@ -161,3 +161,5 @@ class Agent(CallingOrders, CalledOrders, TalkingOrders, TransferOrders, OutsideO
             self._core.walker.give_up_later(found.invite)
         elif isinstance(found.invite, ServerTransaction):
             self._core.abandon(found.invite)
+        # The INVITE knows its session too: apart, both go as soon as they are over, not when the garbage collector comes one day.
+        found.invite = None

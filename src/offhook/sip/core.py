@@ -335,14 +335,12 @@ class Core:
             self.on_request(transaction, event, envelope)
 
     def _end(self, transaction: Transaction) -> None:
-        # A session knows its INVITE and the INVITE its session: apart, both go at once, not when the garbage collector comes one day.
         if isinstance(transaction, ClientTransaction):
             self.clients.pop(transaction.key, None)
-            transaction.session = None
         elif isinstance(transaction, ServerTransaction):
             self.servers.pop(transaction.key, None)
             self.pending.pop(transaction.asked, None)
-            session, transaction.session = transaction.session, None
+            session = transaction.session
             if session is not None and session.reinvite is transaction:
                 # An UPDATE that nobody has answered: its sender has given up by now.
                 session.reinvite = None
