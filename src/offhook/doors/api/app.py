@@ -25,6 +25,7 @@ from offhook.doors.api import (
     webhooks,
     what_if,
 )
+from offhook.doors.api.described import describe
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
 from offhook.doors.api.idempotency import Idempotency
@@ -85,4 +86,5 @@ def create_app(house: House) -> FastAPI:
     app.add_middleware(BodyCeiling, octets=MOST_OCTETS, roomy=ROOMY)
     app.add_middleware(SecurityHeaders)
     translate_refusals(app)
+    describe(app)
     return app
