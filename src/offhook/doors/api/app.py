@@ -9,6 +9,7 @@ from offhook.doors.api import (
     calls,
     configuration,
     devices,
+    docs,
     edge,
     events,
     health,
@@ -80,7 +81,7 @@ def create_app(house: House) -> FastAPI:
     for room in OURS:
         app.include_router(room.router, prefix=API, dependencies=[Depends(refuse_the_unknown)])
     # Where monitors look for them: at the root.
-    for room in (health, metrics, pages):
+    for room in (health, metrics, pages, docs):
         app.include_router(room.router)
     app.add_middleware(Idempotency, house=house, under=API)
     app.add_middleware(BodyCeiling, octets=MOST_OCTETS, roomy=ROOMY)
