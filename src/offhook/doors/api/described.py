@@ -136,6 +136,8 @@ def _complete(path: str, method: str, offer: dict[str, Any], scopes: list[str]) 
         who = "Only with the provider's token." if scopes == ["provider"] else f"Needs {' and '.join(f'`{scope}`' for scope in scopes)}."
         offer["description"] = f"{offer.get('description', '')}\n\n{who}".strip()
         offer["x-offhook-scopes"] = scopes
+    if "security" in offer and not path.startswith("/api/"):
+        offer["security"].append({})  # monitors need no token; with one they are told more
     parameters = offer.setdefault("parameters", [])
     if method == "post" and "security" in offer:
         schema = {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[!-~]+$"}
