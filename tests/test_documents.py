@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from offhook.settings import Settings
-from tools import draw_machines, write_command_line, write_endings
+from tools import draw_machines, write_command_line, write_endings, write_refusals
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "docs" / "decisions"
@@ -49,6 +49,10 @@ def test_every_drawing_is_as_its_table() -> None:
 
 def test_the_page_of_endings_is_as_its_table() -> None:
     assert write_endings.PAGE.read_text() == write_endings.page(), "run .venv/bin/python -m tools.write_endings"
+
+
+def test_the_page_of_refusals_is_as_their_classes() -> None:
+    assert write_refusals.PAGE.read_text() == write_refusals.page(), "run .venv/bin/python -m tools.write_refusals"
 
 
 def test_the_table_of_commands_is_as_they_are() -> None:

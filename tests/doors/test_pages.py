@@ -169,3 +169,24 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
     assert {key: sorted(blanks.findall(text)) for key, text in ENGLISH.items()} == {
         key: sorted(blanks.findall(text)) for key, text in FRENCH.items()
     }
+
+
+async def test_the_page_to_try_the_api_with_has_all_it_needs_here_and_nothing_inline(world: World) -> None:
+    page = await got(world, "/api/docs")
+    elements = Elements(page.text)
+    parts = [entry.get("src") or entry.get("href") or "" for entry in elements.all("script", "link")]
+    assert len(parts) == 4
+    for part in parts:
+        assert part.startswith("/api/docs/")
+        answer = await got(world, part)
+        assert answer.status_code == 200 and len(answer.content) > 20, part
+    policy = dict(each.strip().split(" ", 1) for each in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == policy["style-src"] == "'self'"
+    assert all("src" in entry for entry in elements.all("script")) and elements.all("style") == []
+    assert "<noscript>" in page.text
+
+
+@pytest.mark.parametrize("part", ["docs.html", "main.py", "..%2f..%2fapp.py", "style.css", "swagger-ui.css.map"])
+async def test_nothing_else_of_the_packages_is_handed_out(world: World, part: str) -> None:
+    assert (await got(world, f"/api/docs/{part}")).status_code == 404

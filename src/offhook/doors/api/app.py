@@ -9,6 +9,7 @@ from offhook.doors.api import (
     calls,
     configuration,
     devices,
+    docs,
     edge,
     events,
     health,
@@ -25,6 +26,7 @@ from offhook.doors.api import (
     webhooks,
     what_if,
 )
+from offhook.doors.api.described import describe
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
 from offhook.doors.api.idempotency import Idempotency
@@ -79,10 +81,11 @@ def create_app(house: House) -> FastAPI:
     for room in OURS:
         app.include_router(room.router, prefix=API, dependencies=[Depends(refuse_the_unknown)])
     # Where monitors look for them: at the root.
-    for room in (health, metrics, pages):
+    for room in (health, metrics, pages, docs):
         app.include_router(room.router)
     app.add_middleware(Idempotency, house=house, under=API)
     app.add_middleware(BodyCeiling, octets=MOST_OCTETS, roomy=ROOMY)
     app.add_middleware(SecurityHeaders)
     translate_refusals(app)
+    describe(app)
     return app

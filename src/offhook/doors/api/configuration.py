@@ -82,7 +82,7 @@ def differences_shown(found: list[Difference]) -> list[DifferenceShown]:
     "/configuration",
     dependencies=_READS,
     response_class=PlainTextResponse,
-    responses={200: {"content": {YAML: {"schema": {"type": "string"}, "example": _EXAMPLE}}}},
+    responses={200: {"content": {YAML: {"schema": {"type": "object"}, "example": _EXAMPLE}}}},
 )
 def export(
     house: Inside, own: Own, revision: Annotated[int | None, Query(ge=1, description="As it was then; as it is if left out.")] = None

@@ -33,6 +33,15 @@ HTTP_STATUS = {
 _RETRY_SECONDS = "5"  # what is down is restarted within so many seconds
 _HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="Offhook"'}, 503: {"Retry-After": _RETRY_SECONDS}}
 _CODES = {404: "path.missing", 405: "method.not_allowed", 413: "request.too_large"}
+OF_THE_FRAMEWORK = (
+    ("path.missing", 404, "There is nothing at this path."),
+    ("method.not_allowed", 405, "What stands at this path cannot be asked for that."),
+    ("request.too_large", 413, "The body has more octets than are taken there."),
+    ("request.unreadable", 400, "The body is not JSON."),
+    ("request.refused", 400, "The request is no HTTP that can be read."),
+    ("system.mistake", 500, "Offhook made a mistake of its own; the log of the web process has the details."),
+)
+"""Codes of problems that are no refusal of ours, with status and words."""
 _PLACES = frozenset({"body", "query", "path", "header"})
 
 log = logging.getLogger(__name__)

@@ -48,9 +48,22 @@ def pattern(text: str) -> dict[str, Any]:
     return {"pattern": text}
 
 
+_NULL = "(null)"
+"""Stands for null in examples: the framework leaves null out of what it describes."""
+
+
 def examples(*shown: dict[str, Any]) -> dict[str, Any]:
     """What a schema shows as examples."""
-    return {"examples": list(shown)}
+    return {"examples": [{name: _NULL if value is None else value for name, value in one.items()} for one in shown]}
+
+
+def with_nulls(described: Any) -> Any:
+    """A description whose examples have null where they mean it."""
+    if isinstance(described, dict):
+        return {name: with_nulls(value) for name, value in described.items()}
+    if isinstance(described, list):
+        return [with_nulls(value) for value in described]
+    return None if described == _NULL else described
 
 
 def _international(text: str) -> str:

@@ -16,6 +16,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "api_title": "The API of Offhook",
         "api_text": "Send a token in the header {header}. Refusals come as problem details (RFC 9457) with a stable code. "
         "The same list for programs:",
+        "api_docs": "Every request and answer, to read and to try",
         "health_title": "How the system fares",
         "health_ok": "Everything works.",
         "health_limited": "Calls can be made, but something is wrong.",
@@ -71,6 +72,7 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "api_title": "L’API d’Offhook",
         "api_text": "Envoyez un jeton dans l’en-tête {header}. Les refus sont des « problem details » (RFC 9457) avec un code stable. "
         "La même liste pour les programmes :",
+        "api_docs": "Chaque demande et chaque réponse, à lire et à essayer",
         "health_title": "L’état du système",
         "health_ok": "Tout fonctionne.",
         "health_limited": "Les appels passent, mais quelque chose ne va pas.",
