@@ -86,7 +86,7 @@ def test_a_peer_without_update_gets_a_reinvite_with_what_we_said_last() -> None:
     assert methods(agent.tick(701.0)) == [b"INVITE"]
 
 
-@pytest.mark.parametrize("status", [404, 408, 478, 480, 481, 500, 503, None])
+@pytest.mark.parametrize("status", [404, 408, 478, 480, 481, 486, 500, 503, None])
 def test_a_refresh_that_finds_nobody_ends_the_call(status: int | None) -> None:
     agent = timed()
     called(agent)

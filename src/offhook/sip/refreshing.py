@@ -18,8 +18,9 @@ from offhook.sip.writing import SDP, Headers
 BUSY_SECONDS = 5.0
 """How long a refresh waits for an offer that is open: its answer is a refresh as well."""
 _EARLY_SECONDS = 32.0
-_DEAD = frozenset((404, 408, 410, 476, 477, 478, 479, 480, 481, 503, 504, 604))
-"""Nobody is there, or no way leads there: said by the peer, or for it by a proxy (476 to 479 are Kamailio's own)."""
+_REFUSES = frozenset((400, 401, 403, 405, 406, 407, 413, 415, 420, 421, 488, 493, 501, 513, 580, 603, 606))
+"""What a peer says that lives and does not want what it is offered. All else says that nobody is in this call there: gone (404, 408, 480,
+481), busy with others (486), or no way to it, as a proxy says for it (476 to 479 are Kamailio's own, 500, 503)."""
 
 _NO_UPDATE = frozenset((405, 500, 501))
 """The peer knows no UPDATE, or says so badly: it is asked by a re-INVITE. A 500 to that too is taken for a proxy's."""
@@ -164,18 +165,17 @@ class Refreshing:
         if invite:
             session.offer(OfferEvent.WITHDRAWN)
         refresh = _of(session)
-        if status in _DEAD or envelope is None or (status == 500 and invite):
-            self._expire(session, f"the other side has not answered our refresh ({status})")
-        elif status in _NO_UPDATE and refresh.updates:
+        if status in _NO_UPDATE and refresh.updates:
             refresh.updates = False
             self._refresh(session)
         elif status == 422 and envelope is not None and self.raises(session, envelope):
             self._refresh(session)
         elif status == 491:
             self._set(session, refresh, 2.1 + self._dice() * 1.9, self._refresh)
-        else:
-            # It refuses, so it lives.
+        elif status in _REFUSES and envelope is not None:
             self._start(session, refresh.agreed)
+        else:
+            self._expire(session, f"the other side has not answered our refresh ({status})")
 
     def _refreshed(self, session: Session, envelope: Envelope) -> None:
         headers = envelope.message.headers
