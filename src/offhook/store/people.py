@@ -11,7 +11,7 @@ from offhook.domain.users import User, UserId
 from offhook.services.ports.people import Deeds, Facts
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import attendants, devices, numbers, tokens, users
-from offhook.store.users import first_numbers, user_of, values_of
+from offhook.store.users import first_numbers, in_order, user_of, values_of
 
 
 class People:
@@ -61,7 +61,7 @@ class People:
 
     def _numbers_of(self, ids: Sequence[int]) -> Sequence[Row]:
         own = (numbers.c.target_kind == "user", numbers.c.target_id.in_(ids))
-        return self._scope.rows(numbers, *own, order=[numbers.c.e164])
+        return in_order(self._scope.rows(numbers, *own))
 
     def _taken(self, asked: Iterable[E164]) -> dict[E164, UserId | None]:
         # The one look beyond the organization: a number is in use once in the whole system. Nobody is told by whom.

@@ -158,7 +158,7 @@ def _statuses(path: str, method: str, offer: Mapping[str, Any], names: set[str])
     if "security" in offer:
         yield 401
         yield 403
-    if ours and ("{" in path or body):
+    if ours and ("{" in path or body or "revision" in names):
         yield 404
     if method in _WRITES:
         yield 409
