@@ -15,13 +15,16 @@ from tests.postgres import Cluster, name_of
 
 MIGRATED = "migrated"
 _ON_BOTH = ("tests/store/", "tests/services/")
+_SOON = ("tests/store/", "tests/services/test_delta.py")
+"""Tried on PostgreSQL each time. The services say nothing of SQL, and take minutes there: they are tried on it among the long tests."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What is told of the store holds on both databases; `sqlite_file` says that a test is about SQLite's file itself."""
     path = metafunc.definition.path.relative_to(metafunc.config.rootpath).as_posix()
     if "kind" in metafunc.fixturenames and path.startswith(_ON_BOTH) and "sqlite_file" not in metafunc.fixturenames:
-        kinds = ["postgresql"] if "cluster" in metafunc.fixturenames else ["sqlite", "postgresql"]
+        marks = () if path.startswith(_SOON) else pytest.mark.long
+        kinds = ([] if "cluster" in metafunc.fixturenames else ["sqlite"]) + [pytest.param("postgresql", marks=marks)]
         metafunc.parametrize("kind", kinds, indirect=True, scope="function")
 
 
