@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from offhook.domain.jobs import RowState
+from offhook.domain.numbers import E164
+from offhook.domain.organizations import ToAttendant
 from offhook.services.blueprint import written
 from offhook.services.people_csv import read_sheet
 from offhook.services.ports.edge import Banned, Registration
@@ -168,3 +170,36 @@ async def test_a_name_that_looks_like_a_path_finds_nobody(world: World, username
     async with world.client(world.lumen.token) as client:
         answer = await client.post(f"/api/v1/users/{username}/password")
     assert answer.status_code in {404, 405}
+
+
+@pytest.mark.parametrize(
+    ("path", "many"),
+    [
+        ("/users?username=paul", "users"),
+        ("/users?number=%2B15035550101", "users"),
+        ("/users?q=paul", "users"),
+        ("/devices?username=paul", "devices"),
+        ("/devices?sip_username=paul", "devices"),
+        ("/attendants?extension=150", "attendants"),
+        ("/numbers?username=paul", "numbers"),
+        ("/numbers?attendant=Pine", "numbers"),
+        ("/numbers?q=%2B15035550101", "numbers"),
+        ("/history?kind=number&id=%2B15035550101", "changes"),
+    ],
+)
+async def test_no_filter_finds_what_is_of_another_organization(world: World, path: str, many: str) -> None:
+    with world.database.change(world.pine.profile.id, "paul") as transaction:
+        pine = transaction.attendants.add("Pine", "en", "150", "Pine Bakery", {})
+        transaction.numbers.assign(E164("+15035550102"), ToAttendant(pine.id))
+    async with world.client(world.lumen.token) as client, world.client(world.pine.token) as theirs:
+        assert (await client.get(f"/api/v1{path}")).json()[many] == []
+        assert (await theirs.get(f"/api/v1{path}")).json()[many]
+
+
+async def test_equal_extensions_are_two_people_in_two_organizations(world: World) -> None:
+    found = []
+    for token in (world.lumen.token, world.pine.token):
+        async with world.client(token) as client:
+            (user,) = (await client.get("/api/v1/users?extension=101")).json()["users"]
+            found.append(user["username"])
+    assert found == ["anna", "paul"]
