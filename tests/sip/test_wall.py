@@ -8,6 +8,7 @@ from hypothesis import strategies as some
 from sipmessage import Request, Response
 
 from offhook.sip.addresses import Address
+from offhook.sip.dialogs import contact_uri
 from offhook.sip.reading import tag_in
 from offhook.sip.wall import (
     Envelope,
@@ -245,3 +246,14 @@ def test_what_is_read_without_tidying_is_what_tidying_would_make_of_it(insertion
 
     tidied = told(lambda: _read_as(_tidy(head).split("\r\n"), b"", head, PEER))
     assert told(lambda: _opened(head, b"", head, PEER)) == tidied
+
+
+@pytest.mark.parametrize("via", [",", " , ,", ",\t,"])
+def test_a_via_of_commas_alone_is_refused_not_a_mistake_of_ours(via: str) -> None:
+    refused = open_envelope(invite().replace(b"SIP/2.0/UDP 192.0.2.9:5070;rport;branch=z9hG4bK1", via.encode()), PEER)
+    assert isinstance(refused, Malformed) and refused.status == 400
+
+
+@pytest.mark.parametrize("contact", [",", " , ,", ",\t,", "\t"])
+def test_a_contact_of_commas_alone_leads_nowhere(contact: str) -> None:
+    assert contact_uri(contact) is None

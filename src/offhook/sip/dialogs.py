@@ -162,7 +162,7 @@ def contact_uri(contact: str | None) -> str | None:
     """The URI of the first Contact where it can stand in a request line, else None."""
     if not contact:
         return None
-    uri = uri_in(split_values(contact)[0]) if contact.strip(" ,") else ""
+    uri = uri_in(next(iter(split_values(contact)), ""))
     return uri if uri.partition(":")[0].lower() in ("sip", "sips", "tel") and " " not in uri else None
 
 

@@ -234,7 +234,8 @@ def _is_party(value: str) -> bool:
 
 
 def _top_via(line: str) -> tuple[str, str]:
-    via = split_values(line)[0] if "," in line else line
+    # A line of commas alone names nobody.
+    via = next(iter(split_values(line)), "") if "," in line else line
     protocol, semicolon, rest = via.partition(";")
     sent_by = _known_name(protocol) if len(protocol) < _LONGEST_KEPT else _said_by(protocol)
     if not sent_by:
