@@ -26,7 +26,7 @@ SHORT, LONG = 1_500, 100_000
 A_SECOND = 500.0
 """What a loaded machine of two cores takes beside the other tests."""
 SLOWEST_SECONDS = 2.0
-"""Of CPU for one message: nothing takes time by the square of its length, which would be minutes. The garbage collector may come meanwhile."""
+"""Of CPU for one message: nothing takes time by the square of its length, which would be minutes. The collector may come meanwhile."""
 
 
 def act(agent: Agent, outputs: list[Output], now: float, random: Random) -> None:
