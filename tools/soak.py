@@ -19,7 +19,7 @@ from offhook.probes.bench.processes import tree
 from offhook.probes.bench.run import run, settle
 from offhook.probes.bench.scenarios import Step
 from offhook.services.bench import DOMAIN, PASSWORD
-from offhook.wiring.bench import HELPERS, _fresh
+from offhook.wiring.bench import HELPERS, fresh
 
 LOOK_SECONDS, LOOKS, WARM_SECONDS = 30.0, 10, 120.0
 _ROUND_SECONDS, _RATE, _HOLD = 780.0, 5.0, 20.0
@@ -62,7 +62,7 @@ def table(looks: list[dict[str, dict[str, int]]]) -> str:
 def main(minutes: float) -> None:
     """Load, look, tell."""
     looks: list[dict[str, dict[str, int]]] = []
-    with _fresh() as (plan, processes):
+    with fresh() as (plan, processes):
         target = Target(plan.address, plan.sip_port, DOMAIN, PASSWORD, processes)
         settle(target)
         began, over = time.monotonic(), threading.Event()

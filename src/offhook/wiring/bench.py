@@ -72,7 +72,7 @@ def bench(
             plan = _running_plan()
             _tell(f"{_seed(plan)} users made in {DOMAIN}; the system at {plan.address}:{plan.sip_port} knows all {len(USERS)} of them.")
             return
-        with _running() if running else _fresh() as (plan, processes):
+        with _running() if running else fresh() as (plan, processes):
             _measure(names, wanted, repeat, Target(plan.address, plan.sip_port, DOMAIN, PASSWORD, processes), as_json=as_json)
     except ValueError as wrong:
         raise Failed(str(wrong), Exit.WRONG_COMMAND) from None
@@ -125,7 +125,7 @@ def _running_plan() -> SystemPlan:
 
 
 @contextmanager
-def _fresh() -> Iterator[tuple[SystemPlan, tuple[int, ...]]]:
+def fresh() -> Iterator[tuple[SystemPlan, tuple[int, ...]]]:
     """A system of our own on an address of its own, with every setting as it is by default but for a wider range of ports for sound."""
     with tempfile.TemporaryDirectory(prefix="offhook-bench-") as folder:
         environment = {name: words for name, words in os.environ.items() if not name.startswith("OFFHOOK_")}
