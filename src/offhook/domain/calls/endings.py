@@ -254,7 +254,7 @@ SYSTEM_FULL = Ending(
     34,
     Fault.OURS,
     "The system carried as many calls as it may.",
-    "Raise OFFHOOK_MAX_CALLS if the machine has room (see the load figures), or add a machine. Emergency calls are never refused for this.",
+    "Raise OFFHOOK_MOST_CALLS if the machine has room (see the load figures), or add a machine. Emergency calls are never refused for this.",
 )
 
 ANSWERED_ELSEWHERE = Ending("leg.answered_elsewhere", 200, "Call completed elsewhere", 26, Fault.NOBODY, "Another telephone took the call.")
