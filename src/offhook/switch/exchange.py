@@ -46,6 +46,7 @@ from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Records, Trace
 from offhook.switch.executor import TOLD, Executor, now
 from offhook.switch.journal import Journal
+from offhook.switch.news import News, live_call
 from offhook.switch.timers import Beat, Timers
 from offhook.switch.trace import Story
 from offhook.switch.watch import Watch
@@ -122,6 +123,7 @@ class Exchange:
         self._running: dict[CallId, _Running] = {}
         self._given: dict[LegId, CallId] = {}
         self._beat = Beat()
+        self.news = News()
         self._empty = asyncio.Event()
         self._empty.set()
         self.refuses_new = self._ends_all = False
@@ -160,7 +162,7 @@ class Exchange:
 
     def calls(self) -> list[LiveCall]:
         """The calls of now, oldest first, and those that ended a moment ago and may not stand in the records yet."""
-        return [_live(running.call) for _, running in sorted(self._running.items())]
+        return [live_call(running.call) for _, running in sorted(self._running.items())]
 
     def alive(self) -> frozenset[CallId]:
         """The names of the calls of now."""
@@ -264,6 +266,8 @@ class Exchange:
 
     def _handle(self, running: _Running, event: Event) -> list[Command]:
         self._watch.handles(running.call, event)
+        if self.news.followers:
+            self.news.note(running.call)
         running.story.happened(event.at.wall, event)
         if isinstance(event, MediaClosed):
             running.figures = event.figures
@@ -354,6 +358,7 @@ class Exchange:
         call, executor = running.call, self._executor()
         if call.ending is None:
             call.end(SWITCH_FAILED, now())
+        self.news.note(call)
         # The caller is there even if the mistake was made before the machine knew of him.
         for leg in {leg_id(call.id, 0): None, **call.legs}:
             order = EndLeg(leg, SWITCH_FAILED)
@@ -376,18 +381,3 @@ _HERE: Mapping[type[Command], Callable[..., None]] = {
     TurnYield: Exchange._turn_yield,
 }
 """Orders that need no engine: the call's timers, what it says to another call, and a sound, which is made beside the call."""
-
-
-def _live(call: Call) -> LiveCall:
-    organization = call.decision.organization if call.decision else None
-    return LiveCall(
-        call=call.id,
-        organization=organization.id if organization else None,
-        started_at=call.started.wall,
-        answered_at=call.answered.wall if call.answered else None,
-        caller=call.shown_caller,
-        dialled=call.dialled,
-        connected=call.connected,
-        direction=call.direction,
-        state=call.state,
-    )
