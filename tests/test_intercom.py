@@ -4,7 +4,9 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,19 @@ async def unwritable() -> Any:
     return object()
 
 
-ANSWERS: dict[str, intercom.Answer] = {"double": double, "never": never, "refuses": refuses, "mistaken": mistaken, "unwritable": unwritable}
+@dataclass(frozen=True, slots=True)
+class Party:
+    name: str
+    legs: tuple[int, ...] = ()
+
+
+async def party(name: str) -> Party:
+    return Party(name, (1, 2))
+
+
+ANSWERS: dict[str, intercom.Answer] = {
+    "double": double, "never": never, "refuses": refuses, "mistaken": mistaken, "unwritable": unwritable, "party": party,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -75,6 +89,11 @@ async def test_what_cannot_be_answered_is_refused(desk: Path, question: str, det
     with pytest.raises(intercom.Refused, match=words) as refused:
         await intercom.ask(desk, question, **details)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Anna", "Anna \u00e4 \u2028", "half a pair \ud800"])
+async def test_what_is_answered_may_be_a_record_and_hold_a_strangers_words(desk: Path, name: str) -> None:
+    assert await intercom.ask(desk, "party", name=name) == {"name": name, "legs": [1, 2]}
 
 
 async def test_junk_is_refused_and_the_connection_goes_on(desk: Path) -> None:
@@ -132,3 +151,150 @@ async def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
     server = await intercom.answer_at(path, ANSWERS)
     assert await intercom.ask(path, "double", number=3) == 6
     server.close()
+
+
+PATIENCE_SECONDS = 20.0
+
+
+class Told:
+    """A subscription: tells what is put into it, and knows when nobody listens any more."""
+
+    def __init__(self) -> None:
+        self.values: asyncio.Queue[Any] = asyncio.Queue()
+        self.begun: list[dict[str, Any]] = []
+        self.over = asyncio.Event()
+
+    async def tell(self, **details: Any) -> AsyncGenerator[Any, None]:
+        self.begun.append(details)
+        try:
+            while not isinstance(value := await self.values.get(), type(...)):
+                if isinstance(value, Exception):
+                    raise value
+                yield value
+        finally:
+            self.over.set()
+
+    def puts(self, *values: Any) -> None:
+        for value in values:
+            self.values.put_nowait(value)
+
+    async def ends(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self.over.wait()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def office(tmp_path: Path, told: Told) -> AsyncIterator[Path]:
+    """Where `told` can be subscribed to, beside the questions."""
+    path = tmp_path / "office"
+    server = await intercom.answer_at(path, ANSWERS, {"told": told.tell})
+    yield path
+    server.close()
+
+
+async def next_of(lines: AsyncGenerator[Any, None]) -> Any:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await anext(lines)
+
+
+async def test_a_subscriber_is_told_until_he_hangs_up(office: Path, told: Told) -> None:
+    async with aclosing(intercom.subscribe(office, "told", of="calls")) as lines:
+        told.puts(1, None, Party("Anna"), [])
+        assert [await next_of(lines) for _ in range(4)] == [1, None, {"name": "Anna", "legs": []}, []]
+        assert told.begun == [{"of": "calls"}] and not told.over.is_set()
+        assert await intercom.ask(office, "double", number=4) == 8, "others are answered meanwhile"
+    await told.ends()
+
+
+async def test_whoever_asks_something_more_hangs_up(office: Path, told: Told) -> None:
+    assert await said(office, b'{"ask": "told"}\n', b'{"ask": "double", "number": 1}\n') == []
+    await told.ends()
+
+
+@pytest.mark.parametrize(
+    ("last", "raised", "words"),
+    [
+        (..., intercom.Silent, "hung up"),
+        (intercom.Refused("not any more"), intercom.Refused, "^not any more$"),
+        (KeyError("a secret detail"), intercom.Refused, "the log"),
+        (object(), intercom.Refused, "the log"),
+    ],
+)
+async def test_a_subscription_that_ends_says_so(office: Path, told: Told, last: Any, raised: type[Exception], words: str) -> None:
+    told.puts("first", last)
+    async with aclosing(intercom.subscribe(office, "told")) as lines:
+        assert await next_of(lines) == "first"
+        with pytest.raises(raised, match=words) as why:
+            await next_of(lines)
+    assert "secret" not in str(why.value)
+    await told.ends()
+
+
+async def test_what_cannot_be_subscribed_to_is_refused(office: Path, tmp_path: Path) -> None:
+    async def one(_number: int) -> AsyncGenerator[int, None]:
+        yield 1
+
+    server = await intercom.answer_at(tmp_path / "strict", {}, {"one": one})
+    for path, question in ((office, "weather"), (office, "double"), (tmp_path / "strict", "one")):
+        with pytest.raises(intercom.Refused):
+            await next_of(intercom.subscribe(path, question, more=1))
+    with pytest.raises(intercom.Silent):
+        await next_of(intercom.subscribe(tmp_path / "nobody", "told"))
+    server.close()
+
+
+async def test_a_sign_of_life_tells_nothing_to_say_from_nobody_there(
+    office: Path, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_unix_server(hangs, tmp_path / "hung")
+    monkeypatch.setattr(intercom, "ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(intercom, "SILENT_SECONDS", 1.0)
+    with pytest.raises(intercom.Silent, match="TimeoutError"):
+        await next_of(intercom.subscribe(tmp_path / "hung", "told"))
+    async with aclosing(intercom.subscribe(office, "told")) as lines:
+        coming = asyncio.ensure_future(anext(lines))
+        await asyncio.sleep(2.0)  # longer than a silence that means something
+        assert not coming.done()
+        told.puts("still here")
+        assert await coming == "still here"
+    server.close()
+
+
+async def test_who_reads_too_slowly_is_told_so_and_cut_off(office: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intercom, "SLOW_SECONDS", 0.5)
+    reader, writer = await asyncio.open_unix_connection(office, limit=1000)
+    writer.write(b'{"ask": "told"}\n')
+    line = "x" * 10_000
+    told.puts(*[line] * 1000)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while told.values.qsize() > 990:
+            await asyncio.sleep(0.01)
+        while (left := told.values.qsize()) and not told.over.is_set():
+            await asyncio.sleep(0.01)
+    assert left > 100, "what is not taken is not asked for either"
+    lines = (await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)).splitlines()
+    assert b"unread" in lines[-1] and b"refusal" in lines[-1]
+    assert len(lines) + left <= 1002
+    writer.close()
+
+
+async def test_who_never_reads_is_let_go_of(office: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intercom, "SLOW_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(office))
+        deaf.sendall(b'{"ask": "told"}\n')
+        told.puts(*["x" * 100_000] * 100)
+        await told.ends()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0.01)
+        assert told.values.qsize() > 50

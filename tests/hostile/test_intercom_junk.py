@@ -37,7 +37,7 @@ LINES = (
 @settings(deadline=None, max_examples=200)
 @given(LINES)
 def test_every_question_gets_one_line(line: bytes) -> None:
-    answer = asyncio.run(intercom._answered(ANSWERS, line))
+    answer = asyncio.run(intercom._answered(ANSWERS, *intercom._asked(line)))
     assert b"\n" not in answer
     said = json.loads(answer)
     assert said.keys() in ({"answer"}, {"refusal"})
