@@ -84,3 +84,10 @@ async def test_the_edge_is_told_and_told_again_and_let_alone_at_last() -> None:
     finally:
         looking.cancel()
     assert told[0] is not None and told[0] >= FEWEST and len(told) >= 5
+
+
+def test_what_was_too_much_once_and_is_borne_now_was_not_the_calls() -> None:
+    limit = Limit(600)
+    limit.judge(300, crowded=True)
+    rates = [limit.judge(300, crowded=False) for _ in range(CALM_SECONDS + 9)][CALM_SECONDS:]
+    assert rates == [293, 298, 303, 309, 355, 408, 469, 539, None]

@@ -21,13 +21,14 @@ CROWDED = 0.3
 """The share of the receive buffer that is filled when messages queue for longer than they should; full, the kernel drops them."""
 LATE_SECONDS = 0.15
 """The same for the loop itself: how late it wakes."""
-BEHIND_SECONDS = 0.08
+BEHIND_SECONDS = 0.15
 """The same for the engines' answers, which come in a millisecond: how long they wait to be heard, on average. It tells first: what stands
 in the kernel is read in time long after what follows from it is not."""
 LESS, LEAST, MORE, A_LITTLE_MORE = 0.85, 0.6, 1.15, 1.02
 """What the limit becomes in a second with a queue: less the further behind we are, for that must be made up too. In a second without one it
 rises, and only a little where it was too much the last time: else it would swing between too many calls and far too few."""
-NEAR = 0.9
+NEAR, BEYOND = 0.9, 1.02
+"""Where it was too much the last time begins and ends. Beyond it that is refuted: what made us late was not the calls."""
 FEWEST = 20
 """New calls a second that are let in whatever happens."""
 LONGEST_HOLD = 4
@@ -61,7 +62,7 @@ class Limit:
         elif self.now is not None:
             self.calm, self.hold = self.calm + 1, 0
             if self.calm > CALM_SECONDS:
-                close = self.now > NEAR * self.too_many and began > self.now / 2
+                close = NEAR * self.too_many < self.now < BEYOND * self.too_many and began > self.now / 2
                 raised = max(self.now + 1, int(self.now * (A_LITTLE_MORE if close else MORE)))
                 self.now = None if raised >= self.usual else raised
         return self.now

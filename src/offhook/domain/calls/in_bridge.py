@@ -126,7 +126,11 @@ class Bridge:
     def handle(self, call: Call, event: Event) -> list[Command]:
         """The orders that follow from an event, by the table."""
         move = BRIDGE_MOVES[self.stage].get(type(event))
-        return move.do(self, call, event) if move else []
+        orders = move.do(self, call, event) if move else []
+        if self.stage is BridgeStage.OVER or call.ending is not None:
+            # Whoever began it knows it, and stands behind these: two that know each other would wait for the garbage collector.
+            self.on_failure = self.on_joined = None
+        return orders
 
     @property
     def state(self) -> str:
