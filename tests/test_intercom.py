@@ -1,6 +1,7 @@
 """The intercom between our processes: what is asked is answered or refused, and nobody else gets in."""
 
 import asyncio
+import gc
 import os
 import socket
 import stat
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from offhook import intercom
+
+PATIENCE_SECONDS = 20.0
 
 
 async def double(number: int) -> int:
@@ -153,9 +156,6 @@ async def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
     server.close()
 
 
-PATIENCE_SECONDS = 20.0
-
-
 class Told:
     """A subscription: tells what is put into it, and knows when nobody listens any more."""
 
@@ -191,10 +191,16 @@ def told() -> Told:
 @pytest.fixture
 async def office(tmp_path: Path, told: Told) -> AsyncIterator[Path]:
     """Where `told` can be subscribed to, beside the questions."""
-    path = tmp_path / "office"
+    path, mistakes = tmp_path / "office", []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: mistakes.append(context))
     server = await intercom.answer_at(path, ANSWERS, {"told": told.tell})
     yield path
     server.close()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(asyncio.all_tasks()) > 1:  # those who attend, until they know that nobody listens any more
+            await asyncio.sleep(0.01)
+    gc.collect()
+    assert mistakes == []
 
 
 async def next_of(lines: AsyncGenerator[Any, None]) -> Any:

@@ -116,10 +116,10 @@ async def _last_word_read(writer: asyncio.StreamWriter) -> None:
     try:
         async with asyncio.timeout(SLOW_SECONDS):
             await writer.wait_closed()
-    except OSError:
-        pass
-    finally:
+    except TimeoutError:
         writer.transport.abort()
+    except OSError:
+        return
 
 
 async def _tell(told: AsyncGenerator[Any, None], hung_up: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> None:

@@ -61,7 +61,7 @@ async def test_backup_destroy_restore(tmp_path: Path, settings: dict[str, str], 
     try:
         added = system.offhook("users", "add", "dora", "--name", "Dora", "--extension", "177", "--json")
         assert added.returncode == 0, added.stderr
-        password = json.loads(added.stdout)["password"]
+        password = json.loads(added.stdout)["telephone"]["password"]
         async with registered(system.phone("anna"), system.phone("ben")) as (anna, ben):
             first = await talk(anna, ben)
             kept = (await told(system, first, "completed.by_caller"))["record"]["call"]

@@ -1,8 +1,9 @@
 """The rooms behind the doors that a test can set: what goes on now. The database is a real one."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -35,6 +36,8 @@ class LiveRoom:
     living: list[LiveCall] = field(default_factory=list)
     traces: dict[str, Trace] = field(default_factory=dict)
     refreshed: int = 0
+    followed: int = 0
+    """How many follow it now."""
     down: bool = False
     configured: Callable[[OrganizationId], Organization] | None = None
     """The snapshot: how the switch sees an organization."""
@@ -42,6 +45,20 @@ class LiveRoom:
     async def calls(self) -> list[LiveCall]:
         self._must_be_up()
         return list(self.living)
+
+    async def follow(self) -> AsyncGenerator[list[LiveCall], None]:
+        before = await self.calls()
+        self.followed += 1
+        try:
+            yield before
+            while True:
+                await asyncio.sleep(0.005)
+                now = await self.calls()
+                if some := [call for call in now if call not in before]:
+                    yield some
+                before = now
+        finally:
+            self.followed -= 1
 
     async def trace(self, call: str) -> Trace | None:
         self._must_be_up()
@@ -69,6 +86,10 @@ class LiveRoom:
     def _must_be_up(self) -> None:
         if self.down:
             raise Unavailable("The switch does not answer.")
+
+    def changes(self, call: str, **values: Any) -> None:
+        """Something happens to a call."""
+        self.living[:] = [replace(each, **values) if each.call == call else each for each in self.living]
 
 
 @dataclass
@@ -187,12 +208,16 @@ class World:
                 writer.keep(cdr, trace)
         return [cdr.call for cdr, _ in kept]
 
-    def lives(self, minute: int, of: SandboxOrganization | None = None) -> str:
+    def started(self, minute: int) -> float:
+        """When a call began that came so many minutes after noon."""
+        return NOON_MS / 1000 + 60 * minute
+
+    def lives(self, minute: int, of: SandboxOrganization | None = None, *, answered: bool = True, caller: str = "101") -> str:
         """A call that came so many minutes after noon and goes on."""
         organization = (of or self.lumen).profile.id
-        call = the_call(minute, organization)
-        at = NOON_MS / 1000 + 60 * minute
-        self.switch.living.append(LiveCall(call, organization, at, at + 2, "101", "102", "Ben's phone", "inside", "talking"))
+        call, at = the_call(minute, organization), self.started(minute)
+        live = LiveCall(call, organization, at, at + 2, caller, "102", "Ben's phone", "inside", "talking")
+        self.switch.living.append(live if answered else replace(live, answered_at=None, connected=None, state="calling"))
         self.switch.traces[call] = told_calls.held_now() | {"call": call, "organization": organization}
         return call
 

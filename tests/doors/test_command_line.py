@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from offhook import __version__
 from offhook.doors.cli.app import cli
 from offhook.doors.cli.server import EXIT_WORDS, Exit
 from offhook.services.ports.edge import Banned, Registration
@@ -183,6 +185,10 @@ def test_a_user_is_added_gets_a_password_and_another_one(world: World, running: 
     assert (added.returncode, added.stderr.strip()) == (Exit.DONE, "The password is not shown again.")
     first = dict(line.split(": ") for line in added.stdout.splitlines())
     assert (first["username"], first["domain"], first["sip address"]) == ("maria", "lumen.test", "127.0.0.1:5060")
+    alone = offhook("users", "add", "nora", "--name", "Nora", "--no-telephone", data=running)
+    assert alone.stdout == "Added the user nora, without a telephone.\n"
+    assert [one["username"] for one in answered("devices", data=running)["devices"]] == ["anna", "ben", "chloe", "maria"]
+    offhook("users", "remove", "nora", "--yes", data=running)
     second = answered("users", "password", "maria", data=running)
     assert second["password"] != first["password"]
     assert "maria" in offhook("users", data=running).stdout
@@ -209,6 +215,47 @@ WRONG: list[tuple[list[str], Exit, str]] = [
     (["--url", "http://127.0.0.1:9", "calls"], Exit.NOT_REACHED, "Nothing answers at http://127.0.0.1:9"),
     (["--url", "nonsense", "calls"], Exit.NOT_REACHED, "Nothing answers at nonsense"),
 ]
+
+
+def test_the_release_is_told() -> None:
+    done = offhook("--version")
+    assert (done.returncode, done.stdout) == (Exit.DONE, f"offhook {__version__}\n")
+
+
+def test_the_script_leaves_people_their_own_time(tmp_path: Path) -> None:
+    """Set-up, which the script does first, keeps its own clock in UTC."""
+    shutil.copy(SRC.parent / "offhook", tmp_path)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "setup.sh").write_text('export TZ=UTC; set_up() { :; }; PYTHON=$(dirname "${BASH_SOURCE[0]}")/shown\n')
+    (tmp_path / "tools" / "shown").write_text('#!/bin/sh\necho "${TZ-none}"\n')
+    (tmp_path / "tools" / "shown").chmod(0o755)
+    for zone, shown in (("Europe/Paris", "Europe/Paris"), (None, "none")):
+        env = {name: value for name, value in os.environ.items() if name != "TZ"} | ({"TZ": zone} if zone else {})
+        done = subprocess.run([str(tmp_path / "offhook")], env=env, capture_output=True, text=True, timeout=PATIENCE, check=True)
+        assert done.stdout == f"{shown}\n"
+
+
+@contextmanager
+def breaks_off() -> Iterator[str]:
+    """The address of a system that takes a request and dies before it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            came, _ = listener.accept()
+            with came:
+                came.recv(100_000)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(PATIENCE)
+
+
+def test_when_the_answer_to_a_change_is_lost_nobody_is_told_that_nothing_was_done(tmp_path: Path) -> None:
+    for command, doubt in ((["webhooks", "test", "1"], True), (["users"], False), (["route", "--from", "anna", "--to", "102"], False)):
+        with breaks_off() as url:
+            done = offhook("--url", url, "--token", "x", *command, data=tmp_path)
+        assert (done.returncode, "Whether it was done is not known" in done.stderr) == (Exit.NOT_REACHED, doubt), command
 
 
 def test_what_goes_wrong_is_one_line_and_an_exit_code(running: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,9 +17,13 @@ import pytest
 
 from offhook.doors.cli.server import Exit
 from offhook.services import passwords
+from offhook.services.ports.edge import Registration
+from offhook.services.tokens import provider_token
+from tests.doors.conftest import KEY
 from tests.doors.rooms import World
 from tests.doors.test_command_line import PATIENCE, PROGRAM, answered, environment, offhook, running, url
 from tests.doors.test_sign_in import QUICK
+from tests.wiring.test_plan import PLAN
 
 __all__ = ["running", "url"]
 
@@ -188,7 +193,7 @@ def test_what_goes_on_is_told_as_it_happens(world: World, running: Path) -> None
 
 
 WOULD = [
-    (["users", "add", "maria", "--name", "Maria", "--role", "voice"], "add the user maria (name Maria, role voice)"),
+    (["users", "add", "maria", "--name", "Maria", "--role", "voice"], "add the user maria (name Maria, role voice, telephone Telephone)"),
     (["users", "password", "ben"], "give the first telephone of ben a new password; the one it has would be refused"),
     (["users", "sign-in", "ben"], "set what ben signs in with, and end every session of theirs"),
     (["devices", "add", "ben", "--name", "Desk phone"], "give ben a telephone called Desk phone"),
@@ -226,33 +231,28 @@ def test_what_is_meant_wrongly_is_refused_before_anything_is_asked(tmp_path: Pat
         assert offhook(*command, data=tmp_path / "nowhere", XDG_CONFIG_HOME=str(tmp_path)).returncode == Exit.WRONG_COMMAND, command
 
 
-def completed(words: str, data: Path | None) -> list[str]:
-    """What a shell is told for what stands on its line."""
-    asked = {"_OFFHOOK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+def completed(line: str, data: Path | None) -> list[str]:
+    """What the scripts of shells are told for what stands on the line."""
+    asked = {"_OFFHOOK_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": line}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment(data, **asked), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.stderr == ""
-    return done.stdout.split()
+    return [line.partition("\t")[0] for line in done.stdout.splitlines() if line]
 
 
 def test_a_shell_completes_commands_and_values_of_the_running_system(running: Path, tmp_path: Path) -> None:
     assert {"users", "numbers", "doctor", "backup"} <= set(completed("offhook ", running))
     assert completed("offhook users sh", running) == ["show"]
     assert "--dry-run" in completed("offhook users remove --", running)
+    assert completed("offhook users --rol", running) == ["--role"]  # the noun alone lists, and has the options of that
+    assert completed("offhook users --role v", running) == ["voice"]
+    assert completed("offhook tokens add crm --scope=users:", running) == ["users:read", "users:write"]
     until = time.monotonic() + PATIENCE
     while (found := completed("offhook users show b", running)) != ["ben"] and time.monotonic() < until:
         time.sleep(0.1)  # on a busy machine a quarter of a second may be too short for an answer
     assert found == ["ben"]
     assert completed("offhook users show b", tmp_path / "nowhere") == []
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_gets_a_script(shell: str) -> None:
-    command = [sys.executable, "-c", PROGRAM, "--show-completion", shell]
-    env = environment(None, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")  # what runs the tests may be no shell
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == Exit.DONE and f"_OFFHOOK_COMPLETE=complete_{shell}" in done.stdout
 
 
 def test_completion_waits_for_nobody_who_says_nothing(tmp_path: Path) -> None:
@@ -264,3 +264,34 @@ def test_completion_waits_for_nobody_who_says_nothing(tmp_path: Path) -> None:
         (tmp_path / "sandbox.json").write_text(told)
         assert completed("offhook users show b", tmp_path) == []
         assert silent.accept()[0].recv(8).startswith(b"GET /api")  # it was asked, and waited for no longer than completion.py says
+
+
+def test_without_the_sandbox_the_address_is_found_and_signing_in_is_what_to_do(running: Path, url: str, home: Path) -> None:
+    lets_in(running)
+    (running / "sandbox.json").unlink()
+    mine: Any = {"data": running, "XDG_CONFIG_HOME": str(home)}
+    assert "Offhook is not running here" in offhook("users", **mine).stderr
+    started_here(running, url)
+    refused = offhook("users", **mine)
+    assert refused.returncode == Exit.NOT_ALLOWED and "offhook sign-in" in refused.stderr and url in refused.stderr
+    came = typed("sign-in", "anna@lumen.test", "--password-from-stdin", line=PASSWORD, **mine)
+    assert came.returncode == Exit.DONE, came.stderr
+    assert offhook("--profile", "lumen-test", "me", **mine).returncode == Exit.DONE
+
+
+def started_here(folder: Path, url: str) -> None:
+    """The folder has what a system leaves there that answers at this address."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    (folder / "run").mkdir()
+    (folder / "run" / "plan.json").write_text(json.dumps(replace(PLAN, address=host, http_port=int(port)).values()))
+
+
+def test_registrations_are_those_of_the_profile_in_use_else_of_all(world: World, running: Path, url: str, home: Path) -> None:
+    started_here(running, url)
+    (running / "provider.token").write_text(provider_token(world.database, KEY) + "\n")
+    at = ("192.0.2.7:5062", "udp", "a telephone", 1_700_000_600.0)
+    world.edge.registered = [Registration(user, f"{domain}.test", *at) for user, domain in (("anna", "lumen"), ("paul", "pine"))]
+    assert [each["user"] for each in answered("registrations", data=running)["registrations"]] == ["anna", "paul"]
+    mine: Any = {"XDG_CONFIG_HOME": str(home)}
+    typed("profiles", "add", "pine", "--url", url, "--with-token", line=world.pine.token, **mine)
+    assert [each["user"] for each in json.loads(offhook("registrations", "--json", **mine).stdout)["registrations"]] == ["paul"]

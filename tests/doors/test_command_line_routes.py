@@ -33,7 +33,7 @@ NEEDS_NO_COMMAND = {
 }
 """Routes that no command asks, with the reason."""
 
-PRINT_FILES = {"export", "users export"}
+PRINT_FILES = {"export", "users export", "completion"}
 """Commands that print a file as it is, which programs read as well as people."""
 
 
@@ -107,6 +107,7 @@ def test_every_route_is_asked_by_some_command(world: World, running: Path, notin
     _asks_for_files(clerk, noting, tmp_path)
     _comes_in_and_goes_out(clerk)
     _listens(running)
+    _has_one_leave(clerk)
     assert offers - noting.asked == NEEDS_NO_COMMAND.keys()
 
 
@@ -131,6 +132,14 @@ def _asks_for_things(clerk: Clerk) -> None:
     token = clerk.told("tokens add crm --scope calls:read")["id"]
     clerk.does("tokens")
     clerk.does(f"tokens remove {token} --yes")
+
+
+def _has_one_leave(clerk: Clerk) -> None:
+    clerk.does("organizations")
+    clerk.does("organizations show pine.test")
+    clerk.does("organizations close pine.test --give-back-numbers --name", "Pine Bakery")
+    closed = clerk.told("organizations list --closed")["organizations"]
+    clerk.does(f"organizations erase {closed[0]['id']} --name", "Pine Bakery")
 
 
 def _asks_for_the_organization(clerk: Clerk) -> None:

@@ -38,8 +38,11 @@ def test_what_hurts_is_not_done_without_a_yes(world: World, running: Path, tmp_p
     file.write_text(text[:start] + text[end:])
     refused = offhook("apply", str(file), data=running)
     assert refused.returncode == Exit.REFUSED
-    assert "1 telephone loses its registration" in refused.stdout
+    assert "1 telephone loses its registration" in refused.stdout and "Lost would be: " in refused.stderr
     assert exported(running) == text
+    would = offhook("apply", str(file), "--dry-run", data=running)
+    assert (would.returncode, would.stdout, exported(running)) == (Exit.DONE, refused.stdout, text)
+    assert answered("apply", str(file), "--dry-run", data=running)["differences"][0]["hurts"] is True
     assert offhook("apply", str(file), "--yes", data=running).returncode == Exit.DONE
     assert offhook("plan", str(file), data=running).returncode == Exit.DONE
 

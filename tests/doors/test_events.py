@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ import uvicorn
 
 from offhook.domain.organizations import OrganizationId
 from offhook.doors.api import events as door
-from offhook.services import events, tokens
+from offhook.services import events, live_calls, tokens
 from offhook.services.events import LiveEvents, TooManyListeners
 from offhook.services.ports.live import LiveCall
 from offhook.services.tokens import Access
@@ -25,6 +24,7 @@ PATIENCE_SECONDS = 20.0
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(live_calls, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(door, "HEARTBEAT_SECONDS", 0.2)
 
 
@@ -77,16 +77,6 @@ async def listening(url: str, token: str, last: str | None = None, of: str = "")
         yield Stream(answer.aiter_lines())
 
 
-def changes(world: World, call: str, **values: Any) -> None:
-    living = world.switch.living
-    (place,) = [place for place, each in enumerate(living) if each.call == call]
-    living[place] = replace(living[place], **values)
-
-
-def ends(world: World, call: str) -> None:
-    world.switch.living[:] = [each for each in world.switch.living if each.call != call]
-
-
 async def test_a_call_begins_changes_and_ends_and_nobody_elses_is_told(world: World, url: str) -> None:
     there = world.lives(1)
     world.lives(2, of=world.pine)
@@ -96,18 +86,28 @@ async def test_a_call_begins_changes_and_ends_and_nobody_elses_is_told(world: Wo
         theirs = world.lives(3, of=world.pine)
         own = world.lives(4)
         assert await stream.next() == ("call.began", {"call": {**_told(world, own)}})
-        changes(world, theirs, state="held")
-        changes(world, own, connected="Chloe")
+        world.switch.changes(theirs, state="held")
+        world.switch.changes(own, connected="Chloe")
         name, data = await stream.next()
         assert (name, data["call"]["connected"]) == ("call.changed", "Chloe")
-        ends(world, theirs)
-        changes(world, own, state="completed.by_callee")
+        world.switch.changes(theirs, state="completed.by_caller")
+        world.switch.changes(own, state="completed.by_callee")
         name, data = await stream.next()
         assert (name, data["call"]["call"], data["call"]["state"]) == ("call.ended", own, "completed.by_callee")
-        ends(world, own)  # it is over already, and is not told a second time
-        ends(world, there)
+        world.switch.changes(own, connected="Ben")  # it is over already, and is not told a second time
+        world.switch.changes(there, state="caller.lost")
         name, data = await stream.next()
         assert (name, data["call"]["call"]) == ("call.ended", there)
+
+
+async def test_a_call_that_was_over_before_anybody_looked_is_told(world: World, url: str) -> None:
+    async with listening(url, world.lumen.token) as stream:
+        await stream.next()
+        call = world.lives(1)
+        world.switch.changes(call, state="completed.by_caller")
+        assert [(await stream.next())[0] for _ in range(2)] == ["call.began", "call.ended"]
+        async with listening(url, world.lumen.token) as other:
+            assert await other.next() == ("now", {"calls": [], "live_known": True})
 
 
 def _told(world: World, call: str) -> dict[str, Any]:
@@ -144,7 +144,7 @@ async def test_a_stream_lives_and_ends_with_its_token(world: World, url: str) ->
         async with asyncio.timeout(PATIENCE_SECONDS):
             while stream.beats < 2:
                 await asyncio.sleep(0.02)
-        tokens.remove_token(world.database, own, made.entry.id, "tests")
+        tokens.remove_token(world.database, tokens.Access(own, "tests"), made.entry.id)
         assert (await coming)[0] == "closed"
 
 
@@ -152,22 +152,40 @@ async def test_a_switch_that_is_away_is_told_and_what_is_there_when_it_is_back(w
     call = world.lives(1)
     async with listening(url, world.lumen.token) as stream:
         await stream.next()
+        world.lives(2)
+        await stream.next()
+        last = stream.last_id
         world.switch.down = True
         assert (await stream.next())[0] == "call.unknown"
+        async with listening(url, world.lumen.token, last) as other:
+            assert await other.next() == ("now", {"calls": [], "live_known": False}), "what lies between is not known"
+        world.switch.changes(call, state="switch.lost")
+        later = world.lives(3)
         world.switch.down = False
         name, data = await stream.next()
-        assert name == "now" and [each["call"] for each in data["calls"]] == [call]
+        assert name == "now" and later in [each["call"] for each in data["calls"]] != [call]
+        async with listening(url, world.lumen.token, last) as other:
+            name, data = await other.next()
+            assert name == "now" and call not in [each["call"] for each in data["calls"]], "its end was told to nobody"
 
 
 async def test_nothing_is_asked_while_nobody_listens(world: World, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "LINGER_SECONDS", 0.1)
     hub: LiveEvents = world.app.state.house.live_events
-    assert hub._looking is None
-    async with listening(url, world.lumen.token) as stream:
+    assert hub._following is None and world.switch.followed == 0
+    async with listening(url, world.lumen.token) as stream, listening(url, world.pine.token) as other:
         await stream.next()
+        await other.next()
+        world.lives(1)
+        await stream.next()
+        last = stream.last_id
+        assert world.switch.followed == 1, "one for all"
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while hub._listeners or not (hub._looking and hub._looking.done()):
+        while hub._listeners or world.switch.followed or not (hub._following and hub._following.done()):
             await asyncio.sleep(0.02)
+    world.lives(2)
+    async with listening(url, world.lumen.token, last) as stream:
+        assert (await stream.next())[0] == "now", "what happened while nobody listened is not known"
 
 
 async def test_a_job_is_told_as_it_goes_on(world: World, url: str) -> None:
@@ -199,8 +217,8 @@ async def test_who_reads_too_slowly_is_cut_off_with_a_word(world: World, monkeyp
             await asyncio.sleep(0.02)
     assert [event.name async for event in slow] == ["dropped"]
     assert not hub._listeners
-    assert hub._looking
-    hub._looking.cancel()
+    assert hub._following
+    hub._following.cancel()
 
 
 async def test_there_is_an_end_to_listeners(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +233,8 @@ async def test_there_is_an_end_to_listeners(world: World, monkeypatch: pytest.Mo
     await listeners[0].aclose()
     hub.listen(own, frozenset({"call"}), None)
     await listeners[1].aclose()
-    assert hub._looking
-    hub._looking.cancel()
+    assert hub._following
+    hub._following.cancel()
 
 
 @pytest.mark.parametrize(

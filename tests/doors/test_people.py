@@ -5,6 +5,7 @@ from typing import Any
 
 from httpx import Response
 
+from offhook.services.tokens import issue
 from tests.doors.rooms import World
 
 MARIA = {"username": "maria", "name": "Maria Lopez", "extension": "201", "number": "+1 206 555 0107", "language": "es"}
@@ -37,9 +38,34 @@ async def test_a_user_is_added_and_the_switch_knows_it_at_once(world: World) -> 
     told = answer.json()
     maria: dict[str, Any] = {"username": "maria", "name": "Maria Lopez", "language": "es", "extension": "201", "number": "+12065550107"}
     maria |= {"id": told["user"]["id"], "version": told["revision"], "email": None, "location": "", "time_zone": "", "role": None}
-    assert (answer.status_code, told) == (201, {"user": maria, "revision": told["revision"], "in_effect": True})
+    assert (answer.status_code, told) == (201, {"user": maria, "telephone": None, "revision": told["revision"], "in_effect": True})
     assert world.switch.refreshed == 1
     assert maria in (await asked(world, "GET", "/users")).json()["users"]
+
+
+async def test_a_user_comes_with_a_telephone_or_not_at_all(world: World) -> None:
+    told = (await asked(world, "POST", "/users", MARIA | {"telephone": " Desk "})).json()
+    telephone = told["telephone"]
+    assert {name: telephone[name] for name in ("username", "domain", "sip_username", "name", "sip_address")} == {
+        "username": "maria", "domain": "lumen.test", "sip_username": "maria", "name": "Desk", "sip_address": "127.0.0.1:5060",
+    }  # fmt: skip
+    with world.database.view(world.lumen.profile.id) as transaction:
+        kept = transaction.devices.credential(telephone["id"])
+        assert transaction.profile().revision == told["revision"] == told["user"]["version"]
+    assert kept is not None
+    assert kept.ha1_md5 == hashlib.md5(f"maria:lumen.test:{telephone['password']}".encode(), usedforsecurity=False).hexdigest()
+    wrong = await asked(world, "POST", "/users", {"username": "nora", "name": "Nora", "telephone": "\x07"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "telephone")
+    assert (await asked(world, "GET", "/users/nora")).status_code == 404
+
+
+async def test_who_may_not_make_telephones_makes_no_user_with_one(world: World) -> None:
+    token = issue(world.database, world.lumen.profile.id, "people alone", None, "tests", frozenset({"users:write", "users:read"}))
+    async with world.client(token) as client:
+        refused = await client.post("/api/v1/users", json=MARIA | {"telephone": "Desk"})
+        assert (refused.status_code, "devices:write" in refused.json()["detail"]) == (403, True)
+        assert (await client.get("/api/v1/users/maria")).status_code == 404
+        assert (await client.post("/api/v1/users", json=MARIA)).status_code == 201
 
 
 async def test_a_password_is_made_shown_once_and_is_the_one_that_counts(world: World) -> None:

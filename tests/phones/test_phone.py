@@ -6,7 +6,8 @@ import pytest
 
 from offhook.phones.calls import CallRefuses, CallState, Ended, PhoneCall, Who
 from offhook.phones.ear import NotHeard
-from offhook.phones.phone import BUSY, DECLINES, IGNORES, Phone, answers_after
+from offhook.phones.media import MediaPort
+from offhook.phones.phone import BUSY, DECLINES, IGNORES, RINGS, Phone, answers_after, answers_with_redirect
 from offhook.phones.sources import Tone
 from offhook.phones.waiting import NotInTime
 from offhook.sip.timers import Timers
@@ -211,3 +212,37 @@ async def test_a_caller_who_cancels_at_once_leaves_nothing_ringing(phone: Makes)
     ended = await annas.hangs_up()
     assert ended.status == 487
     assert all(call.state is CallState.ENDED for call in ben.calls)
+
+
+async def test_a_call_that_is_over_is_forgotten_whoever_ended_it(phone: Makes) -> None:
+    """A sandbox's carrier refuses thousands of calls: those that it had ended itself stayed for ever."""
+    anna, ben = await phone("anna"), await phone("ben")
+    for policy in (BUSY, answers_with_redirect(302, ("sip:101@lumen.test",))):
+        ben.policy = policy
+        await (await anna.dials(number_of(ben))).ended()
+    ben.policy = RINGS
+    refused = await anna.dials(number_of(ben))
+    (await ben.rings()).declines()
+    await refused.ended()
+    for by_caller in (True, False):
+        annas, bens = await talking(anna, ben)
+        await (annas if by_caller else bens).hangs_up()
+        await asyncio.gather(annas.ended(), bens.ended())
+    cancelled = await anna.dials(number_of(ben))
+    bens = await ben.rings()
+    await cancelled.hangs_up()
+    await bens.ended()
+    for each in (anna, ben):
+        assert (each._sessions, each.agent._core.sessions, each.agent._core.dialogs) == ({}, {}, {})
+
+
+async def test_a_call_that_finds_no_port_for_its_sound_is_refused(phone: Makes, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna, ben = await phone("anna"), await phone("ben")
+    annas = await anna.dials(number_of(ben))
+
+    async def none_left(*where: object, **how: object) -> MediaPort:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(MediaPort, "open", none_left)
+    assert (await annas.ended()).status == 500
+    assert (ben._sessions, ben._meanwhile, ben.agent._core.sessions) == ({}, {}, {})

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from offhook.domain.organizations import Carrier, Purpose
+from offhook.services.attendants import add_attendant
 from offhook.services.devices import set_password
 from offhook.services.edge_facts import load_edge_facts
 from offhook.services.organizations import list_organizations
@@ -93,8 +94,19 @@ def test_what_people_changed_stays_changed(store: Store, summary: SandboxSummary
     set_password(store, lumen, "anna", "ada")
     add_user(store, lumen, username="dora", name="Dora", extension="104", who="ada")
     users = {entry.user.username: entry.password for entry in seed(store, KEY, "127.0.0.2", 5070).first.users}
-    assert list(users) == ["anna", "ben", "chloe", "dora"]
-    assert users["anna"] is None and users["dora"] is None and users["ben"] is not None
+    assert list(users) == ["anna", "ben", "chloe"]  # nobody knows dora's password here
+    assert users["anna"] is None and users["ben"] is not None
+
+
+def test_an_attendant_that_was_added_later_is_not_taken_for_the_sandboxs(store: Store, summary: SandboxSummary) -> None:
+    add_attendant(
+        store,
+        summary.first.profile.id,
+        {"name": "Aardvark", "language": "en", "extension": "180", "greeting": "Welcome.", "keys": {}},
+        who="ada",
+    )
+    again = seed(store, KEY, "127.0.0.2", 5070).first
+    assert (again.attendant, again.attendant_number) == (summary.first.attendant, summary.first.attendant_number)
 
 
 def test_the_self_test_has_its_place_without_a_sandbox_too(store: Store) -> None:

@@ -18,6 +18,7 @@ from offhook.sip.facts import (
     InfoReceived,
     InviteReceived,
     ProgressReceived,
+    ReferReceived,
     RefusalReceived,
 )
 from offhook.sip.sessions import Session
@@ -342,6 +343,10 @@ def test_what_a_call_leaves_needs_no_garbage_collector() -> None:
     gc.disable()
     try:
         session = talking(line)
+        line.anna.does("refer", "call", refer_to="sip:chloe@lumen.test")
+        line.run(until=lambda: line.ben.told(ReferReceived))
+        line.ben.does("accept_refer", session)
+        line.run(3)
         line.anna.does("bye", "call")
         line.run(200)
         line.anna.agent.forget("call")

@@ -168,3 +168,13 @@ def test_a_reoffer_that_only_ever_gets_100_is_given_up() -> None:
     outputs = agent.tick(33.2)
     assert told(outputs, ReofferRefused) == [ReofferRefused(session, 408)]
     assert [data.split()[0] for data in sent(outputs)] == [b"BYE"]
+
+
+def test_a_session_forgotten_in_the_middle_of_an_offer_leaves_nothing() -> None:
+    agent = an_agent()
+    session, tag = answered(agent)
+    assert told(agent.receive(request("INVITE", branch="z9hG4bK3", cseq=2, to_tag=tag, body=OFFER), PEER, 0.3), ReofferReceived)
+    agent.forget(session)
+    while (due := agent.next_due()) is not None:
+        agent.tick(due)
+    assert (agent._core.sessions, agent._core.dialogs, agent._core.servers) == ({}, {}, {})

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from offhook.domain.calls.call import Call
-from offhook.domain.calls.events import DigitPressed, LegLost, LegRinging
-from offhook.domain.calls.ids import LegId, leg_id
+from offhook.domain.calls.events import DigitPressed, LegLost, LegReceived, LegRinging, MediaClosed, TransferAsked
+from offhook.domain.calls.ids import CallId, LegId, leg_id
+from offhook.domain.calls.sides import Side
+from offhook.domain.media import MediaFigures
 from offhook.domain.routing import Caller, Source
+from offhook.engines.signalling.reading import description_of
 from offhook.services.explain import explain
 from offhook.services.ports.signalling import SignallingRefused
 from offhook.services.snapshot import Snapshot
@@ -306,6 +309,29 @@ async def test_a_carriers_call_and_an_anonymous_one(office: Office) -> None:
         office.refuses(leg, 603)
         cdr, _ = await office.ended(call)
         assert (cdr.ending.code, cdr.caller, cdr.direction) == ("callee.declined", shown, "in")
+
+
+async def test_a_call_that_is_over_refuses_at_once_to_give_a_party_away(office: Office) -> None:
+    over, asks = await office.talking("103"), await office.talking("102")
+    office.hangs_up(leg_id(over, 0))
+    await office.ended(over)
+    assert over in office.exchange.alive(), "it stays a moment to be asked for"
+    office.signalling.deliver(TransferAsked(now(), leg_id(asks, 1), "", leg_id(over, 1)))
+    await eventually(lambda: office.signalling.given("tell_transfer"), "the end of the transfer")
+    trace = office.exchange.trace(asks)
+    assert trace is not None
+    assert "YieldRefused" in [step["name"] for step in trace["steps"]]
+    assert office.exchange._given == {}
+
+
+async def test_who_asks_a_call_as_it_closes_is_answered(office: Office) -> None:
+    closes = await office.talking("103")
+    office.hangs_up(leg_id(closes, 0))
+    office.exchange.tell(closes, MediaClosed(now(), MediaFigures()))
+    office.exchange.tell(closes, LegReceived(now(), leg_id(CallId("gone"), 1), Side("Chloe"), description_of(OFFER), OFFER))
+    office.signalling.states[leg_id(CallId("gone"), 1)] = "up"
+    await office.ended(closes)
+    assert office.signalling.states[leg_id(CallId("gone"), 1)] == "over"
 
 
 async def test_facts_of_no_call_change_nothing(office: Office) -> None:

@@ -43,9 +43,14 @@ class Done:
 
 async def test_what_falls_on_one_beat_takes_one_timer_and_is_done_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timers, "BEAT_SECONDS", 0.5)
-    loop, asked, beat, done = asyncio.get_running_loop(), [], Beat(), Done()
-    real = loop.call_later
-    monkeypatch.setattr(loop, "call_later", lambda seconds, *more, **others: asked.append(seconds) or real(seconds, *more, **others))
+    loop, beat, done = asyncio.get_running_loop(), Beat(), Done()
+    real, asked = loop.call_later, list[float]()
+
+    def noted(seconds: float, *more: Any, **others: Any) -> asyncio.TimerHandle:
+        asked.append(seconds)
+        return real(seconds, *more, **others)
+
+    monkeypatch.setattr(loop, "call_later", noted)
     while on_the_beat(0.0) < 0.2:  # not so near a beat that the next comes between two lines
         time.sleep(0.01)  # noqa: ASYNC251
     began = time.monotonic()

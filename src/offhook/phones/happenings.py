@@ -66,6 +66,9 @@ class Line(Protocol):
     def do(self, outputs: list[facts.Output]) -> None:
         """Send and heed what the agent gave out."""
 
+    def over(self, session: str) -> None:
+        """The call of this session has ended, whoever ended it: nothing of it is told any more."""
+
     @property
     def own_uri(self) -> str:
         """The telephone's own name, as others call it."""
@@ -181,6 +184,7 @@ class HeardCall:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(481)
             self.media.close()
+            self._line.over(self._session)
         self._news.tell()
         self.hears.tell()
 

@@ -1,6 +1,7 @@
 """The telephone: sockets and a clock around `offhook.sip.Agent`, an account, and calls."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections import deque
@@ -23,7 +24,7 @@ from offhook.phones.waiting import News, NotInTime
 from offhook.phones.wires import Wire, open_wire
 from offhook.sip import digest, facts
 from offhook.sip.addresses import Address, bracketed
-from offhook.sip.agent import Agent
+from offhook.sip.agent import Agent, SessionRefuses
 from offhook.sip.session_timers import SessionTimers
 from offhook.sip.timers import Timers
 
@@ -291,9 +292,10 @@ class Phone:
         call = self._sessions.get(fact.session)
         if call is not None:
             call.happened(fact)
-            if call.state is CallState.ENDED:
-                self._sessions.pop(fact.session, None)
-                self.agent.forget(fact.session)
+
+    def over(self, session: str) -> None:
+        self._sessions.pop(session, None)
+        self.agent.forget(session)
 
     def _wind(self) -> None:
         if self._timer is not None:
@@ -326,7 +328,15 @@ class Phone:
             log.error("%s: a call that came in was not taken as planned", self.name, exc_info=task.exception())
 
     async def _called(self, fact: facts.InviteReceived) -> None:
-        negotiation = await self._negotiation()
+        try:
+            negotiation = await self._negotiation()
+        except OSError as reason:
+            log.error("%s: a call that came in is refused, there is no port for its sound: %s", self.name, reason)
+            del self._meanwhile[fact.session]
+            with contextlib.suppress(SessionRefuses):  # its caller gave up meanwhile
+                self.do(self.agent.refuse(fact.session, status=500, now=self.now()))
+            self.agent.forget(fact.session)
+            return
         call_id = fact.request.headers.get("Call-ID") or ""
         call = PhoneCall(
             self, fact.session, negotiation, uri=str(fact.request.uri), call_id=call_id, invite=fact.request, their_offer=fact.sdp

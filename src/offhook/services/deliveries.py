@@ -1,21 +1,38 @@
-"""What happened is told to the webhooks that asked for it: at least once, in the order it happened while nothing has to be repeated."""
+"""What happened is told to the webhooks that asked for it: at least once, in the order it happened while nothing has to be repeated.
+
+Changes and finished calls are read from what is kept of them. That a call began or was answered is taken from what the switch tells, to be
+worth something while it goes on; whatever was missed there is made up for from the call's record, and nothing is told twice, as an event
+that a webhook has already is not added again.
+"""
 
 import asyncio
 import logging
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from contextlib import aclosing, suppress
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
+from typing import NamedTuple
 
-from offhook.domain.errors import Missing, Refusal
+from offhook.domain.errors import Missing, Refusal, Unavailable
 from offhook.domain.organizations import OrganizationId
+from offhook.domain.webhooks import CALL_ANSWERED, CALL_BEGAN, CALL_ENDED, TEST
+from offhook.services.live_calls import NOW, happenings
+from offhook.services.ports.live import LiveCall, LiveSwitch
 from offhook.services.ports.posting import Outcome, Post
 from offhook.services.ports.store import Store, Transaction
 from offhook.services.ports.webhooks import Delivery, DeliveryState, NewDelivery, Webhook
 from offhook.services.sealing import SealBroken, Sealing
-from offhook.services.webhooks import CALL_ENDED, TEST, of_call, of_change, signature, wants
+from offhook.services.webhooks import Happened, of_answer, of_beginning, of_change, of_record, signature, wants
 
 LOOK_SECONDS = 1.0
+GATHER_SECONDS = 0.1
+"""How long what happens now waits for more, so that a busy system writes many at once."""
+
+MOST_HAPPENED = 10_000
+"""Beginnings and answers that wait while the database is away; the oldest of more are told when their calls are over."""
+
 LONGEST_REST_SECONDS = 300.0
 """A webhook that failed is left alone for 1, 2, 4 ... seconds, whatever waits for it, so that those that answer need not wait."""
 
@@ -39,57 +56,147 @@ WHO = "webhooks"
 log = logging.getLogger(__name__)
 
 
-class Deliverer:
-    """Turns changes and finished calls into deliveries and posts them, while `run` runs. `clock` tells seconds since 1970."""
+class _Live(NamedTuple):
+    """A call that began or was answered just now."""
 
-    def __init__(self, store: Store, post: Post, sealing: Sealing, clock: Callable[[], float] = time.time) -> None:
+    name: str
+    call: LiveCall
+
+    def happened(self, domain: str) -> Happened:
+        return of_beginning(domain, self.call) if self.name == CALL_BEGAN else of_answer(domain, self.call)
+
+
+class Deliverer:
+    """Turns changes and calls into deliveries and posts them, while `run` runs. `clock` tells seconds since 1970."""
+
+    def __init__(self, store: Store, switch: LiveSwitch, post: Post, sealing: Sealing, clock: Callable[[], float] = time.time) -> None:
         self._store = store
+        self._switch = switch
         self._post = post
         self._sealing = sealing
         self._clock = clock
         self._again_at = 0.0
         self._forget_at = 0.0
-        self._at_work: dict[int, asyncio.Task[None]] = {}
+        self._at_work: dict[int, asyncio.Task[bool]] = {}
         self._resting: dict[int, tuple[int, float]] = {}
+        self._followers: frozenset[OrganizationId] = frozenset()
+        self._following: asyncio.Task[None] | None = None
+        self._happened: deque[_Live] = deque(maxlen=MOST_HAPPENED)
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
         """For ever: look, deliver. What fails is tried again; what was being posted when this was cancelled is posted again later."""
         try:
             while True:
-                try:
-                    await self.look()
-                except Refusal as away:
-                    log.warning("Webhooks wait: %s", away)
-                except Exception:
-                    log.exception("Webhooks could not be looked after")
-                await asyncio.sleep(LOOK_SECONDS)
+                until = time.monotonic() + LOOK_SECONDS
+                well = await self._try(whole=True)
+                self._follow_if_wanted()
+                while well and await self._news_before(until):
+                    well = await self._try(whole=False)
+                await asyncio.sleep(max(0.0, until - time.monotonic()))
         finally:
-            for task in self._at_work.values():
+            for task in (*self._at_work.values(), *((self._following,) if self._following else ())):
                 task.cancel()
 
-    async def look(self) -> None:
-        """Take up what happened, and begin to post what is due."""
+    async def _try(self, *, whole: bool) -> bool:
+        try:
+            await self.look(whole=whole)
+        except Refusal as away:
+            log.warning("Webhooks wait: %s", away)
+        except Exception:
+            log.exception("Webhooks could not be looked after")
+        else:
+            return True
+        return False
+
+    async def _news_before(self, until: float) -> bool:
+        """Whether something happens to a call before then; a moment later, as more may."""
+        if (left := until - time.monotonic()) <= 0:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await self._news.wait()
+                await asyncio.sleep(GATHER_SECONDS)
+        happened = self._news.is_set()
+        self._news.clear()
+        return happened
+
+    def _follow_if_wanted(self) -> None:
+        follows = self._following is not None and not self._following.done()
+        if self._followers and not follows:
+            self._following = asyncio.create_task(self.follow(), name="webhooks: calls")
+        elif self._following is not None and not self._followers:
+            self._following.cancel()
+            self._following = None
+
+    async def follow(self) -> None:
+        """For ever: take up that calls began and were answered, those that go on at first too: it may not have been told of them."""
+        async with aclosing(happenings(self._switch)) as told:
+            async for name, calls in told:
+                for call in calls:
+                    if call.organization in self._followers:
+                        self._happened.extend(_Live(each, call) for each in _happened_to(name, call))
+                if self._happened:
+                    self._news.set()
+
+    async def look(self, *, whole: bool = True) -> None:
+        """Take up what happened, and begin to post what is due; if not `whole`, take up what happens to calls now alone."""
         now = self._clock()
         self._resting = {webhook: until for webhook, until in self._resting.items() if until[1] > now - FORGET_EVERY_SECONDS}
         busy = frozenset(self._at_work) | {webhook for webhook, (_, until) in self._resting.items() if until > now}
         room = MOST_AT_ONCE - len(self._at_work)
-        for delivery, *rest in (await asyncio.to_thread(self._due, busy))[:room]:
+        happened, self._happened = self._happened, deque(maxlen=MOST_HAPPENED)
+        try:
+            due = await asyncio.to_thread(self._due, busy, happened, whole)
+        except BaseException:
+            self._happened = deque(chain(happened, self._happened), MOST_HAPPENED)
+            raise
+        for delivery, *rest in due[:room]:
             task = asyncio.create_task(self._deliver([delivery, *rest]), name=f"webhook {delivery.webhook}")
             self._at_work[delivery.webhook] = task
             task.add_done_callback(partial(self._done, delivery.webhook))
 
-    def _done(self, webhook: int, task: asyncio.Task[None]) -> None:
+    def _done(self, webhook: int, task: asyncio.Task[bool]) -> None:
         del self._at_work[webhook]
-        if not task.cancelled() and (failure := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (failure := task.exception()) is not None:
             log.error("A webhook could not be looked after", exc_info=failure)
+        elif task.result():
+            self._news.set()  # something may have come for it meanwhile
 
     async def settled(self) -> None:
         """Return when nothing is being posted."""
         while self._at_work:
             await asyncio.gather(*self._at_work.values(), return_exceptions=True)
 
-    def _due(self, without: frozenset[int]) -> list[list[Delivery]]:
+    def _due(self, without: frozenset[int], happened: Iterable[_Live], whole: bool) -> list[list[Delivery]]:
         """What to post now, by webhook."""
+        self._take_up_live(happened)
+        if whole:
+            self._take_up_kept()
+        with self._store.provider_view() as provider:
+            due = provider.webhooks.due(self._clock(), MOST_DUE, without)
+        by_webhook = groupby(sorted(due, key=lambda each: (each.webhook, each.id)), key=lambda each: each.webhook)
+        return [list(each) for _, each in by_webhook]
+
+    def _take_up_live(self, happened: Iterable[_Live]) -> None:
+        by_organization: dict[int, list[_Live]] = defaultdict(list)
+        for each in happened:
+            by_organization[each.call.organization or 0].append(each)
+        for organization, those in by_organization.items():
+            try:
+                with self._store.change(OrganizationId(organization), WHO) as transaction:
+                    webhooks, domain = transaction.webhooks.all(), transaction.profile().domain
+                    transaction.webhooks.add_deliveries(list(_told(webhooks, (each.happened(domain) for each in those))))
+            except Missing:
+                log.info("Organization %s is gone", organization)
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("What happens to calls of organization %s will be told when they are over", organization)
+
+    def _take_up_kept(self) -> None:
         with self._store.provider_view() as provider:
             organizations = provider.webhooks.organizations()
         now, again, forget = self._clock(), 0.0, False
@@ -97,17 +204,17 @@ class Deliverer:
             again, self._again_at = AGAIN_SECONDS, now + AGAIN_EVERY_SECONDS
         if now >= self._forget_at:
             forget, self._forget_at = True, now + FORGET_EVERY_SECONDS
+        followers = set()
         for organization in organizations:
-            self._take_up(organization, again, forget)
-        with self._store.provider_view() as provider:
-            due = provider.webhooks.due(self._clock(), MOST_DUE, without) if organizations else []
-        by_webhook = groupby(sorted(due, key=lambda each: (each.webhook, each.id)), key=lambda each: each.webhook)
-        return [list(each) for _, each in by_webhook]
+            if self._take_up(organization, again, forget):
+                followers.add(organization)
+        self._followers = frozenset(followers)
 
-    def _take_up(self, organization: OrganizationId, again: float, forget: bool) -> None:
+    def _take_up(self, organization: OrganizationId, again: float, forget: bool) -> bool:
+        """Take up what is kept of an organization; whether one of its webhooks wants to know of calls while they go on."""
         try:
             with self._store.view(organization) as view:
-                fresh = view.webhooks.has_news(again)
+                fresh, webhooks = view.webhooks.has_news(again), view.webhooks.all()
             if fresh or forget:
                 with self._store.change(organization, WHO) as transaction:
                     take_up(transaction, again)
@@ -115,9 +222,16 @@ class Deliverer:
                         transaction.webhooks.forget_deliveries(self._clock() - KEPT_SECONDS)
         except Missing:
             log.info("Organization %s is gone", organization)
+            return False
+        except Unavailable:
+            raise
+        except Exception:  # which must not cost the others their webhooks
+            log.exception("What happened to organization %s could not be taken up", organization)
+            return False
+        return any(wants(webhook, name) for webhook in webhooks for name in (CALL_BEGAN, CALL_ANSWERED))
 
-    async def _deliver(self, waiting: list[Delivery]) -> None:
-        """Post to one webhook what is due, oldest first, until one has to wait."""
+    async def _deliver(self, waiting: list[Delivery]) -> bool:
+        """Post to one webhook what is due, oldest first, until one has to wait; whether none had to."""
         for delivery in waiting:
             found = await asyncio.to_thread(self._webhook_of, delivery)
             if found is None:
@@ -127,12 +241,13 @@ class Deliverer:
                 await asyncio.to_thread(self._note, delivery, outcome)
             except Refusal as away:
                 log.warning("What came of a delivery could not be noted, so it is repeated: %s", away)
-                return
+                return False
             if outcome.error is not None:
                 failures = self._resting.get(delivery.webhook, (0, 0.0))[0] + 1
                 self._resting[delivery.webhook] = failures, self._clock() + min(LONGEST_REST_SECONDS, 2.0 ** min(failures - 1, 20))
-                return
+                return False
             self._resting.pop(delivery.webhook, None)
+        return True
 
     def _webhook_of(self, delivery: Delivery) -> tuple[Webhook, str] | None:
         """The webhook and whose it is; None when this delivery is no longer wanted."""
@@ -199,13 +314,22 @@ def take_up(transaction: Transaction, again_seconds: float = 0.0) -> None:
     changes, revision = transaction.webhooks.fresh_changes(MOST_TAKEN_UP)
     calls, moment = transaction.webhooks.fresh_calls(MOST_TAKEN_UP, again_seconds)
     transaction.webhooks.add_deliveries(list(_told(webhooks, (of_change(domain, change) for change in changes))))
-    if any(wants(webhook, CALL_ENDED) for webhook in webhooks):
-        transaction.webhooks.add_deliveries(list(_told(webhooks, (of_call(domain, call) for call in calls))))
+    if any(wants(webhook, name) for webhook in webhooks for name in (CALL_BEGAN, CALL_ANSWERED, CALL_ENDED)):
+        happened = chain.from_iterable(of_record(domain, call) for call in calls)
+        transaction.webhooks.add_deliveries(list(_told(webhooks, happened)))
     transaction.webhooks.changes_taken_up(revision)
     transaction.webhooks.calls_taken_up(moment)
 
 
-def _told(webhooks: Iterable[Webhook], happened: Iterable[tuple[str, str, str]]) -> Iterable[NewDelivery]:
+def _happened_to(name: str, call: LiveCall) -> Iterable[str]:
+    """What a happening says that a webhook is told: of what goes on when we come, all that lies before, which it may not have heard of."""
+    if name in (NOW, CALL_BEGAN):
+        yield CALL_BEGAN
+    if name == CALL_ANSWERED or (name == NOW and call.answered_at is not None):
+        yield CALL_ANSWERED
+
+
+def _told(webhooks: Iterable[Webhook], happened: Iterable[Happened]) -> Iterable[NewDelivery]:
     for event, name, body in happened:
         for webhook in webhooks:
             if wants(webhook, name):

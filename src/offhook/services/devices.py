@@ -1,16 +1,18 @@
 """Telephones and their passwords: made when asked for, shown once, kept as HA1s only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
+from typing import Any
 
 from offhook.domain.errors import Missing
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import Device, DeviceId, User
 from offhook.services.ports.store import Store, Transaction
 from offhook.services.secrets import ha1, new_password
-from offhook.services.users import checked_name, found, must_be_current
+from offhook.services.users import checked_name, checked_user, entered, found, must_be_current
 
 FIRST_DEVICE = "Telephone"
+_ASKED_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,20 @@ def add_device(store: Store, organization: OrganizationId, username: str, name: 
     with store.change(organization, who) as transaction:
         user = found(transaction, username)
         return _made(transaction, user, name)
+
+
+def add_user_with_device(
+    store: Store, organization: OrganizationId, values: Mapping[str, Any], name: str, who: str
+) -> tuple[User, SipAccount]:
+    """A new user (values of `users.checked_user`) and their first telephone: both or neither.
+
+    Raises Invalid or Conflict with the field they are about (`telephone` for its name), Missing.
+    """
+    new, number = checked_user(**values)
+    name = checked_name(name, "telephone")
+    with store.change(organization, who) as transaction:
+        user = entered(transaction, new, number)
+        return user, _made(transaction, user, name)
 
 
 def renew_device(store: Store, organization: OrganizationId, device: DeviceId, who: str) -> SipAccount:
@@ -100,9 +116,11 @@ def _renewed(transaction: Transaction, user: User, device: Device) -> SipAccount
 
 def free_sip_username(transaction: Transaction, user: User) -> str:
     """What a user's next telephone signs in as: the username for the first, then with -2, -3 ... behind it."""
-
-    def is_free(name: str) -> bool:
-        owner = transaction.users.by_username(name)
-        return (owner is None or owner.id == user.id) and not transaction.devices.signs_in(name)
-
-    return next(name for name in (user.username if n == 1 else f"{user.username}-{n}" for n in count(1)) if is_free(name))
+    first = 1
+    while True:
+        # Asked for a handful at a time, then for more: nobody has so many telephones that it is asked twice.
+        names = [user.username if n == 1 else f"{user.username}-{n}" for n in range(first, first + _ASKED_AT_ONCE)]
+        taken = transaction.devices.taken(names, user.id)
+        if free := next((name for name in names if name not in taken), None):
+            return free
+        first += _ASKED_AT_ONCE

@@ -1,32 +1,30 @@
 """What goes on, told as it happens: calls of now and jobs at work, to whoever listens.
 
-The switch is asked once a second for all listeners together, and not at all while there are none; what is told is what became different
-between two looks, so a call that lives shorter than that may never be told of. Nothing here is kept: what must not be missed is told by
-webhooks.
+The switch is followed for all listeners together, and not at all while there are none; jobs are looked at once a second. Nothing here is
+kept: what must not be missed is told by webhooks.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.errors import Throttled, Unavailable
 from offhook.domain.organizations import OrganizationId
+from offhook.domain.webhooks import CALL_ANSWERED, CALL_ENDED
+from offhook.services.live_calls import NOW, UNKNOWN, Happening, happenings
 from offhook.services.ports.jobs import Job
 from offhook.services.ports.listing import Listing
 from offhook.services.ports.live import LiveCall, LiveSwitch
 from offhook.services.ports.store import Store
 
 LOOK_SECONDS = 1.0
-BUSY_SHARE = 20
-"""The switch is asked again after this many times as long as its answer took: with many calls it has more to do than to tell of them."""
-
 LINGER_SECONDS = 30.0
-"""How long the looking goes on when nobody listens any more: who was cut off and comes back misses nothing."""
+"""How long the following goes on when nobody listens any more: who was cut off and comes back misses nothing."""
 
 MOST_LISTENERS, MOST_OF_ONE = 200, 20
 MOST_WAITING = 500
@@ -76,7 +74,7 @@ class _Listener:
 
 
 class LiveEvents:
-    """Tells listeners what changes. It looks by itself while somebody listens; all of it in the loop that `listen` is called in."""
+    """Tells listeners what happens. It follows by itself while somebody listens; all of it in the loop that `listen` is called in."""
 
     def __init__(self, switch: LiveSwitch, store: Store) -> None:
         self._switch = switch
@@ -88,8 +86,8 @@ class LiveEvents:
         self._kept: deque[tuple[int, int | None, Event]] = deque(maxlen=MOST_KEPT)
         self._life = f"{time.time_ns() // 1_000_000:x}"
         self._count = 0
-        self._looking: asyncio.Task[None] | None = None
-        self._looked = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self._asked = asyncio.Event()
 
     def listen(self, organization: OrganizationId | None, nouns: frozenset[str], last: str | None) -> AsyncGenerator[Event, None]:
         """What happens from now on to calls and jobs ("call", "job") of one organization, or of all. Raises TooManyListeners.
@@ -106,12 +104,13 @@ class LiveEvents:
         self._listeners.add(listener)
         try:
             missed = self._missed(listener, last)
-            if self._looking is None or self._looking.done():
+            if self._following is None or self._following.done():
                 self._calls = None
-                self._looked.clear()
-                self._looking = asyncio.create_task(self._look_for_ever(), name="live events")
+                self._lose_track()
+                self._asked.clear()
+                self._following = asyncio.create_task(self._follow_while_wanted(), name="live events")
             if missed is None:
-                await self._looked.wait()
+                await self._asked.wait()
                 while not listener.waiting.empty():  # it stands in what is told now
                     listener.waiting.get_nowait()
                 yield self._now(listener)
@@ -127,7 +126,7 @@ class LiveEvents:
 
     def _now(self, listener: _Listener) -> Event:
         calls = (self._calls or {}).values() if "call" in listener.nouns else ()
-        own = [asdict(call) for call in calls if listener.may_hear(call.organization, "call.now") and call.state not in ENDINGS]
+        own = [asdict(call) for call in calls if listener.may_hear(call.organization, "call.now")]
         return Event(self._id(), "now", {"calls": own, "live_known": self._calls is not None})
 
     def _id(self) -> str:
@@ -136,48 +135,61 @@ class LiveEvents:
     def _missed(self, listener: _Listener, last: str | None) -> list[Event] | None:
         """What happened since; None when that cannot be told any more."""
         life, _, number = (last or "").partition("-")
-        if life != self._life or not number.isdecimal() or self._looking is None or self._looking.done():
+        if life != self._life or not number.isdecimal() or self._following is None or self._following.done():
             return None
         after, oldest = int(number), self._kept[0][0] if self._kept else self._count + 1
         if not oldest - 1 <= after <= self._count:
             return None
         return [event for count, organization, event in self._kept if count > after and listener.may_hear(organization, event.name)]
 
-    async def _look_for_ever(self) -> None:
+    async def _follow_while_wanted(self) -> None:
+        following = asyncio.create_task(self._follow_calls(), name="live events: calls")
         alone_since: float | None = None
-        while alone_since is None or time.monotonic() - alone_since < LINGER_SECONDS:
-            began = time.monotonic()
-            try:
-                await self._look_at_calls()
-                taken = time.monotonic() - began
-                await self._look_at_jobs()
-            except Exception:
-                log.exception("What goes on could not be looked at")
-                taken = 0.0
-            self._looked.set()
-            if self._listeners:
-                alone_since = None
-            elif alone_since is None:
-                alone_since = time.monotonic()
-            await asyncio.sleep(max(LOOK_SECONDS, BUSY_SHARE * taken))
-
-    async def _look_at_calls(self) -> None:
         try:
-            calls = {call.call: call for call in await self._switch.calls()}
-        except Unavailable:
-            if self._calls is not None:
-                self._calls = None
-                self._tell_all("call.unknown", {"explanation": "The switch does not answer now."})
-            return
-        before, self._calls = self._calls, calls
-        if before is None:
-            if self._looked.is_set():
+            while alone_since is None or time.monotonic() - alone_since < LINGER_SECONDS:
+                try:
+                    await self._look_at_jobs()
+                except Exception:
+                    log.exception("Jobs could not be looked at")
+                if self._listeners:
+                    alone_since = None
+                elif alone_since is None:
+                    alone_since = time.monotonic()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            following.cancel()
+
+    async def _follow_calls(self) -> None:
+        async with aclosing(happenings(self._switch)) as told:
+            async for happening in told:
+                self._take(happening)
+                self._asked.set()
+
+    def _take(self, happening: Happening) -> None:
+        if happening.name == NOW:
+            self._calls = {call.call: call for call in happening.calls}
+            if self._asked.is_set():
                 # After silence: what was told of before may be over without a word.
+                self._lose_track()
                 for listener in self._listeners:
                     listener.tell(self._now(listener))
-            return
-        for name, call in differences(before, calls):
-            self._tell(call.organization, name, {"call": asdict(call)})
+        elif happening.name == UNKNOWN:
+            if self._calls is not None:
+                self._calls = None
+                self._lose_track()
+                self._tell_all(UNKNOWN, {"explanation": "The switch does not answer now."})
+        elif happening.name != CALL_ANSWERED and self._calls is not None:  # whose state changes, which is told
+            (call,) = happening.calls
+            if happening.name == CALL_ENDED:
+                self._calls.pop(call.call, None)
+            else:
+                self._calls[call.call] = call
+            self._tell(call.organization, happening.name, {"call": asdict(call)})
+
+    def _lose_track(self) -> None:
+        """Whoever comes back and heard only what was before must begin anew: what lies between is not known."""
+        self._kept.clear()
+        self._count += 1
 
     async def _look_at_jobs(self) -> None:
         asking = {each.organization for each in self._listeners if "job" in each.nouns and each.organization is not None}
@@ -210,22 +222,6 @@ class LiveEvents:
         for listener in self._listeners:
             if name.partition(".")[0] in listener.nouns:
                 listener.tell(Event("", name, data))
-
-
-def differences(before: dict[str, LiveCall], now: dict[str, LiveCall]) -> Iterable[tuple[str, LiveCall]]:
-    """What became different between two looks at the calls: began, changed, ended; a call that has an ending is over though still known."""
-    for id, call in now.items():
-        former = before.get(id)
-        over = call.state in ENDINGS
-        if former is None:
-            yield "call.began", call
-        if over and (former is None or former.state not in ENDINGS):
-            yield "call.ended", call
-        elif former is not None and former != call and not over:
-            yield "call.changed", call
-    for id, call in before.items():
-        if id not in now and call.state not in ENDINGS:
-            yield "call.ended", call
 
 
 def job_told(job: Job) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class SandboxUser:
 
 @dataclass(frozen=True, slots=True)
 class SandboxOrganization:
-    """An organization made at the first start, as it is now."""
+    """An organization made at the first start, as it is now; of its people those of the first start who are still there."""
 
     profile: Profile
     users: tuple[SandboxUser, ...]
@@ -165,7 +165,7 @@ def _organization(provider: ProviderTransaction, plan: _Plan, secret_key: bytes)
         transaction = provider.inside(profile.id)
         _fill(transaction, plan, secret_key)
         transaction.tokens.add(token_hash(token), _WHO, frozenset({ALL}), None)
-    return _as_it_is(provider.inside(profile.id), secret_key, token)
+    return _as_it_is(provider.inside(profile.id), plan, secret_key, token)
 
 
 def _fill(transaction: Transaction, plan: _Plan, secret_key: bytes) -> None:
@@ -183,17 +183,14 @@ def _fill(transaction: Transaction, plan: _Plan, secret_key: bytes) -> None:
         transaction.change_profile(main_number=menu.number)
 
 
-def _as_it_is(transaction: Transaction, secret_key: bytes, token: str) -> SandboxOrganization:
+def _as_it_is(transaction: Transaction, plan: _Plan, secret_key: bytes, token: str) -> SandboxOrganization:
+    """Only what the plan made: who was added later has a password that is known to nobody here, and there may be thousands."""
     profile = transaction.profile()
-    attendant = next(iter(transaction.attendants.all()), None)
-    numbers = transaction.numbers.all()
-    return SandboxOrganization(
-        profile,
-        tuple(SandboxUser(user, _unchanged_password(transaction, user, profile.domain, secret_key)) for user in transaction.users.all()),
-        attendant,
-        next((number for number, to in numbers.items() if attendant and to == ToAttendant(attendant.id)), None),
-        token,
-    )
+    there = (transaction.users.by_username(person.username) for person in plan.people)
+    users = (SandboxUser(user, _unchanged_password(transaction, user, profile.domain, secret_key)) for user in there if user is not None)
+    attendant = transaction.attendants.by_name(plan.menu.name) if plan.menu else None
+    numbers = transaction.numbers.of(ToAttendant(attendant.id)) if attendant else []
+    return SandboxOrganization(profile, tuple(users), attendant, next(iter(numbers), None), token)
 
 
 def _unchanged_password(transaction: Transaction, user: User, domain: str, secret_key: bytes) -> str | None:

@@ -34,9 +34,14 @@ def get_user(store: Store, organization: OrganizationId, username: str) -> User:
         return found(transaction, username)
 
 
-def add_user(
-    store: Store,
-    organization: OrganizationId,
+def add_user(store: Store, organization: OrganizationId, *, who: str, **values: Any) -> User:
+    """A new user without a telephone; the values of `checked_user`. Raises Invalid or Conflict with the field they are about, Missing."""
+    new, number = checked_user(**values)
+    with store.change(organization, who) as transaction:
+        return entered(transaction, new, number)
+
+
+def checked_user(
     *,
     username: str,
     name: str,
@@ -47,17 +52,19 @@ def add_user(
     location: str = "",
     time_zone: str = "",
     role: Role | None = None,
-    who: str,
-) -> User:
-    """A new user without a telephone. Raises Invalid or Conflict with the field they are about, Missing."""
+) -> tuple[NewUser, E164 | None]:
+    """A user to add and their number, checked as far as that can be without the organization. Raises Invalid with the field."""
     values = checked(username=username, name=name, language=language, email=email, location=location, time_zone=time_zone)
-    e164 = checked_number(number)
-    with store.change(organization, who) as transaction:
-        checked_extension(extension, transaction.profile().country)
-        user = transaction.users.add(NewUser(**values, extension=extension, role=role))
-        if e164 is not None:
-            transaction.numbers.assign(e164, ToUser(user.id))
-        return found(transaction, username)
+    return NewUser(**values, extension=extension, role=role), checked_number(number)
+
+
+def entered(transaction: Transaction, new: NewUser, number: E164 | None) -> User:
+    """A new user, once they are in the organization with their number. Raises Invalid or Conflict with the field."""
+    checked_extension(new.extension, transaction.profile().country)
+    user = transaction.users.add(new)
+    if number is not None:
+        transaction.numbers.assign(number, ToUser(user.id))
+    return found(transaction, new.username)
 
 
 def change_user(

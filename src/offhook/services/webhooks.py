@@ -4,17 +4,19 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.errors import Forbidden, Invalid, Missing
 from offhook.domain.organizations import OrganizationId
+from offhook.domain.webhooks import ALL_EVENTS, CALL_ANSWERED, CALL_BEGAN, CALL_ENDED, EVENTS, PATTERNS, SEEN_WITH, TEST
 from offhook.services.ports.listing import Listing
+from offhook.services.ports.live import LiveCall
 from offhook.services.ports.store import Change, Store, Transaction
 from offhook.services.ports.webhooks import Delivery, DeliveryId, DeliveryState, NewDelivery, Webhook, WebhookId
 from offhook.services.sealing import Sealing
@@ -26,27 +28,15 @@ MOST_WEBHOOKS = 20
 """Of one organization: each is told everything it asked for, one after the other."""
 
 LONGEST_URL = 2000
-ALL_EVENTS = "*"
-TEST = "webhook.test"
-CALL_ENDED = "call.ended"
-DEEDS = ("created", "changed", "deleted")
-SEEN_WITH = {
-    "organization": "organization:read",
-    "user": "users:read",
-    "password": "users:read",
-    "device": "devices:read",
-    "attendant": "attendants:read",
-    "attendant_key": "attendants:read",
-    "number": "numbers:read",
-    "token": "tokens:read",
-    "webhook": "webhooks:read",
-    "call": "calls:read",
-}
-"""What can happen to: kinds of the history, and calls; with the scope that sees them."""
-
-EVENTS = tuple(sorted([CALL_ENDED, *(f"{kind}.{deed}" for kind in SEEN_WITH if kind != "call" for deed in DEEDS)]))
-PATTERNS = frozenset({ALL_EVENTS, *EVENTS, *(f"{kind}.*" for kind in SEEN_WITH)})
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+class Happened(NamedTuple):
+    """Something that webhooks are told: the event's id, its name such as "call.ended", and the body that tells it."""
+
+    event: str
+    name: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +156,8 @@ def wants(webhook: Webhook, event: str) -> bool:
     return webhook.enabled and any(asked in (ALL_EVENTS, event, f"{event.partition('.')[0]}.*") for asked in webhook.events)
 
 
-def of_change(domain: str, change: Change) -> tuple[str, str, str]:
-    """What happened by a change of the configuration: the event's id, what it is called, and the body that tells it."""
+def of_change(domain: str, change: Change) -> Happened:
+    """What happened by a change of the configuration."""
     deed = "created" if change.before is None else "deleted" if change.after is None else "changed"
     name, event = f"{change.kind}.{deed}", f"change-{change.revision}-{change.seq}"
     said = {
@@ -182,35 +172,53 @@ def of_change(domain: str, change: Change) -> tuple[str, str, str]:
             "after": change.after,
         },
     }
-    return event, name, body_of(domain, event, said)
+    return Happened(event, name, body_of(domain, event, said))
 
 
-def of_call(domain: str, cdr: Cdr) -> tuple[str, str, str]:
-    """What happened by a call that ended: as `of_change`."""
-    event = f"call-{cdr.call}"
+def of_record(domain: str, cdr: Cdr) -> Iterator[Happened]:
+    """What happened by a call that is over, from its beginning: who was told so while it went on has these events already."""
+    yield of_beginning(domain, cdr)
+    if cdr.answered_at is not None:
+        yield of_answer(domain, cdr)
     said = {
-        "event": CALL_ENDED,
-        "at": _moment(cdr.ended_at),
-        "call": {
-            "call": cdr.call,
-            "started_at": _moment(cdr.started_at),
-            "answered_at": None if cdr.answered_at is None else _moment(cdr.answered_at),
-            "ended_at": _moment(cdr.ended_at),
-            "talked_seconds": round(cdr.talked_seconds, 3),
-            "caller": cdr.caller,
-            "dialled": cdr.dialled,
-            "connected": cdr.connected,
-            "direction": cdr.direction,
-            "ending": cdr.ending.code,
-            "findings": list(cdr.findings),
-        },
+        "answered_at": None if cdr.answered_at is None else _moment(cdr.answered_at),
+        "ended_at": _moment(cdr.ended_at),
+        "talked_seconds": round(cdr.talked_seconds, 3),
+        "connected": cdr.connected,
+        "ending": cdr.ending.code,
+        "findings": list(cdr.findings),
     }
-    return event, CALL_ENDED, body_of(domain, event, said)
+    yield _of_call(domain, cdr, CALL_ENDED, f"call-{cdr.call}", cdr.ended_at, said)
+
+
+def of_beginning(domain: str, call: LiveCall | Cdr) -> Happened:
+    """What happened when a call began."""
+    return _of_call(domain, call, CALL_BEGAN, f"call-{call.call}-began", call.started_at, {})
+
+
+def of_answer(domain: str, call: LiveCall | Cdr) -> Happened:
+    """What happened when a call was answered."""
+    assert call.answered_at is not None
+    said = {"answered_at": _moment(call.answered_at), "connected": call.connected}
+    return _of_call(domain, call, CALL_ANSWERED, f"call-{call.call}-answered", call.answered_at, said)
+
+
+def _of_call(domain: str, call: LiveCall | Cdr, name: str, event: str, at: float, more: Mapping[str, Any]) -> Happened:
+    told = {
+        "call": call.call,
+        "started_at": _moment(call.started_at),
+        "caller": call.caller,
+        "dialled": call.dialled,
+        "direction": call.direction,
+        **more,
+    }
+    return Happened(event, name, body_of(domain, event, {"event": name, "at": _moment(at), "call": told}))
 
 
 def body_of(domain: str, event: str, said: Mapping[str, Any]) -> str:
-    """The JSON that is posted."""
-    return json.dumps({"id": event, "organization": domain, **said}, ensure_ascii=False, separators=(",", ":"))
+    """The JSON that is posted. Half a surrogate pair, which a stranger's words may hold, is no UTF-8: a question mark stands for it."""
+    text = json.dumps({"id": event, "organization": domain, **said}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:

@@ -161,5 +161,7 @@ class Agent(CallingOrders, CalledOrders, TalkingOrders, TransferOrders, OutsideO
             self._core.walker.give_up_later(found.invite)
         elif isinstance(found.invite, ServerTransaction):
             self._core.abandon(found.invite)
-        # The INVITE knows its session too: apart, both go as soon as they are over, not when the garbage collector comes one day.
-        found.invite = None
+        if isinstance(found.reinvite, ServerTransaction):
+            self._core.abandon(found.reinvite)
+        # Transactions know their session too: apart, all go as soon as they are over, not when the garbage collector comes one day.
+        found.invite = found.reinvite = found.withheld = found.referral = None

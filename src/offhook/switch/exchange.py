@@ -141,10 +141,12 @@ class Exchange:
         return self._given.get(leg) or call_of(leg)
 
     def _tell(self, call: CallId, event: Event) -> bool:
+        """Whether the call will hear of it: one that is over stays a moment to be asked for, and hears nothing."""
         running = self._running.get(call)
-        if running is not None:
-            running.inbox.put(event)
-        return running is not None
+        if running is None or running.call.stage is Stage.CLOSED:
+            return False
+        running.inbox.put(event)
+        return True
 
     def tell(self, call: CallId, event: Event) -> None:
         """Tell one call, if it lives."""
@@ -225,7 +227,7 @@ class Exchange:
 
     async def _handle_all(self, running: _Running) -> None:
         call, inbox = running.call, running.inbox
-        while call.stage is not Stage.CLOSED:
+        while call.stage is not Stage.CLOSED or inbox:  # who asked something of it as it closed is answered
             for command in self._handle(running, await inbox.take()):
                 kind = type(command)
                 if kind in TOLD:
@@ -342,8 +344,9 @@ class Exchange:
         running.story.happened(time.time(), command)
         leg = running.call.legs[command.leg]
         assert leg.description is not None
-        self._given[leg.id] = command.to
-        if not self._tell(command.to, LegReceived(now(), leg.id, leg.side, leg.description, leg.said)):
+        if self._tell(command.to, LegReceived(now(), leg.id, leg.side, leg.description, leg.said)):
+            self._given[leg.id] = command.to
+        else:
             self._executor().tell(running.call.id, EndLeg(leg.id, TRANSFERRED))
 
     def _turn_yield(self, running: _Running, command: TurnYield) -> None:
@@ -368,6 +371,7 @@ class Exchange:
         answer = await executor.ask(call.id, CloseMedia())
         if isinstance(answer, MediaClosed):
             running.figures = answer.figures
+        call.stage = Stage.CLOSED
 
 
 _HERE: Mapping[type[Command], Callable[..., None]] = {

@@ -19,7 +19,7 @@ from offhook import __version__
 from offhook.domain.errors import Unavailable
 from offhook.doors.cli import shown
 from offhook.doors.cli.app import app
-from offhook.doors.cli.asking import Json
+from offhook.doors.cli.asking import Json, must_agree
 from offhook.doors.cli.server import Exit, Failed
 from offhook.plan import read_plan
 from offhook.settings import Settings, SettingsWrong, database_of, read
@@ -111,7 +111,7 @@ def _restore(file: Path, folder: Path, url: str, *, replaces: bool, asks: bool) 
             must_be_restorable(url, replaces=replaces)
         made = datetime.fromtimestamp(manifest.made_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         if asks:
-            typer.confirm(f"Replace what is in {folder} and its database by the backup of {made}?", abort=True, err=True)
+            must_agree(f"replace what is in {folder} and its database by the backup of {made}", [], yes=False)
         restoring = folder / RESTORING
         restoring.mkdir(exist_ok=True)
         if manifest.database == "postgresql":

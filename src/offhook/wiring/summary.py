@@ -25,16 +25,18 @@ def _sandbox_lines(plan: SystemPlan, seeded: SandboxSummary) -> Iterator[str]:
         yield ""
         yield f"{organization.profile.name}   SIP domain {organization.profile.domain}"
         yield from _people(organization)
-    attendant, carrier = seeded.first.attendant, seeded.carrier
+    first, carrier = seeded.first, seeded.carrier
     yield ""
     yield "Set up any softphone with a user above (domain as given, outbound proxy = the telephones' address), then dial"
-    if attendant is not None:
-        yield f"  {attendant.extension}             {attendant.name}: speaks, and takes a key"
-    yield "  101, 102, 103   the people of Lumen Works"
+    if first.attendant is not None:
+        yield f"  {first.attendant.extension:15} {first.attendant.name}: speaks, and takes a key"
+    if extensions := [entry.user.extension for entry in first.users if entry.user.extension]:
+        yield f"  {', '.join(extensions):15} the people of {first.profile.name}"
     yield "  12065550199     the public network: the sandbox's carrier answers, speaks the number, and then is an echo"
     yield "  911             the sandbox's emergency desk speaks your number (no real one is called)"
     yield "Without a softphone: ./offhook selftest, or a call in from the public network:"
-    yield f"  ./offhook sandbox call --from +12065550199 --to {seeded.first.attendant_number} --dtmf 1"
+    if first.attendant_number is not None:
+        yield f"  ./offhook sandbox call --from +12065550199 --to {first.attendant_number} --dtmf 1"
     yield f"The same for programs: {plan.folder / 'sandbox.json'}   (the carrier is at {carrier.host}:{carrier.port})"
 
 

@@ -76,7 +76,7 @@ async def run_web(plan: SystemPlan) -> None:
         timeout_graceful_shutdown=2,
     )
     clerk = asyncio.create_task(house.jobs.run(), name="jobs")
-    deliverer = Deliverer(store, Poster(to_private=plan.webhooks_to_private), sealing)
+    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private), sealing)
     deliveries = asyncio.create_task(deliverer.run(), name="webhooks")
     try:
         await uvicorn.Server(configuration).serve()

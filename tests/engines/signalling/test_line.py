@@ -39,7 +39,7 @@ from offhook.sip.facts import (
     ResponseReceived,
 )
 from offhook.sip.timers import Timers
-from tests.engines.signalling.far_end import ANSWER, OFFER, Line, eventually
+from tests.engines.signalling.far_end import ANSWER, OFFER, PHONE, Line, eventually
 
 OUT = leg_id(CallId("out"), 1)
 
@@ -327,6 +327,13 @@ async def test_a_call_nobody_acknowledges_is_lost_and_forgotten(line: Line) -> N
     await line.forgets()
     assert line.ladder(call.leg)[-1] == "out BYE"
     assert len([event for event in line.events if isinstance(event, LegLost)]) == 1
+
+
+async def test_an_invite_that_wants_another_calls_place_is_refused_and_forgotten(line: Line) -> None:
+    line.call_in(headers=(*PHONE, ("Replaces", "x@y;to-tag=a;from-tag=b")))
+    assert (await line.far.told(RefusalReceived)).status == 481
+    await line.forgets()
+    assert line.events == []
 
 
 async def test_carriers_and_emergency_callers(line: Line) -> None:

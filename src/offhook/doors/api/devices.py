@@ -10,7 +10,7 @@ from offhook.domain.users import Device, DeviceId
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.house import House
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
-from offhook.doors.api.people import UserPath, saved
+from offhook.doors.api.people import ACCOUNT, AccountShown, UserPath, account_shown, saved
 from offhook.doors.api.resources import Expected, Looked, made
 from offhook.doors.api.shapes import Asked, Saved, examples, named
 from offhook.services import devices as service
@@ -25,8 +25,6 @@ READS, WRITES = "devices:read", "devices:write"
 Writer = Annotated[Access, needs(WRITES)]
 DevicePath = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[7])]
 _DESK = {"id": 7, "username": "anna", "name": "Desk", "sip_username": "anna-2", "version": 42}
-_ACCOUNT = {"username": "anna", "domain": "lumen.test", "sip_username": "anna-2", "password": "h7k2m-9x4ta-0q8vn-c3jwe"}
-_ACCOUNT |= {"sip_address": "192.0.2.1:5060"}
 _SAVED = {"revision": 42, "in_effect": True}
 
 
@@ -71,19 +69,11 @@ class DeviceSaved(Saved):
     device: DeviceShown
 
 
-class PasswordSet(Saved):
-    """What a telephone must be given to register: it calls itself `username`@`domain` and answers challenges as `sip_username`.
+class PasswordSet(AccountShown, Saved):
+    """What a telephone must be given to register, and which one it is."""
 
-    The password is shown here only; it is null where an answer is repeated for its idempotency key. Renew it then.
-    """
+    model_config = ConfigDict(json_schema_extra=examples(ACCOUNT | {"device": _DESK} | _SAVED))
 
-    model_config = ConfigDict(json_schema_extra=examples(_ACCOUNT | {"device": _DESK} | _SAVED))
-
-    username: str
-    domain: str
-    sip_username: str
-    password: str | None
-    sip_address: str
     device: DeviceShown
 
 
@@ -130,12 +120,12 @@ async def change_device(
     return DeviceSaved(device=expected.now(shown, shown.version), **await saved(house))
 
 
-@router.delete("/devices/{device}", status_code=204)
-async def remove_device(house: Inside, own: Own, visitor: Writer, device: DevicePath, expected: Annotated[Expected, Depends()]) -> None:
+@router.delete("/devices/{device}")
+async def remove_device(house: Inside, own: Own, visitor: Writer, device: DevicePath, expected: Annotated[Expected, Depends()]) -> Saved:
     """Forget a telephone: it can register no more, and is reached until its registration ends."""
     version = expected.version
     await run_in_threadpool(lambda: service.remove_device(house.store, own, DeviceId(device), visitor.label, version=version))
-    await saved(house)
+    return Saved(**await saved(house))
 
 
 @router.post("/devices/{device}/password")
@@ -170,15 +160,8 @@ async def new_password(house: Inside, own: Own, visitor: Writer, response: Respo
 
 async def _told(house: House, own: Own, response: Response, account: SipAccount) -> PasswordSet:
     shown = await run_in_threadpool(_of, house, own, account.device)
-    return PasswordSet(
-        username=account.username,
-        domain=account.domain,
-        sip_username=account.sip_username,
-        password=account.password,
-        sip_address=house.sip_address,
-        device=made(response, shown, shown.version),
-        **await saved(house),
-    )
+    known = account_shown(account, house).model_dump()
+    return PasswordSet(**known, device=made(response, shown, shown.version), **await saved(house))
 
 
 def _of(house: House, own: Own, device: DeviceId) -> DeviceShown:

@@ -49,10 +49,11 @@ async def events(
     accept: Annotated[str, Header(max_length=400, description="Must name text/event-stream.")] = "",
     last_event_id: Annotated[str | None, Header(max_length=60, description="The id of the last event that came through.")] = None,
 ) -> StreamingResponse:
-    """`call.began`, `call.changed`, `call.ended` and `job.changed`, within a second or two; first `now`, with the calls of now.
+    """`call.began`, `call.changed`, `call.ended` as they happen, `job.changed` within a second; first `now`, with the calls of now.
 
-    Who comes back with Last-Event-ID is told what was missed, if that was within the last half minute, else `now` again. `dropped` is the
-    last event for who reads too slowly. The stream ends when the token does.
+    Who comes back with Last-Event-ID is told what was missed, if that was within the last half minute, else `now` again. `call.unknown`
+    says that the switch does not answer; `now` follows when it does. `dropped` is the last event for who reads too slowly. The stream
+    ends when the token does.
     """
     if STREAM not in accept:
         raise NoStream(f"This is a stream that does not end: ask for it with Accept: {STREAM}.", "Accept")

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from offhook.domain.access import Role
 from offhook.domain.emergency import emergency_numbers
 from offhook.domain.errors import Unavailable
+from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import User
-from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.access import Inside, Needs, Own, needs
 from offhook.doors.api.deeds import RequestStore
 from offhook.doors.api.house import House
 from offhook.doors.api.paging import PRINTABLE, PageAsked, cursor, listing
@@ -18,6 +19,7 @@ from offhook.doors.api.resources import Expected, Looked, made
 from offhook.doors.api.shapes import Asked, Saved, examples, named, pattern
 from offhook.services import organizations as organization_service
 from offhook.services import users as service
+from offhook.services.devices import SipAccount, add_user_with_device
 from offhook.services.ports.store import Profile
 from offhook.services.tokens import Access
 
@@ -39,6 +41,8 @@ _ANNA = {
     "time_zone": "America/Los_Angeles",
     "role": "help_desk",
 }
+ACCOUNT = {"username": "anna", "domain": "lumen.test", "sip_username": "anna-2", "password": "h7k2m-9x4ta-0q8vn-c3jwe"}
+ACCOUNT |= {"sip_address": "192.0.2.1:5060"}
 
 
 class OrganizationChanges(Asked):
@@ -96,6 +100,9 @@ class UserAsked(Asked):
     location: str | None = Field(None, max_length=10, description="Their country, if it is not the organization's.")
     time_zone: str | None = Field(None, max_length=64, description="Their time zone by its IANA name, if it is not the organization's.")
     role: Role | None = Field(None, description="What they administer. Nobody gives a role that may do more than they may themselves.")
+    telephone: str | None = Field(
+        None, max_length=200, description="What their first telephone is called, which is made with them; null: they get none yet."
+    )
 
 
 class UserChanges(Asked):
@@ -143,6 +150,34 @@ class UserSaved(Saved):
     """A user after a change."""
 
     user: UserShown
+
+
+class AccountShown(BaseModel):
+    """What a telephone must be given to register: it calls itself `username`@`domain` and answers challenges as `sip_username`.
+
+    The password is shown here only; it is null where an answer is repeated for its idempotency key. Renew it then.
+    """
+
+    username: str
+    domain: str
+    sip_username: str
+    password: str | None
+    sip_address: str
+
+
+class TelephoneMade(AccountShown):
+    """A telephone that was made with its user."""
+
+    model_config = ConfigDict(json_schema_extra=examples(ACCOUNT | {"id": 7, "name": "Desk"}))
+
+    id: int
+    name: str
+
+
+class UserMade(UserSaved):
+    """A new user, and their first telephone if one was asked for."""
+
+    telephone: TelephoneMade | None
 
 
 class UsersAsked(PageAsked):
@@ -194,12 +229,36 @@ def users(house: Inside, own: Own, asked: Annotated[UsersAsked, Query()]) -> Use
 
 
 @router.post("/users", tags=["users"], status_code=201)
-async def new_user(house: Inside, own: Own, visitor: Writer, response: Response, asked: UserAsked) -> UserSaved:
-    """Add a user. Their telephones can register once they have one: `POST /users/{username}/devices`, or `/password` for the first."""
-    values = _texts(asked.model_dump())
-    user = await run_in_threadpool(lambda: service.add_user(house.store, own, **values, who=visitor.label))
+async def new_user(house: Inside, own: Own, visitor: Writer, response: Response, asked: UserAsked) -> UserMade:
+    """Add a user, with a first telephone if `telephone` says what it is called: both are made, or neither.
+
+    A telephone needs `devices:write` too. Others come by `POST /users/{username}/devices`.
+    """
+    values = _texts(asked.model_dump(exclude={"telephone"}))
+    user, telephone = await run_in_threadpool(_entered, house, own, visitor, values, asked.telephone)
     response.headers["Location"] = f"/api/v1/users/{user.username}"
-    return UserSaved(user=made(response, _user_shown(user), user.version), **await saved(house))
+    return UserMade(user=made(response, _user_shown(user), user.version), telephone=telephone, **await saved(house))
+
+
+def _entered(
+    house: House, own: OrganizationId, visitor: Access, values: dict[str, Any], telephone: str | None
+) -> tuple[User, TelephoneMade | None]:
+    if telephone is None:
+        return service.add_user(house.store, own, **values, who=visitor.label), None
+    Needs("devices:write")(visitor)
+    user, account = add_user_with_device(house.store, own, values, telephone, visitor.label)
+    return user, TelephoneMade(id=account.device, name=telephone.strip(), **account_shown(account, house).model_dump())
+
+
+def account_shown(account: SipAccount, house: House) -> AccountShown:
+    """What a telephone must be given, and where it registers."""
+    return AccountShown(
+        username=account.username,
+        domain=account.domain,
+        sip_username=account.sip_username,
+        password=account.password,
+        sip_address=house.sip_address,
+    )
 
 
 @router.get("/users/{username}", tags=["users"], dependencies=[needs("users:read")])
@@ -219,12 +278,12 @@ async def change_user(
     return UserSaved(user=expected.now(_user_shown(changed), changed.version), **await saved(house))
 
 
-@router.delete("/users/{username}", tags=["users"], status_code=204)
-async def remove_user(house: Inside, own: Own, visitor: Writer, username: UserPath, expected: Annotated[Expected, Depends()]) -> None:
+@router.delete("/users/{username}", tags=["users"])
+async def remove_user(house: Inside, own: Own, visitor: Writer, username: UserPath, expected: Annotated[Expected, Depends()]) -> Saved:
     """Remove a user, their telephones and sessions; numbers stay the organization's. Refused while a key of an attendant leads there."""
     version = expected.version
     await run_in_threadpool(lambda: service.remove_user(house.store, own, username, version=version, who=visitor.label))
-    await in_effect(house)
+    return Saved(**await saved(house))
 
 
 async def saved(house: House) -> dict[str, Any]:

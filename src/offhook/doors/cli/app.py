@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+import typer.main
 
+from offhook import __version__
 from offhook.doors.cli import (
     attendants,
     bulk,
@@ -20,6 +22,7 @@ from offhook.doors.cli import (
     history,
     numbers,
     organization,
+    organizations,
     shown,
     sign_in,
     tokens,
@@ -39,6 +42,9 @@ ELSEWHERE = {
 }
 """Commands of the fuse box, which loads all rooms: listed here with their words, loaded by `main` when one is asked for."""
 
+_NOT_OURS = frozenset({"install_completion", "show_completion"})
+"""Options that the library adds, in the place of which `offhook completion` stands."""
+
 _epilog = "Exit codes: " + "; ".join(f"{code.value} {words}" for code, words in EXIT_WORDS.items()) + "."
 app = typer.Typer(
     name="offhook",
@@ -47,6 +53,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"offhook {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -58,19 +70,22 @@ def _root(
         str | None,
         typer.Option(envvar="OFFHOOK_PROFILE", help="A system of `offhook profiles`.", autocompletion=completion.profiles),
     ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell which release this is.")] = False,
 ) -> None:
     # Read by asking.wanted_of, which also knows where each came from.
-    del context, url, token, profile
+    del context, url, token, profile, version
 
 
 for alone in (calls.calls, calls.explain, calls.selftest, calls.status, edge.registrations, webhooks.events, sign_in.me):
     app.command()(alone)
+app.command()(completion.completion)
 app.command("sign-in")(sign_in.sign_in)
 app.command("sign-out")(sign_in.sign_out)
 for planning in (configuration.export, configuration.plan, configuration.apply, what_if.route, what_if.replay):
     app.command()(planning)
 for name, group in {
     "organization": organization.organization,
+    "organizations": organizations.organizations,
     "users": users.users,
     "devices": devices.devices,
     "attendants": attendants.attendants,
@@ -103,7 +118,9 @@ def cli(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. What goes wrong is told in one line on the error stream."""
     _list_elsewhere()
     try:
-        app(args=list(arguments), prog_name="offhook")
+        command = typer.main.get_command(app)
+        command.params = [each for each in command.params if each.name not in _NOT_OURS]
+        command(args=list(arguments), prog_name="offhook")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except Failed as failed:

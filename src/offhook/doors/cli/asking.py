@@ -19,14 +19,25 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be
 Version = Annotated[str | None, typer.Option(help="Only if it is still as it was when `show` told this version.")]
 
 
+_MOST_TOLD = 10
+"""Losses that a question names one by one."""
+
+
 class Noun(TyperGroup):
     """A group of commands about one noun, which alone, or with options only, is its first command: `offhook users --sort name` lists."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """The command's own words, with the first command's name before them where none is named."""
-        if not ctx.resilient_parsing and args[:1] != ["--help"] and (not args or args[0].startswith("-")):
+        if args[:1] != ["--help"] and (args[0].startswith("-") if args else not ctx.resilient_parsing):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """What a shell completes: the commands, or the options of the first of them."""
+        if not incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        name, first = next(iter(self.commands.items()))
+        return first.shell_complete(first.make_context(name, [], parent=ctx, resilient_parsing=True), incomplete)
 
 
 def noun(help: str) -> typer.Typer:
@@ -42,6 +53,11 @@ def server_of(context: typer.Context) -> Server:
 def server_of_provider(context: typer.Context) -> Server:
     """The system, asked as whoever looks after all of it."""
     return find_server(wanted_of(context), provider=True)
+
+
+def server_of_either(context: typer.Context) -> Server:
+    """The system of the profile in use, asked as its organization; without one that of this folder, asked as who looks after all of it."""
+    return find_server(wanted_of(context), provider=True, profile_first=True)
 
 
 def wanted_of(context: typer.Context) -> Wanted:
@@ -62,10 +78,15 @@ def must_agree(what: str, losses: Sequence[str], *, yes: bool) -> None:
     """
     if yes:
         return
-    lost = f" Lost would be: {'; '.join(losses)}." if losses else ""
+    told = [*losses[:_MOST_TOLD], *([f"and {len(losses) - _MOST_TOLD} more"] if len(losses) > _MOST_TOLD else [])]
+    lost = f" Lost would be: {'; '.join(told)}." if losses else ""
     if not sys.stdin.isatty():
         raise Failed(f"This would {what}.{lost} Nothing was done; say --yes to do it.", Exit.REFUSED)
-    if not typer.confirm(shown.clean(f"This will {what}.{lost} Go on?"), err=True):
+    try:
+        agreed = typer.confirm(shown.clean(f"This will {what}.{lost} Go on?"), err=True)
+    except typer.Abort:  # the end of the input is no yes
+        agreed = False
+    if not agreed:
         raise Failed("Nothing was done.", Exit.REFUSED)
 
 

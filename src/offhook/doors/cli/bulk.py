@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from offhook.doors.cli import shown
+from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import Json, Noun, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
 
@@ -86,9 +86,11 @@ def export_users(
 
 
 @jobs.command("list")
-def list_jobs(context: typer.Context, as_json: Json = False) -> None:
+def list_jobs(
+    context: typer.Context, limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = _ROWS_SHOWN, as_json: Json = False
+) -> None:
     """List the last jobs, newest first."""
-    answer = server_of(context).get("/jobs", sort="-id", limit=_ROWS_SHOWN)
+    answer = things.every(server_of(context), "/jobs", "jobs", limit, sort="-id")
     if as_json:
         shown.print_json(answer)
     elif not answer["jobs"]:

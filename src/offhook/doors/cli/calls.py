@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from offhook.doors.cli import shown
+from offhook.doors.cli import completion, shown
 from offhook.doors.cli.asking import Json, server_of, waiting
 from offhook.doors.cli.server import Exit, Failed
 
@@ -19,7 +19,9 @@ def calls(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     live: Annotated[bool, typer.Option("--live", help="Only those that go on now.")] = False,
-    ending: Annotated[str | None, typer.Option(help="Only those that ended so, by the ending's code.")] = None,
+    ending: Annotated[
+        str | None, typer.Option(help="Only those that ended so, by the ending's code.", autocompletion=completion.endings)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List calls, live and past, newest first."""

@@ -1,15 +1,24 @@
-"""Values that a shell completes, asked of the running system: nothing is completed when it does not answer at once, and nothing is said."""
+"""Completion in shells: the scripts, and values asked of the running system.
 
-from collections.abc import Callable
-from typing import Any
+When it does not answer at once nothing is completed, and nothing is said. The scripts of Typer were not taken: they know no value with a
+blank or a colon, complete no file, and print help that zsh takes for commands.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from offhook.domain.access import EVERYTHING, Role
+from offhook.domain.calls.endings import ENDINGS
 from offhook.doors.cli.asking import wanted_of
 from offhook.doors.cli.finding import find_server
 from offhook.doors.cli.profiles import read_profiles
 from offhook.doors.cli.server import Failed, Server
 
+_SCRIPTS = Path(__file__).parent / "shells"
 _SECONDS = 0.25
 _MOST = 100
 
@@ -39,6 +48,32 @@ attendants = _values("/attendants", "attendants", "name", "extension")
 devices = _values("/devices", "devices", "id", "name")
 webhooks = _values("/webhooks", "webhooks", "id", "url")
 tokens = _values("/tokens", "tokens", "id", "label")
+
+
+def _known(values: Iterable[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in known if value.startswith(incomplete)]
+
+    known = sorted(values)
+    return complete
+
+
+roles = _known(Role)
+scopes = _known(EVERYTHING)
+endings = _known(ENDINGS)
+
+
+class Shell(StrEnum):
+    """A shell for which there is a script."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def completion(shell: Annotated[Shell, typer.Argument(help="For which shell.")]) -> None:
+    """Print what a shell must read to complete commands, options and values."""
+    typer.echo((_SCRIPTS / f"offhook.{shell.value}").read_text(encoding="utf-8"), nl=False)
 
 
 def profiles(incomplete: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from offhook.doors.cli import shown
-from offhook.doors.cli.asking import Json, server_of
+from offhook.doors.cli.asking import DryRun, Json, must_agree, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
 
 DIFFERS = 2
@@ -49,7 +49,8 @@ def plan(context: typer.Context, file: File, as_json: Json = False) -> None:
 def apply(
     context: typer.Context,
     file: File,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before something is removed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before somebody loses something.")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Bring the organization to what a file says: all of it in one revision, or nothing."""
@@ -57,10 +58,14 @@ def apply(
     planned = _planned(server, text)
     if not as_json:
         _tell(planned["differences"], "Nothing differs; nothing to do.")
-    if any(each["hurts"] for each in planned["differences"]) and not yes:
-        if file == "-" or not sys.stdin.isatty():
-            raise Failed("Something would be removed; nothing was done. Say --yes to do it.", Exit.REFUSED)
-        typer.confirm("Something would be removed. Go on?", abort=True)
+    if dry_run:
+        if as_json:
+            shown.print_json(planned)
+        else:
+            shown.note(f"Nothing was done at {server.url}.")
+        return
+    if losses := [each["words"] for each in planned["differences"] if each["hurts"]]:
+        must_agree(f"apply {file}", losses, yes=yes)
     # The revision that was looked at: what somebody else changes meanwhile is not overwritten unseen.
     answer = server.send("/configuration/apply", text, "application/yaml", seconds=_SECONDS, planned_at=planned["revision"])
     if as_json:

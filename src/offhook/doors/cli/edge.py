@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from offhook.doors.cli import shown
-from offhook.doors.cli.asking import Json, noun, server_of_provider
+from offhook.doors.cli import shown, things
+from offhook.doors.cli.asking import Json, noun, server_of_either, server_of_provider
 from offhook.doors.cli.server import Exit, Failed
 
 bans = noun("Addresses that the edge refuses, and how to let them in again.")
@@ -14,8 +14,8 @@ certificates = noun("The certificate that telephones are shown over TLS.")
 
 
 def registrations(context: typer.Context, as_json: Json = False) -> None:
-    """List the telephones that are registered, of every organization."""
-    answer = server_of_provider(context).get("/registrations")
+    """List the telephones that are registered: of every organization as the provider, else of one's own."""
+    answer = things.every(server_of_either(context), "/registrations", "registrations")
     if as_json:
         shown.print_json(answer)
         return

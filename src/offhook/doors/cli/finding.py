@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,16 +30,16 @@ class Wanted:
     environment: Named = Named()
 
 
-def find_server(wanted: Wanted, *, provider: bool = False) -> Server:
+def find_server(wanted: Wanted, *, provider: bool = False, profile_first: bool = False) -> Server:
     """The Offhook that is wanted, as an organization or with `provider` as whoever looks after all of them. Raises Failed.
 
-    A profile's token goes to the profile's own address only.
+    A profile's token goes to the profile's own address only. With `profile_first` the profile in use stands before the provider's token.
     """
     url, token = named_in(wanted)
     if url and token:
         return Server(url, token)
     # A folder that is named is the environment's, so it stands before the profile in use; the provider has one only if it is named.
-    if not provider and not os.environ.get("OFFHOOK_DATA_DIR"):
+    if (profile_first or not provider) and not os.environ.get("OFFHOOK_DATA_DIR"):
         profiles = read_profiles()
         if profiles.used and url in (None, profiles.by_name[profiles.used].url):
             return _of_profile(profiles, profiles.used, token)
@@ -73,7 +74,10 @@ def address_of(wanted: Wanted) -> tuple[str, str | None]:
             return str(address), named.profile
     if profiles.used and not os.environ.get("OFFHOOK_DATA_DIR"):
         return profiles.by_name[profiles.used].url, profiles.used
-    return _as_organization(None, None).url, None
+    address = _address_here()
+    if address is None:
+        raise _nothing_here()
+    return address, None
 
 
 def _of_profile(profiles: Profiles, name: str, token: str | None, url: str | None = None) -> Server:
@@ -87,8 +91,7 @@ def _of_profile(profiles: Profiles, name: str, token: str | None, url: str | Non
 
 def _as_organization(url: str | None, token: str | None) -> Server:
     """The first organization's token of sandbox.json."""
-    looked_at = [folder / "sandbox.json" for folder in _data_folders()]
-    for path in looked_at:
+    for path in _sandbox_files():
         try:
             api = json.loads(path.read_text(encoding="utf-8"))["api"]
             return Server(url or api["url"], token or api["token"])
@@ -100,10 +103,30 @@ def _as_organization(url: str | None, token: str | None) -> Server:
             raise Failed(f"{path} is damaged; stop Offhook and start it again, or give --url and --token.", Exit.NOT_REACHED) from None
     if url:
         raise Failed("Give a token too: --token or OFFHOOK_TOKEN.", Exit.NOT_ALLOWED)
-    places = " or ".join(str(path) for path in looked_at)
-    raise Failed(
-        f"Offhook is not running here: there is no {places}. ./run starts it; for another system give --url and --token.", Exit.NOT_REACHED
-    )
+    if address := _address_here():
+        words = f"The system at {address} has no sandbox, so no token is kept here: `offhook sign-in USERNAME@DOMAIN`, or give --token."
+        raise Failed(words, Exit.NOT_ALLOWED)
+    raise _nothing_here()
+
+
+def _sandbox_files() -> list[Path]:
+    return [folder / "sandbox.json" for folder in _data_folders()]
+
+
+def _nothing_here() -> Failed:
+    places = " or ".join(str(path) for path in _sandbox_files())
+    words = f"Offhook is not running here: there is no {places}. ./run starts it; for another system give --url and --token."
+    return Failed(words, Exit.NOT_REACHED)
+
+
+def _address_here() -> str | None:
+    """Where the system answers that was last started here, with the sandbox or without; None when none was."""
+    for folder in _data_folders():
+        with suppress(OSError, ValueError):
+            return read_plan(folder / "run" / "plan.json").api_url
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads((folder / "sandbox.json").read_text(encoding="utf-8"))["api"]["url"])
+    return None
 
 
 def _as_provider(url: str | None, token: str | None) -> Server:

@@ -43,7 +43,7 @@ def show_then(
     kind: Annotated[str, typer.Argument(help="What kind of thing: user, device, number ...")],
     id: Annotated[str, typer.Argument(help="Its id, as `offhook history` lists it.")],
     revision: Annotated[int | None, typer.Option(min=1, help="As it was at this revision.")] = None,
-    at: Annotated[str | None, typer.Option(help="As it was at this time: 2026-11-24T18:30, or 30d ago.")] = None,
+    at: Annotated[str | None, typer.Option(help="As it was at this time: 2026-11-24T18:30, or 30d for thirty days ago.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show a thing as it was at a revision or a time; as it is if neither is given."""

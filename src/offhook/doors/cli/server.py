@@ -38,6 +38,12 @@ EXIT_WORDS = {
     Exit.SYSTEM_FAILED: "a part of the system does not answer, or made a mistake",
 }
 
+_SENT = (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+"""Faults after which what was sent may have been done."""
+
+_ONLY_LOOK = frozenset({"/configuration/plan", "/route", "/replay"})
+"""What is posted and changes nothing."""
+
 _BY_STATUS = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_THERE}
 
 
@@ -124,7 +130,10 @@ class Server:
         self, method: str, path: str, timeout: float | None = None, headers: dict[str, str] | None = None, **more: Any
     ) -> httpx.Response:
         seconds = timeout or self.seconds
-        with self._reached(), self._client(httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))) as client:
+        with (
+            self._reached(writes=method != "GET" and path not in _ONLY_LOOK),
+            self._client(httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))) as client,
+        ):
             return client.request(method, self._address(path), headers=self._credentials() | (headers or {}), **more)
 
     def _address(self, path: str) -> str:
@@ -138,13 +147,17 @@ class Server:
         return httpx.Client(trust_env=False, timeout=timeout, verify=not self.url.startswith("http://"))
 
     @contextmanager
-    def _reached(self) -> Iterator[None]:
+    def _reached(self, *, writes: bool = False) -> Iterator[None]:
         try:
             yield
-        except httpx.TimeoutException:
-            raise Failed(f"{self.url} did not answer in time.", Exit.NOT_REACHED) from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as fault:
-            raise Failed(f"Nothing answers at {self.url} ({fault}). Is Offhook running? ./run starts it.", Exit.NOT_REACHED) from None
+            if writes and isinstance(fault, _SENT):
+                words = f"The answer of {self.url} was lost. Whether it was done is not known: look before you send it again."
+            elif isinstance(fault, httpx.TimeoutException):
+                words = f"{self.url} did not answer in time."
+            else:
+                words = f"Nothing answers at {self.url} ({fault}). Is Offhook running? ./run starts it."
+            raise Failed(words, Exit.NOT_REACHED) from None
 
 
 def _if_match(version: str | None) -> dict[str, str]:

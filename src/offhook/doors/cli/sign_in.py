@@ -120,7 +120,7 @@ def add_profile(
     if not url.startswith(("http://", "https://")) or not url.isprintable():
         raise Failed(f"{url} is no address of a system, such as https://phones.example.com.", Exit.WRONG_COMMAND)
     if dry_run:
-        shown.console().print(shown.clean(f"Would {words}."), soft_wrap=True)
+        _only_told(words, as_json=as_json)
         return
     token = _asked_token() if with_token else ""
     known = kept.by_name.get(name)
@@ -151,11 +151,18 @@ def remove_profile(name: Name, yes: Yes = False, dry_run: DryRun = False, as_jso
     kept = read_profiles()
     losses = ["its token"] if kept.named(name).token else []
     if dry_run:
-        shown.console().print(f"Would remove the profile {name}{' and its token' if losses else ''}.", soft_wrap=True)
+        _only_told(f"remove the profile {name}{' and its token' if losses else ''}", as_json=as_json)
         return
     must_agree(f"remove the profile {name}", losses, yes=yes or not losses)
     write_profiles(kept.without(name))
     _tell_done(f"Removed the profile {name}.", as_json=as_json)
+
+
+def _only_told(words: str, *, as_json: bool) -> None:
+    if as_json:
+        shown.print_json({"would": words})
+    else:
+        shown.console().print(shown.clean(f"Would {words}."), soft_wrap=True)
 
 
 def _tell_done(words: str, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ TOKENS = Noun("/tokens", "tokens", "token", ("id", "label", "username", "scopes"
 
 tokens = noun("What programs come in with, and who is signed in.")
 
+_SCOPE = "What it may do, such as calls:read; several times for several; * is all."
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -35,7 +36,7 @@ def list_tokens(
 def add_token(
     context: typer.Context,
     label: Annotated[str, typer.Argument(help="What the history calls the program.")],
-    scopes: Annotated[list[str], typer.Option("--scope", help="What it may do, such as calls:read; several times for several.")],
+    scopes: Annotated[list[str], typer.Option("--scope", help=_SCOPE, autocompletion=completion.scopes)],
     lifetime: Annotated[str | None, typer.Option(help="When it expires: 12h, 30d, 4w; never if left out.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -62,10 +63,7 @@ def remove_token(
     as_json: Json = False,
 ) -> None:
     """Let nobody in with a token any more."""
-    known = things.every(server_of(context), TOKENS.path, TOKENS.many)["tokens"]
-    one = next((each for each in known if each["id"] == token), None)
-    if one is None:
-        raise Failed(f"There is no token {token}; `offhook tokens` lists them.", Exit.NOT_THERE)
+    one, _ = things.looked_at(server_of(context), TOKENS, token)
     whose = f"the session of {one['username']}" if one["username"] else f"what {one['label']} comes in with"
     things.remove(context, TOKENS, token, [whose], How(as_json, dry_run, yes))
 

@@ -2,7 +2,6 @@
 
 import sys
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -22,6 +21,7 @@ USERS = Noun(
 
 users = noun("The people of the organization.")
 
+_ROLES = "What they administer: global, voice, billing, help_desk, reader"
 Username = Annotated[str, typer.Argument(help="Who: the name they sign in with.", autocompletion=completion.usernames)]
 PasswordFromStdin = Annotated[bool, typer.Option("--password-from-stdin", help="Read the password as a line of standard input.")]
 
@@ -33,7 +33,7 @@ def list_users(
     number: Annotated[str | None, typer.Option(help="Only who has this number.", autocompletion=completion.numbers)] = None,
     language: Annotated[str | None, typer.Option(help="Only who speaks it, by its tag.")] = None,
     location: Annotated[str | None, typer.Option(help="Only who is in this country, such as FR.")] = None,
-    role: Annotated[str | None, typer.Option(help="Only who has this role.")] = None,
+    role: Annotated[str | None, typer.Option(help="Only who has this role.", autocompletion=completion.roles)] = None,
     search: Search = None,
     sort: Sort = None,
     limit: Limit = None,
@@ -61,16 +61,23 @@ def add_user(
     email: Annotated[str | None, typer.Option(help="Their mail address.")] = None,
     location: Annotated[str | None, typer.Option(help="Their country if it is another, e.g. FR.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="Their time zone if it is another, e.g. Europe/Paris.")] = None,
-    role: Annotated[str | None, typer.Option(help="What they administer: global, voice, billing, help_desk, reader.")] = None,
+    role: Annotated[str | None, typer.Option(help=_ROLES + ".", autocompletion=completion.roles)] = None,
+    telephone: Annotated[str, typer.Option(help="What their telephone is called.")] = "Telephone",
+    no_telephone: Annotated[bool, typer.Option("--no-telephone", help="They get none yet.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Add a person, and show the password of their telephone once."""
+    """Add a person with a telephone, and show its password once."""
     body = {"username": username, "name": name, "extension": extension, "number": number, "language": language}
     body |= {"email": email, "location": location, "time_zone": time_zone, "role": role}
+    body |= {"telephone": None if no_telephone else telephone}
     added = things.add(context, USERS, body, How(as_json, dry_run))
-    if added is not None:
-        _tell_password(server_of(context).post(f"/users/{quote(added['user']['username'], safe='')}/password"), as_json=as_json)
+    if added is None:
+        return
+    if as_json or not added["telephone"]:
+        things.finish(added, f"Added the user {username}, without a telephone.", How(as_json))
+        return
+    _tell_password(added["telephone"] | {"in_effect": added["in_effect"]}, as_json=False)
 
 
 @users.command("change")
@@ -85,7 +92,7 @@ def change_user(
     email: Annotated[str | None, typer.Option(help="Their mail address" + TAKEN_AWAY)] = None,
     location: Annotated[str | None, typer.Option(help="Their country" + TAKEN_AWAY)] = None,
     time_zone: Annotated[str | None, typer.Option(help="Their time zone" + TAKEN_AWAY)] = None,
-    role: Annotated[str | None, typer.Option(help="What they administer" + TAKEN_AWAY)] = None,
+    role: Annotated[str | None, typer.Option(help=_ROLES + TAKEN_AWAY, autocompletion=completion.roles)] = None,
     version: Version = None,
     dry_run: DryRun = False,
     as_json: Json = False,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from offhook.domain.webhooks import PATTERNS
 from offhook.doors.cli import completion, shown, things
 from offhook.doors.cli.asking import DryRun, Json, Version, Yes, noun, server_of
 from offhook.doors.cli.server import Exit, Failed
@@ -16,7 +17,14 @@ _DELIVERY = ("id", "event", "kind", "state", "attempts", "made_at", "last_status
 webhooks = noun("Where programs are told what happens.")
 
 Webhook = Annotated[int, typer.Argument(min=1, help="Its id.", autocompletion=completion.webhooks)]
-Events = Annotated[list[str] | None, typer.Option("--event", help="Such as call.ended, user.*, *; several times for several.")]
+_EVENT = "Such as call.began, call.answered, call.ended, user.changed; user.* for all of a kind, * for all; several times for several."
+
+
+def _events(incomplete: str) -> list[str]:
+    return sorted(pattern for pattern in PATTERNS if pattern.startswith(incomplete))
+
+
+Events = Annotated[list[str] | None, typer.Option("--event", help=_EVENT, autocompletion=_events)]
 
 
 @webhooks.command("list")
@@ -35,7 +43,7 @@ def show_webhook(context: typer.Context, webhook: Webhook, as_json: Json = False
 def add_webhook(
     context: typer.Context,
     url: Annotated[str, typer.Argument(help="Where to post.")],
-    events: Annotated[list[str], typer.Option("--event", help="Such as call.ended, user.*, *; several times for several.")],
+    events: Annotated[list[str], typer.Option("--event", help=_EVENT, autocompletion=_events)],
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:

@@ -186,6 +186,7 @@ class EdgeLine(asyncio.DatagramProtocol):
             # Calls change hands by REFER here (decision 0026); a call that was to take over another must not ring somebody instead.
             log.info("An INVITE with Replaces (%s) was refused", fact.request.headers.get("Call-ID"))
             self._act(self._agent.refuse(fact.session, status=481, now=time.monotonic()))
+            self._agent.forget(fact.session)
             return
         leg = leg_id(self._new_call(), 0)
         self._dialogues[leg] = _Dialogue(leg, fact.session, incoming=True, hops=hops_of(fact.request))

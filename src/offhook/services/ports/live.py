@@ -1,5 +1,6 @@
 """What the rest of the system asks the running switch and the sandbox's carrier."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +28,13 @@ class LiveSwitch(Protocol):
 
     async def calls(self) -> list[LiveCall]:
         """The calls of now, oldest first."""
+
+    def follow(self) -> AsyncGenerator[list[LiveCall], None]:
+        """First the calls of now; then, a moment after it happened, those that something happened to, as they are then.
+
+        One that is over is told of with its ending's code as its state, and may be told of again; so may any to which nothing visible
+        happened. Raises Unavailable also when the switch says nothing any more; whoever follows too slowly is cut off so too.
+        """
 
     async def trace(self, call: str) -> Trace | None:
         """How a live call went so far; None if it is not alive."""
