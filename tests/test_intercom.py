@@ -304,3 +304,8 @@ async def test_who_never_reads_is_let_go_of(office: Path, told: Told, monkeypatc
             while len(asyncio.all_tasks()) > 1:
                 await asyncio.sleep(0.01)
         assert told.values.qsize() > 50
+        deaf.settimeout(PATIENCE_SECONDS)
+        got = b""
+        while more := await asyncio.to_thread(deaf.recv, 1_000_000):
+            got += more
+        assert got and b"refusal" not in got, "what was left unread is kept for nobody"

@@ -184,8 +184,10 @@ async def test_nothing_is_asked_while_nobody_listens(world: World, url: str, mon
         while hub._listeners or world.switch.followed or not (hub._following and hub._following.done()):
             await asyncio.sleep(0.02)
     world.lives(2)
-    async with listening(url, world.lumen.token, last) as stream:
-        assert (await stream.next())[0] == "now", "what happened while nobody listened is not known"
+    async with listening(url, world.pine.token) as other:
+        await other.next()
+        async with listening(url, world.lumen.token, last) as stream:
+            assert (await stream.next())[0] == "now", "what happened while nobody listened is not known"
 
 
 async def test_a_job_is_told_as_it_goes_on(world: World, url: str) -> None:

@@ -186,18 +186,20 @@ async def test_who_is_too_late_is_told_so(office: Office, desk: SwitchDesk, monk
 async def test_a_call_whose_machine_fails_is_told_as_over(office: Office, desk: SwitchDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timers, "BEAT_SECONDS", 0.005)
 
+    told_of = asyncio.Event()
+
     async def mistaken(*_: Any) -> None:
-        await asyncio.sleep(0.05)  # a beat passes between the last event and the mistake
+        await told_of.wait()  # nothing happens between this and the mistake
         raise KeyError("a mistake")
 
+    monkeypatch.setattr(office.exchange, "_ask_engine", mistaken)
     async with aclosing(happenings(desk)) as told:
         await next_of(told)
-        call = await office.talking("103")
-        await until(told, "call.answered")
-        monkeypatch.setattr(office.exchange, "_ask_engine", mistaken)
-        office.hangs_up(leg_id(call, 0))
+        call = office.dials("103")
+        await until(told, "call.began")
+        told_of.set()
         last = (await until(told, "call.ended"))[-1].calls[0]
-        assert last.call == call and last.state in ENDINGS
+        assert (last.call, last.state) == (call, "switch.failed")
 
 
 async def test_a_call_is_told_of_when_it_is_known_whose_it_is(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
