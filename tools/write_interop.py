@@ -34,7 +34,7 @@ _TAIL = """
 
 - "SRTP mandatory" works without TLS too: who refuses plain sound is called again with SRTP ([sound](operate/media.md)).
   What a telephone itself offers is taken over every transport.
-- Keys by INFO: one at a time. Two within a millisecond may overtake each other on the way through the edge, and the late one is refused.
+- Keys by INFO may be sent all at once: PJSUA2 sends four within a millisecond, and the edge keeps the order of what comes over UDP.
 - TLS: let the telephone trust the authority that `./run` prints. linphone looks for a name in the certificate, never for an address:
   give it the server by name.
 """

@@ -82,7 +82,8 @@ def _calls(system: System) -> str:
 
 def started(folder: Path) -> System:
     """A system of few ports for sound, away from the blocks that systems take by themselves: other tests may run many."""
-    first = 10_000 + 400 * secrets.randbelow(20)
+    used = {int(line.split()[1].rpartition(":")[2], 16) for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
+    first = secrets.choice([first for first in range(10_000, 18_000, 400) if used.isdisjoint(range(first, first + 400))])
     return start_system(folder, OFFHOOK_RTP_PORTS=f"{first}-{first + 399}")
 
 
