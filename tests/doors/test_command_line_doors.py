@@ -271,7 +271,9 @@ def test_without_the_sandbox_the_address_is_found_and_signing_in_is_what_to_do(r
     (running / "sandbox.json").unlink()
     mine: Any = {"data": running, "XDG_CONFIG_HOME": str(home)}
     assert "Offhook is not running here" in offhook("users", **mine).stderr
-    started_here(running, url)
+    started_here(running, url, sandbox=True)  # and stopped: it takes sandbox.json with it
+    assert "Offhook is not running here" in offhook("users", **mine).stderr
+    started_here(running, url, sandbox=False)
     refused = offhook("users", **mine)
     assert refused.returncode == Exit.NOT_ALLOWED and "offhook sign-in" in refused.stderr and url in refused.stderr
     came = typed("sign-in", "anna@lumen.test", "--password-from-stdin", line=PASSWORD, **mine)
@@ -279,11 +281,11 @@ def test_without_the_sandbox_the_address_is_found_and_signing_in_is_what_to_do(r
     assert offhook("--profile", "lumen-test", "me", **mine).returncode == Exit.DONE
 
 
-def started_here(folder: Path, url: str) -> None:
+def started_here(folder: Path, url: str, *, sandbox: bool = True) -> None:
     """The folder has what a system leaves there that answers at this address."""
     host, _, port = url.removeprefix("http://").partition(":")
-    (folder / "run").mkdir()
-    (folder / "run" / "plan.json").write_text(json.dumps(replace(PLAN, address=host, http_port=int(port)).values()))
+    (folder / "run").mkdir(exist_ok=True)
+    (folder / "run" / "plan.json").write_text(json.dumps(replace(PLAN, address=host, http_port=int(port), sandbox=sandbox).values()))
 
 
 def test_registrations_are_those_of_the_profile_in_use_else_of_all(world: World, running: Path, url: str, home: Path) -> None:

@@ -45,6 +45,8 @@ def backup(file: Annotated[Path, typer.Argument(help="The archive to write; it m
         raise Failed(f"There is nothing to back up in {folder}; set OFFHOOK_DATA_DIR.", Exit.NOT_THERE)
     if file.exists():
         raise Failed(f"{file} is there already; a backup replaces nothing. Choose another name.", Exit.REFUSED)
+    if not file.parent.is_dir():
+        raise Failed(f"There is no folder {file.parent} to write to.", Exit.NOT_THERE)
     with _said_plainly(), tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as staging:
         files = _copies(folder, Path(staging))
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:

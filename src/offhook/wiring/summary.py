@@ -43,5 +43,5 @@ def _sandbox_lines(plan: SystemPlan, seeded: SandboxSummary) -> Iterator[str]:
 def _people(organization: SandboxOrganization) -> Iterator[str]:
     for entry in organization.users:
         user = entry.user
-        password = entry.password or "(changed since the first start)"
+        password = entry.password or "(changed since)"
         yield f"  {user.extension or '':5} {user.username:8} password {password:28} {user.number or ''}"

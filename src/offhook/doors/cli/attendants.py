@@ -10,7 +10,7 @@ from offhook.doors.cli.asking import DryRun, Json, Version, Yes, noun, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
 from offhook.doors.cli.things import How, Limit, Noun, Search, Sort
 
-ATTENDANTS = Noun("/attendants", "attendants", "attendant", ("id", "name", "extension", "language", "keys"), "id")
+ATTENDANTS = Noun("/attendants", "attendants", "attendant", ("id", "name", "extension", "language", "keys"), "id", title="name")
 
 attendants = noun("The voices that answer and connect by key.")
 
@@ -92,9 +92,9 @@ def remove_attendant(
     server = server_of(context)
     one, etag = things.looked_at(server, ATTENDANTS, _id(server, attendant))
     numbers = things.every(server, "/numbers", "numbers", attendant=one["name"])["numbers"]
-    losses = [f"its greeting and {len(one['keys'])} keys", f"extension {one['extension']}"]
+    losses = ["its greeting and keys", f"extension {one['extension']}"]
     losses += [f"{each['number']} rings nobody" for each in numbers]
-    things.remove(context, ATTENDANTS, one["id"], losses, How(as_json, dry_run, yes, version), etag)
+    things.remove(context, ATTENDANTS, one["id"], losses, How(as_json, dry_run, yes, version), etag, one)
 
 
 def _id(server: Server, named: str) -> str:

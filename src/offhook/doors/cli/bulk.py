@@ -63,7 +63,9 @@ def import_users(
         raise Failed(f"{refused} is the file that is imported; write what is refused to another one.", Exit.WRONG_COMMAND)
     server = server_of(context)
     job = server.send("/jobs/import-users", octets, "text/csv", _SECONDS, on_existing=on_existing.value, dry_run=str(dry_run).lower())
-    shown.note(f"Job {job['id']}: {job['total']} rows, read as {job['options']['encoding']} with {job['options']['delimiter']}.")
+    shown.note(
+        f"Job {job['id']}: {job['total']} rows, read as {job['options']['encoding']} with {job['options']['delimiter']} between cells."
+    )
     job = _watched(server, job)
     if job["results"].get("refused") and refused is not None:
         _write(refused, server.text(f"/jobs/{job['id']}/refused.csv", seconds=_SECONDS))

@@ -75,4 +75,4 @@ def _tell_certificates(answer: dict[str, Any], *, as_json: bool) -> None:
         shown.print_json(answer)
         return
     for each in answer["certificates"]:
-        shown.print_report({name.replace("_", " "): value for name, value in each.items()})
+        shown.print_report(each)

@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from offhook.doors.cli.profiles import Profiles, read_profiles
 from offhook.doors.cli.server import Exit, Failed, Server
-from offhook.plan import read_plan
+from offhook.plan import SystemPlan, read_plan
 
 _CLONE = Path(__file__).parents[4]
 
@@ -103,9 +104,10 @@ def _as_organization(url: str | None, token: str | None) -> Server:
             raise Failed(f"{path} is damaged; stop Offhook and start it again, or give --url and --token.", Exit.NOT_REACHED) from None
     if url:
         raise Failed("Give a token too: --token or OFFHOOK_TOKEN.", Exit.NOT_ALLOWED)
-    if address := _address_here():
-        words = f"The system at {address} has no sandbox, so no token is kept here: `offhook sign-in USERNAME@DOMAIN`, or give --token."
-        raise Failed(words, Exit.NOT_ALLOWED)
+    for plan in _plans():
+        if not plan.sandbox:
+            words = f"The system at {plan.api_url} has no sandbox, whose token would be kept here: `offhook sign-in USERNAME@DOMAIN`, or --token."
+            raise Failed(words, Exit.NOT_ALLOWED)
     raise _nothing_here()
 
 
@@ -121,12 +123,18 @@ def _nothing_here() -> Failed:
 
 def _address_here() -> str | None:
     """Where the system answers that was last started here, with the sandbox or without; None when none was."""
+    for plan in _plans():
+        return plan.api_url
+    for path in _sandbox_files():
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads(path.read_text(encoding="utf-8"))["api"]["url"])
+    return None
+
+
+def _plans() -> Iterator[SystemPlan]:
     for folder in _data_folders():
         with suppress(OSError, ValueError):
-            return read_plan(folder / "run" / "plan.json").api_url
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return str(json.loads((folder / "sandbox.json").read_text(encoding="utf-8"))["api"]["url"])
-    return None
+            yield read_plan(folder / "run" / "plan.json")
 
 
 def _as_provider(url: str | None, token: str | None) -> Server:

@@ -53,7 +53,7 @@ def show_then(
         shown.print_json(then)
     else:
         shown.console().print(shown.clean(f"{kind} {id} at revision {then['revision']}"), style="bold")
-        shown.print_report({name.replace("_", " "): value for name, value in then["object"].items()})
+        shown.print_report(then["object"])
 
 
 MANY = "changes"

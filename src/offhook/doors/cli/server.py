@@ -32,7 +32,7 @@ EXIT_WORDS = {
     Exit.NOT_ALL_WELL: "done, and something that was tried did not work",
     Exit.WRONG_COMMAND: "the command line cannot be understood",
     Exit.NOT_REACHED: "no running Offhook was reached",
-    Exit.NOT_ALLOWED: "the token is missing or not good",
+    Exit.NOT_ALLOWED: "the token is missing, is not good, or may not do this",
     Exit.NOT_THERE: "what was asked for is not there",
     Exit.REFUSED: "refused; the message says why",
     Exit.SYSTEM_FAILED: "a part of the system does not answer, or made a mistake",

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -136,13 +136,16 @@ def print_selftest(rows: Sequence[dict[str, Any]]) -> None:
     console().print(", ".join(f"{results.count(result)} {result}" for result in _RESULTS if result in results) or "Nothing was tried.")
 
 
-def print_report(report: dict[str, Any]) -> None:
-    """What a call from the sandbox heard: values as they are, and loudness over time as a plot."""
+def print_report(report: Mapping[str, Any]) -> None:
+    """The values of something, a line each; loudness over time (of a call from the sandbox) as a plot."""
     for name, value in report.items():
-        if name == "energy" and isinstance(value, list):
-            console().print(f"{clean(name)}: {plot(value)}", soft_wrap=True)
-        else:
-            console().print(f"{clean(name)}: {clean(told(value))}", soft_wrap=True)
+        words = plot(value) if name == "energy" and isinstance(value, list) else clean(member(name, value))
+        console().print(f"{clean(name.replace('_', ' '))}: {words}", soft_wrap=True)
+
+
+def member(name: str, value: Any) -> str:
+    """A member of something as people read it; what is called ..._at is a moment."""
+    return moment(value) if name.endswith("_at") and isinstance(value, str) else told(value)
 
 
 def told(value: Any) -> str:
@@ -154,7 +157,7 @@ def told(value: Any) -> str:
             return ", ".join(told(entry) for entry in value) or "none"
         case dict():
             return ", ".join(f"{name} {told(entry)}" for name, entry in value.items())
-        case None:
+        case None | "":
             return "none"
     return str(value)
 

@@ -29,7 +29,8 @@ _ANSWERS = frozenset({"in_effect", "revision"})
 class Noun:
     """One noun of the API: where it stands, the member of a list's answer, what one is called, what a list shows, what names one.
 
-    There is only one of it when nothing names it. Of the fields `texts` nothing is an empty text, of all others null.
+    There is only one of it when nothing names it. Of the fields `texts` nothing is an empty text, of all others null. `title` is the
+    field that people call it by, where that is not what names it.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Noun:
     columns: tuple[str, ...]
     key: str
     texts: frozenset[str] = frozenset()
+    title: str = ""
 
     def at(self, key: object) -> str:
         """Where one of them stands. Raises Failed for what would lead elsewhere."""
@@ -48,9 +50,9 @@ class Noun:
             raise Failed(f"There is no {self.one} {text}; `offhook {self.many}` lists them.", Exit.NOT_THERE)
         return f"{self.path}/{quote(text, safe='')}"
 
-    def called(self, key: object) -> str:
-        """How one of them is called in a sentence."""
-        return f"the {self.one} {key}" if self.key else f"the {self.one}"
+    def called(self, key: object, one: Mapping[str, Any] | None = None) -> str:
+        """How one of them is called in a sentence; `one` is what is known of it."""
+        return f"the {self.one} {(one or {}).get(self.title, key)}" if self.key else f"the {self.one}"
 
     def alone(self, answer: Any) -> dict[str, Any]:
         """One of them out of an answer that may tell more."""
@@ -95,7 +97,7 @@ def listed(context: typer.Context, noun: Noun, how: How, most: int | None = None
 
 
 def _row(noun: Noun, one: Mapping[str, Any]) -> list[str]:
-    return [shown.told(one.get(column)) if one.get(column) not in (None, "", [], {}) else "" for column in noun.columns]
+    return [shown.member(column, one.get(column)) if one.get(column) not in (None, "", [], {}) else "" for column in noun.columns]
 
 
 def looked_at(server: Server, noun: Noun, key: object) -> tuple[dict[str, Any], str | None]:
@@ -112,12 +114,12 @@ def show(context: typer.Context, noun: Noun, key: object, how: How) -> None:
     if how.as_json:
         shown.print_json(one)
     else:
-        shown.print_report({name.replace("_", " "): value for name, value in one.items()})
+        shown.print_report(one)
 
 
 def tell(one: Mapping[str, Any]) -> None:
     """Print what one of them is, a line a value."""
-    shown.print_report({name.replace("_", " "): value for name, value in one.items() if name not in _ANSWERS})
+    shown.print_report({name: value for name, value in one.items() if name not in _ANSWERS})
 
 
 def add(context: typer.Context, noun: Noun, body: Mapping[str, Any], how: How, path: str | None = None, words: str = "") -> Any:
@@ -137,32 +139,42 @@ def change(context: typer.Context, noun: Noun, key: object, body: Mapping[str, A
     server = server_of(context)
     one, etag = looked_at(server, noun, key)
     wanted = {name: value if value != "" or name in noun.texts else None for name, value in body.items() if value is not None}
+    called = noun.called(key, one)
     if not wanted:
         raise Failed("Say what to change; --help tells what can be.", Exit.WRONG_COMMAND)
     differing = {name: value for name, value in wanted.items() if _plain(one.get(name)) != _plain(value)}
     told = "; ".join(f"{name.replace('_', ' ')} {_word(one.get(name))} -> {_word(value)}" for name, value in differing.items())
     if how.dry_run:
-        words = f"change {noun.called(key)}: {told}" if differing else f"change nothing of {noun.called(key)}"
+        words = f"change {called}: {told}" if differing else f"change nothing of {called}"
         only_told(server, words, "PATCH", noun.at(key), differing, how)
     elif not differing and how.version is None:
         if how.as_json:
             shown.print_json(one)
         else:
-            shown.console().print(shown.clean(f"Nothing to change: {noun.called(key)} is so already."), soft_wrap=True)
+            shown.console().print(shown.clean(f"Nothing to change: {called} is so already."), soft_wrap=True)
     else:
-        finish(server.patch(noun.at(key), wanted, _tag(how.version) or etag), f"Changed {noun.called(key)}: {told or 'as it was'}", how)
+        finish(server.patch(noun.at(key), wanted, _tag(how.version) or etag), f"Changed {called}: {told or 'as it was'}", how)
 
 
-def remove(context: typer.Context, noun: Noun, key: object, losses: Sequence[str], how: How, etag: str | None = None) -> None:
-    """Remove one of them, once that is agreed to; `losses` says in words what else goes with it."""
+def remove(
+    context: typer.Context,
+    noun: Noun,
+    key: object,
+    losses: Sequence[str],
+    how: How,
+    etag: str | None = None,
+    one: Mapping[str, Any] | None = None,
+) -> None:
+    """Remove one of them, once that is agreed to; `losses` says in words what else goes with it, `one` what is known of it."""
     server = server_of(context)
-    said = f"remove {noun.called(key)}"
+    called = noun.called(key, one)
+    said = f"remove {called}"
     if how.dry_run:
         lost = f"; lost would be: {'; '.join(losses)}" if losses else ""
         only_told(server, said + lost, "DELETE", noun.at(key), None, how)
         return
     must_agree(said, losses, yes=how.yes)
-    finish(server.delete(noun.at(key), _tag(how.version) or etag), f"Removed {noun.called(key)}.", how)
+    finish(server.delete(noun.at(key), _tag(how.version) or etag), f"Removed {called}.", how)
 
 
 def finish(answer: Any, words: str, how: How) -> None:

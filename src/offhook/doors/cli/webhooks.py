@@ -1,6 +1,7 @@
 """Commands about webhooks, where programs are told what happens, and about what goes on now."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -146,8 +147,19 @@ def _tell_event(name: str, data: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"event": name, "data": data}, ensure_ascii=False))
         return
-    told = "; ".join(f"{member.replace('_', ' ')} {shown.told(value)}" for member, value in data.items())
-    typer.echo(shown.clean(f"{name}: {told}".replace("\n", " ")))
+    typer.echo(shown.clean(f"{name}: {_in_words(data)}".replace("\n", " ")))
+
+
+def _in_words(data: Mapping[str, Any]) -> str:
+    """What an event tells: of a call and a job what people look for, of all else every member."""
+    match data:
+        case {"calls": list(calls)}:
+            return f"{len(calls)} calls go on" + ("" if data.get("live_known", True) else ", as far as known: the switch does not answer")
+        case {"call": {"call": id, "caller": caller, "dialled": dialled, "connected": connected, "state": state}}:
+            return f"{id} {caller} -> {dialled}{f' ({connected})' if connected else ''}: {state}"
+        case {"job": {"id": id, "kind": kind, "state": state, "done": done, "total": total}}:
+            return f"{id} {kind}: {state}, {done} of {total} rows"
+    return "; ".join(f"{member.replace('_', ' ')} {shown.member(member, value)}" for member, value in data.items())
 
 
 def _tell_secret(made: dict[str, Any], *, as_json: bool) -> None:
