@@ -106,7 +106,7 @@ def _as_organization(url: str | None, token: str | None) -> Server:
         raise Failed("Give a token too: --token or OFFHOOK_TOKEN.", Exit.NOT_ALLOWED)
     for plan in _plans():
         if not plan.sandbox:
-            words = f"The system at {plan.api_url} has no sandbox, whose token would be kept here: `offhook sign-in USERNAME@DOMAIN`, or --token."
+            words = f"The system at {plan.api_url} keeps no token here (it has no sandbox): `offhook sign-in USERNAME@DOMAIN`, or --token."
             raise Failed(words, Exit.NOT_ALLOWED)
     raise _nothing_here()
 
