@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import offhook
+from offhook.engines.speech import voices
 from offhook.engines.speech.prompts import Prompts, cleaned
 from offhook.engines.speech.rendering import is_whole
 from offhook.engines.speech.studio import Studio
@@ -121,6 +122,17 @@ async def test_what_cannot_be_said_is_refused_with_the_reason(prompts: Prompts) 
     assert (await prompts.say("Goodbye.", "en", "PCMU")).exists()
 
 
+def test_the_version_of_a_voice_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(voices, "version", lambda package: asked.append(package) or "9.9")
+    voices._version.cache_clear()
+    try:
+        assert {voices.voice_for("en").key for _ in range(3)} == {"hibari/heart/9.9"}
+    finally:
+        voices._version.cache_clear()
+    assert asked == ["hibari-tts"]
+
+
 def test_text_is_cleaned_of_control_characters_and_phonetics() -> None:
     assert cleaned("Hello\x00\x1b[31m\u202e  [there](/x/)\n") == "Hello 31m there (/x/)"
 
@@ -149,7 +161,8 @@ async def test_a_folder_that_cannot_be_written_is_a_refusal(tmp_path: Path) -> N
 
 async def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
     program = (
-        "import asyncio, os, signal, sys; from pathlib import Path; from offhook.engines.speech.prompts import Prompts; "
+        "import asyncio, os, signal, sys; from pathlib import Path; from offhook.engines.speech import voices
+from offhook.engines.speech.prompts import Prompts; "
         "from offhook.engines.speech.studio import Studio\n"
         "async def main():\n"
         "    studio = Studio(); await Prompts(Path(sys.argv[1]), studio=studio).beep('PCMU')\n"
