@@ -161,8 +161,7 @@ async def test_a_folder_that_cannot_be_written_is_a_refusal(tmp_path: Path) -> N
 
 async def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
     program = (
-        "import asyncio, os, signal, sys; from pathlib import Path; from offhook.engines.speech import voices
-from offhook.engines.speech.prompts import Prompts; "
+        "import asyncio, os, signal, sys; from pathlib import Path; from offhook.engines.speech.prompts import Prompts; "
         "from offhook.engines.speech.studio import Studio\n"
         "async def main():\n"
         "    studio = Studio(); await Prompts(Path(sys.argv[1]), studio=studio).beep('PCMU')\n"
