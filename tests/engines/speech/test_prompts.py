@@ -124,7 +124,12 @@ async def test_what_cannot_be_said_is_refused_with_the_reason(prompts: Prompts) 
 
 def test_the_version_of_a_voice_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(voices, "version", lambda package: asked.append(package) or "9.9")
+
+    def looked_up(package: str) -> str:
+        asked.append(package)
+        return "9.9"
+
+    monkeypatch.setattr(voices, "version", looked_up)
     voices._version.cache_clear()
     try:
         assert {voices.voice_for("en").key for _ in range(3)} == {"hibari/heart/9.9"}
