@@ -1,7 +1,7 @@
 """A house with real services on a real database, and rooms of now that a test can set."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from offhook.services.sealing import Sealing
 from offhook.services.what_if import organization_as
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
+from tests.doors.posting import Clock, Post
+from tests.doors.receivers import Receiver, a_receiver
 from tests.doors.rooms import BodyRoom, CarrierRoom, EdgeRoom, LiveRoom, ProbeRoom, World
 
 KEY = b"a key for tests"
@@ -71,3 +73,19 @@ def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
     )
     yield World(database, sandbox, switch, carrier, probe, edge, body, figures, app)
     database.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with a_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    yield Clock()
+
+
+@pytest.fixture
+def post(world: World, clock: Clock) -> Post:
+    return Post(world, clock)
