@@ -212,8 +212,8 @@ WRONG: list[tuple[list[str], Exit, str]] = [
     (["sandbox", "call", "--from", "1", "--to", "2"], Exit.REFUSED, "from: "),
     (["--token", "nonsense", "calls"], Exit.NOT_ALLOWED, "This token is not valid or no longer so; ask for a new one."),
     (["--token", "nön", "calls"], Exit.NOT_REACHED, "Nothing answers at"),
-    (["--url", "http://127.0.0.1:9", "calls"], Exit.NOT_REACHED, "Nothing answers at http://127.0.0.1:9"),
-    (["--url", "nonsense", "calls"], Exit.NOT_REACHED, "Nothing answers at nonsense"),
+    (["--url", "http://127.0.0.1:9", "--token", "x", "calls"], Exit.NOT_REACHED, "Nothing answers at http://127.0.0.1:9"),
+    (["--url", "nonsense", "--token", "x", "calls"], Exit.NOT_REACHED, "Nothing answers at nonsense"),
 ]
 
 

@@ -21,7 +21,7 @@ from offhook.services.ports.edge import Registration
 from offhook.services.tokens import provider_token
 from tests.doors.conftest import KEY
 from tests.doors.rooms import World
-from tests.doors.test_command_line import PATIENCE, PROGRAM, answered, environment, offhook, running, url
+from tests.doors.test_command_line import PATIENCE, PROGRAM, answered, breaks_off, environment, offhook, running, url
 from tests.doors.test_sign_in import QUICK
 from tests.wiring.test_plan import PLAN
 
@@ -116,6 +116,17 @@ def test_a_profiles_token_goes_to_no_other_address(url: str, home: Path) -> None
     typed("profiles", "add", "pine", "--url", url, "--with-token", line="secret-token", **mine)
     refused = offhook("--profile", "pine", "--url", "http://127.0.0.1:9", "me", **mine)
     assert refused.returncode == Exit.NOT_ALLOWED and "is for" in refused.stderr
+
+
+def test_a_token_that_a_folder_keeps_goes_to_no_other_address(world: World, running: Path, url: str) -> None:
+    started_here(running, url)
+    (running / "provider.token").write_text(provider_token(world.database, KEY) + "\n")
+    for command in ("users", "bans"):
+        assert offhook("--url", url + "/", command, data=running).returncode == Exit.DONE
+        with breaks_off() as other:
+            refused = offhook("--url", other, command, data=running)
+            assert (refused.returncode, f"Give a token for {other}" in refused.stderr) == (Exit.NOT_ALLOWED, True)
+            socket.create_connection((other.split("/")[2].split(":")[0], int(other.rpartition(":")[2]))).close()
 
 
 def test_a_profile_is_removed_when_that_is_agreed_to(url: str, home: Path) -> None:

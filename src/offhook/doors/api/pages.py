@@ -1,5 +1,6 @@
 """The few pages for people: what runs here, what the API offers, and the birth of an organization by invitation. Plain HTML, no scripts."""
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from offhook.domain.errors import Refusal
 from offhook.doors.api.access import Inside
@@ -24,6 +26,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _environment = Environment(
     loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+_environment.filters["code"] = lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 _FIELDS = ("name", "domain", "country")
 
 router = APIRouter(include_in_schema=False)

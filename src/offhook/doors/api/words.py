@@ -50,7 +50,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "next_title": "What to do next",
         "next_try": "On a machine with Offhook, set where the system is and who you are:",
         "next_user": "Add a person; the password of their telephone is shown once:",
-        "next_phone": "In the telephone set this username and password, domain {domain}, server {sip_address} (UDP or TCP).",
+        "next_phone": "In the telephone set this username and password, domain {domain}, outbound proxy {sip_address} (UDP or TCP).",
         "next_selftest": "See whether everything works:",
         "not_in_effect": "The part that makes calls does not answer now; your organization counts as soon as it is up again.",
         "value.invalid name": "Give a name of 1 to 100 printable characters.",
@@ -107,7 +107,7 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "next_try": "Sur une machine où se trouve Offhook, indiquez l’adresse du système et votre jeton :",
         "next_user": "Ajoutez une personne ; le mot de passe de son téléphone est affiché une seule fois :",
         "next_phone": "Dans le téléphone, indiquez ce nom d’utilisateur et ce mot de passe, le domaine {domain} "
-        "et le serveur {sip_address} (UDP ou TCP).",
+        "et le serveur mandataire sortant (outbound proxy) {sip_address} (UDP ou TCP).",
         "next_selftest": "Vérifiez que tout fonctionne :",
         "not_in_effect": "La partie qui établit les appels ne répond pas ; votre organisation comptera dès son retour.",
         "value.invalid name": "Donnez un nom de 1 à 100 caractères imprimables.",

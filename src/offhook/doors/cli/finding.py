@@ -95,7 +95,7 @@ def _as_organization(url: str | None, token: str | None) -> Server:
     for path in _sandbox_files():
         try:
             api = json.loads(path.read_text(encoding="utf-8"))["api"]
-            return Server(url or api["url"], token or api["token"])
+            return _local(str(api["url"]), str(api["token"]), url, token)
         except FileNotFoundError:
             continue
         except OSError as fault:
@@ -109,6 +109,13 @@ def _as_organization(url: str | None, token: str | None) -> Server:
             words = f"The system at {plan.api_url} keeps no token here (it has no sandbox): `offhook sign-in USERNAME@DOMAIN`, or --token."
             raise Failed(words, Exit.NOT_ALLOWED)
     raise _nothing_here()
+
+
+def _local(here: str, kept: str, url: str | None, token: str | None) -> Server:
+    """The system of this folder. A token that is kept here goes to no other address. Raises Failed."""
+    if token is None and url is not None and url.rstrip("/") != here.rstrip("/"):
+        raise Failed(f"Give a token for {url} too, --token or OFFHOOK_TOKEN: the one kept here is for {here}.", Exit.NOT_ALLOWED)
+    return Server(url or here, token or kept)
 
 
 def _sandbox_files() -> list[Path]:
@@ -140,7 +147,8 @@ def _plans() -> Iterator[SystemPlan]:
 def _as_provider(url: str | None, token: str | None) -> Server:
     for folder in _data_folders():
         try:
-            return Server(url or read_plan(folder / "run" / "plan.json").api_url, token or (folder / "provider.token").read_text().strip())
+            kept = (folder / "provider.token").read_text().strip()
+            return _local(read_plan(folder / "run" / "plan.json").api_url, kept, url, token)
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as fault:
