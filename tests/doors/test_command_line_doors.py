@@ -259,6 +259,9 @@ def test_a_shell_completes_commands_and_values_of_the_running_system(running: Pa
     assert completed("offhook users --rol", running) == ["--role"]  # the noun alone lists, and has the options of that
     assert completed("offhook users --role v", running) == ["voice"]
     assert completed("offhook tokens add crm --scope=users:", running) == ["users:read", "users:write"]
+    assert completed("offhook webhooks add https://crm.example.com --event call.", running) == [
+        "call.*", "call.answered", "call.began", "call.ended",
+    ]  # fmt: skip
     until = time.monotonic() + PATIENCE
     while (found := completed("offhook users show b", running)) != ["ben"] and time.monotonic() < until:
         time.sleep(0.1)  # on a busy machine a quarter of a second may be too short for an answer

@@ -13,6 +13,7 @@ import typer
 
 from offhook.domain.access import EVERYTHING, Role
 from offhook.domain.calls.endings import ENDINGS
+from offhook.domain.webhooks import PATTERNS
 from offhook.doors.cli.asking import wanted_of
 from offhook.doors.cli.finding import find_server
 from offhook.doors.cli.profiles import read_profiles
@@ -61,6 +62,7 @@ def _known(values: Iterable[str]) -> Callable[[str], list[str]]:
 roles = _known(Role)
 scopes = _known(EVERYTHING)
 endings = _known(ENDINGS)
+events = _known(PATTERNS)
 
 
 class Shell(StrEnum):

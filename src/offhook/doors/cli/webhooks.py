@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from offhook.domain.webhooks import PATTERNS
 from offhook.doors.cli import completion, shown, things
 from offhook.doors.cli.asking import DryRun, Json, Version, Yes, noun, server_of
 from offhook.doors.cli.server import Exit, Failed
@@ -20,12 +19,7 @@ webhooks = noun("Where programs are told what happens.")
 Webhook = Annotated[int, typer.Argument(min=1, help="Its id.", autocompletion=completion.webhooks)]
 _EVENT = "Such as call.began, call.answered, call.ended, user.changed; user.* for all of a kind, * for all; several times for several."
 
-
-def _events(incomplete: str) -> list[str]:
-    return sorted(pattern for pattern in PATTERNS if pattern.startswith(incomplete))
-
-
-Events = Annotated[list[str] | None, typer.Option("--event", help=_EVENT, autocompletion=_events)]
+Events = Annotated[list[str] | None, typer.Option("--event", help=_EVENT, autocompletion=completion.events)]
 
 
 @webhooks.command("list")
@@ -44,7 +38,7 @@ def show_webhook(context: typer.Context, webhook: Webhook, as_json: Json = False
 def add_webhook(
     context: typer.Context,
     url: Annotated[str, typer.Argument(help="Where to post.")],
-    events: Annotated[list[str], typer.Option("--event", help=_EVENT, autocompletion=_events)],
+    events: Annotated[list[str], typer.Option("--event", help=_EVENT, autocompletion=completion.events)],
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
