@@ -8,7 +8,7 @@
 import argparse
 import asyncio
 import json
-import secrets
+import random
 import sys
 import tempfile
 import time
@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from offhook.supervisor.ports import claim_rtp_block
+from offhook.supervisor.refusals import NoRtpPorts
 from tests.calls.stories import registered
 from tests.calls.system import System, start_system
 from tests.interop.baresip import Baresip
@@ -82,9 +84,17 @@ def _calls(system: System) -> str:
 
 def started(folder: Path) -> System:
     """A system of few ports for sound, away from the blocks that systems take by themselves: other tests may run many."""
-    used = {int(line.split()[1].rpartition(":")[2], 16) for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
-    first = secrets.choice([first for first in range(10_000, 18_000, 400) if used.isdisjoint(range(first, first + 400))])
-    return start_system(folder, OFFHOOK_RTP_PORTS=f"{first}-{first + 399}")
+    blocks = [(first, first + 399) for first in range(10_000, 18_000, 400)]
+    first, last = next(block for block in random.sample(blocks, len(blocks)) if _is_free(block))
+    return start_system(folder, OFFHOOK_RTP_PORTS=f"{first}-{last}")
+
+
+def _is_free(block: tuple[int, int]) -> bool:
+    try:
+        claim_rtp_block(block).release()
+    except NoRtpPorts:
+        return False
+    return True
 
 
 def missing() -> list[str]:
