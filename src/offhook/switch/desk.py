@@ -18,6 +18,8 @@ from offhook.services.what_if import what_if
 from offhook.switch.exchange import Exchange
 
 REFRESH_SECONDS = 20.0
+TAKE_UP_SECONDS = 8.0
+"""How long a change waits for a switch that hangs: shorter than clients wait for their answer, which says then that it counts later."""
 FIGURES_SECONDS = 2.0
 
 
@@ -94,7 +96,7 @@ class SwitchDesk:
 
     async def take_up(self, organization: OrganizationId, revision: int) -> int:
         """See the port."""
-        return int(await self._ask("take_up", REFRESH_SECONDS, organization=organization, revision=revision))
+        return int(await self._ask("take_up", TAKE_UP_SECONDS, organization=organization, revision=revision))
 
     async def refresh(self) -> int:
         """See the port."""
