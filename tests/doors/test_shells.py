@@ -79,11 +79,17 @@ def at_a_terminal(shell: Shell, folder: Path, data: Path) -> Iterator[Terminal]:
     program.chmod(0o755)
     (folder / "lumen.yaml").touch()
     command, begins = BEGINS[shell]
-    env = environment(data, HOME=str(folder), PATH=f"{folder}:{os.environ['PATH']}", TERM="dumb" if shell is Shell.BASH else "xterm")
+    env = environment(
+        data,
+        HOME=str(folder),
+        XDG_CONFIG_HOME=str(folder),
+        PATH=f"{folder}:{os.environ['PATH']}",
+        TERM="dumb" if shell is Shell.BASH else "xterm",
+    )
     terminal = Terminal(command, folder, env)
     try:
         terminal.types(f"{begins}; offhook ready\n")
-        assert terminal.waits_for(folder / "given") == "ready\n", terminal.seen
+        assert terminal.waits_for(folder / "given", 30) == "ready\n", terminal.seen
         yield terminal
     finally:
         terminal.close()
