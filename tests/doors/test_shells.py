@@ -95,7 +95,7 @@ def at_a_terminal(shell: Shell, folder: Path, data: Path) -> Iterator[Terminal]:
         terminal.close()
 
 
-@pytest.mark.parametrize("shell", list(Shell))
+@pytest.mark.parametrize("shell", [Shell.BASH, *(pytest.param(other, marks=pytest.mark.long) for other in (Shell.ZSH, Shell.FISH))])
 def test_a_shell_completes_what_is_typed(shell: Shell, running: Path, tmp_path: Path) -> None:
     if shell is not Shell.BASH and shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed here")
