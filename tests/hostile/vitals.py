@@ -24,7 +24,10 @@ SHARED_SLACK_BYTES = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """One look. By process: pid, restarts, memory of its own (PSS, kB) and open descriptors; of Kamailio that of all its processes."""
+    """One look. By process: pid, restarts, memory and open descriptors; of Kamailio that of all its processes.
+
+    Memory is what stands in no file (PSS, kB): how much of its programs a process shares changes with whatever else runs on the machine.
+    """
 
     pids: dict[str, int]
     restarts: dict[str, int]
@@ -54,7 +57,7 @@ def _tree(pid: int, children: dict[int, list[int]]) -> list[int]:
 def _resident(pid: int) -> int:
     with suppress(OSError):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
     return 0
 
 
