@@ -1,8 +1,11 @@
 """The command line changes an organization: people, telephones, attendants, numbers, and what they were before."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from offhook.doors.cli.server import Exit
 from tests.doors.test_command_line import answered, offhook, running, url
@@ -40,6 +43,23 @@ def test_removing_a_person_names_what_is_lost_and_asks(running: Path) -> None:
     assert offhook("users", "remove", "maria", "--yes", data=running).stdout == "Removed the user maria.\n"
     assert offhook("users", "show", "maria", data=running).returncode == Exit.NOT_THERE
     assert answered("numbers", "show", "+12065550177", data=running)["username"] is None
+
+
+class Terminal(io.StringIO):
+    """What somebody types who sits at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_who_is_asked_may_say_no_or_leave(running: Path) -> None:
+    offhook("users", "add", "maria", "--name", "Maria", data=running)
+    for answer, code in (("n\n", Exit.REFUSED), ("", Exit.REFUSED), ("y\n", Exit.DONE)):
+        with patch.object(sys, "stdin", Terminal(answer)):
+            done = offhook("users", "remove", "maria", data=running)
+        assert done.returncode == code and "Go on?" in done.stderr, (answer, done.stderr)
+        assert ("Nothing was done." in done.stderr) == (code == Exit.REFUSED)
+    assert offhook("users", "show", "maria", data=running).returncode == Exit.NOT_THERE
 
 
 def test_many_people_are_listed_whole_filtered_and_in_order(running: Path) -> None:

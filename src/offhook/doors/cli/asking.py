@@ -19,6 +19,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be
 Version = Annotated[str | None, typer.Option(help="Only if it is still as it was when `show` told this version.")]
 
 
+_LONG_SECONDS = 2.0
 _MOST_TOLD = 10
 """Losses that a question names one by one."""
 
@@ -82,12 +83,20 @@ def must_agree(what: str, losses: Sequence[str], *, yes: bool) -> None:
     lost = f" Lost would be: {'; '.join(told)}." if losses else ""
     if not sys.stdin.isatty():
         raise Failed(f"This would {what}.{lost} Nothing was done; say --yes to do it.", Exit.REFUSED)
+    with answered():
+        if typer.confirm(shown.clean(f"This will {what}.{lost} Go on?"), err=True):
+            return
+    raise Failed("Nothing was done.", Exit.REFUSED)
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """While somebody is asked something. Raises Failed when they leave instead of answering (Ctrl-C, or the end of the input)."""
     try:
-        agreed = typer.confirm(shown.clean(f"This will {what}.{lost} Go on?"), err=True)
-    except typer.Abort:  # the end of the input is no yes
-        agreed = False
-    if not agreed:
-        raise Failed("Nothing was done.", Exit.REFUSED)
+        yield
+    except typer.Abort:
+        print(file=sys.stderr)  # behind the question
+        raise Failed("Nothing was done.", Exit.REFUSED) from None
 
 
 @contextmanager
@@ -100,4 +109,5 @@ def waiting(words: str) -> Iterator[None]:
         return
     with out.status(f"{words} ..."):
         yield
-    out.print(f"{words}: {time.monotonic() - began:.0f} s", style="dim")
+    if (took := time.monotonic() - began) >= _LONG_SECONDS:
+        out.print(f"{words}: {took:.0f} s", style="dim")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from offhook.doors.cli import completion, shown, things
-from offhook.doors.cli.asking import DryRun, Json, Version, Yes, noun, server_of
+from offhook.doors.cli.asking import DryRun, Json, Version, Yes, answered, noun, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
 from offhook.doors.cli.things import TAKEN_AWAY, How, Limit, Noun, Search, Sort
 
@@ -160,7 +160,8 @@ def asked_password(prompt: str, *, from_stdin: bool, twice: bool = False) -> str
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise Failed("There is no terminal to ask for the password; send it with --password-from-stdin.", Exit.WRONG_COMMAND)
-    return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
+    with answered():
+        return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
 
 
 def _tell_password(account: dict[str, Any], *, as_json: bool) -> None:

@@ -148,7 +148,7 @@ def _in_words(data: Mapping[str, Any]) -> str:
     """What an event tells: of a call and a job what people look for, of all else every member."""
     match data:
         case {"calls": list(calls)}:
-            return f"{len(calls)} calls go on" + ("" if data.get("live_known", True) else ", as far as known: the switch does not answer")
+            return f"calls that go on: {len(calls) if data.get('live_known', True) else 'not known, the switch does not answer'}"
         case {"call": {"call": id, "caller": caller, "dialled": dialled, "connected": connected, "state": state}}:
             return f"{id} {caller} -> {dialled}{f' ({connected})' if connected else ''}: {state}"
         case {"job": {"id": id, "kind": kind, "state": state, "done": done, "total": total}}:
