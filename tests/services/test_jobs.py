@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from offhook.domain.access import SCOPES_OF, Role
-from offhook.domain.errors import Conflict, Missing, Unavailable
+from offhook.domain.errors import Conflict, Forbidden, Missing, Unavailable
 from offhook.domain.jobs import JobState, Move, NotNow, RowState
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.jobs import Clerk, get_job, import_users, list_rows, move_job, refused_file
@@ -216,7 +216,7 @@ async def test_a_mistake_of_ours_stops_one_job_which_can_be_resumed(office: Offi
     await Clerk(Struck(office.store, 1, ZeroDivisionError(), times=1), LiveRoom(), 1, pause_seconds=0).work_off()
     failed = office.job(job)
     assert (failed.state, failed.done) == (JobState.FAILED, 1) and failed.explanation
-    move_job(office.store, office.organization, job.id, Move.RESUME, "tests")
+    move_job(office.store, office.organization, job.id, Move.RESUME, Access(office.organization, "tests"))
     await office.clerk().work_off()
     assert (office.job(job).state, office.job(job).explanation) == (JobState.DONE, None)
     assert [row.state.value for row in office.rows(job)] == ["created", "created"]
@@ -234,17 +234,39 @@ async def test_a_job_is_cancelled_between_two_transactions_and_resumed(office: O
     job = office.sends("username,name\nanna,Anna\nben,Ben\nchloe,Chloe")
     clerk = Clerk(office.store, LiveRoom(), 1, pause_seconds=0)
     assert await clerk._round()
-    assert move_job(office.store, office.organization, job.id, Move.CANCEL, "tests").state is JobState.CANCELLED
+    somebody = Access(office.organization, "tests")
+    assert move_job(office.store, office.organization, job.id, Move.CANCEL, somebody).state is JobState.CANCELLED
     assert clerk._step(office.organization, job.id) is None  # its turn was decided before it was cancelled
     await clerk.work_off()
     assert [user.username for user in list_users(office.store, office.organization)] == ["anna"]
     with pytest.raises(NotNow):
-        move_job(office.store, office.organization, job.id, Move.CANCEL, "tests")
-    move_job(office.store, office.organization, job.id, Move.RESUME, "tests")
+        move_job(office.store, office.organization, job.id, Move.CANCEL, Access(office.organization, "tests"))
+    move_job(office.store, office.organization, job.id, Move.RESUME, Access(office.organization, "tests"))
     await clerk.work_off()
     assert (office.job(job).done, len(list_users(office.store, office.organization))) == (3, 3)
     with pytest.raises(NotNow):
-        move_job(office.store, office.organization, job.id, Move.RESUME, "tests")
+        move_job(office.store, office.organization, job.id, Move.RESUME, Access(office.organization, "tests"))
+
+
+async def test_who_may_do_less_than_its_maker_cannot_resume_a_job(office: Office) -> None:
+    job = office.sends("username,name,role\nanna,Anna,global")
+    move_job(office.store, office.organization, job.id, Move.CANCEL, Access(office.organization, "ben", SCOPES_OF[Role.VOICE]))
+    with pytest.raises(Forbidden) as refused:
+        move_job(office.store, office.organization, job.id, Move.RESUME, Access(office.organization, "ben", SCOPES_OF[Role.VOICE]))
+    assert refused.value.field == "job" and office.job(job).state is JobState.CANCELLED
+    move_job(office.store, office.organization, job.id, Move.RESUME, Access(office.organization, "ada"))
+
+
+async def test_the_address_of_somebody_who_may_do_more_is_not_imported(office: Office) -> None:
+    add_user(office.store, office.organization, username="maria", name="Maria", email="m@example.com", role=Role.GLOBAL, who="t")
+    voice = Access(office.organization, "ben", SCOPES_OF[Role.VOICE])
+    job = import_users(
+        office.store, office.organization, b"username,name,email\nmaria,Mary,x@example.com", OnExisting.CHANGE, voice, dry_run=False
+    )
+    await office.clerk().work_off()
+    (row,) = office.rows(job)
+    assert (row.state, row.code, row.field) == (RowState.REFUSED, "access.forbidden", "email")
+    assert get_user(office.store, office.organization, "maria").email == "m@example.com"
 
 
 async def test_an_organization_does_one_job_at_a_time_and_waits_for_no_other(office: Office, pine: OrganizationId) -> None:
@@ -334,7 +356,7 @@ def test_an_export_imports_unchanged_here_and_makes_the_same_people_elsewhere(st
         count = len(provider.organizations.all())
     here, there = (Office(store, _founded(store, f"o{count + place}.test"), rows_at_once=4) for place in range(2))
     for place, one in enumerate(people):
-        add_user(store, here.organization, username=f"u{place}", who="tests", **one | {"number": None})  # type: ignore[arg-type]
+        add_user(store, here.organization, username=f"u{place}", who="tests", **one | {"number": None})
         if one["number"]:
             change_user(store, here.organization, f"u{place}", {"number": _number(one["number"], count)}, who="tests")
     octets = export_users(store, here.organization)

@@ -89,7 +89,7 @@ def caller_named(organization: Organization, who: str) -> Caller:
         return Caller(Source.PHONE, username=username, domain=organization.domain, address="a telephone")
     if number is None:
         raise Invalid(f"{who} is no username, extension or number of {organization.name}, and no number in international form.", "from")
-    return Caller(Source.CARRIER, number=number, address="a carrier")
+    return Caller(Source.CARRIER, number=number, address="any address")
 
 
 def what_if(organization: Organization, who: str, dialled: str, *, is_planned: bool = False) -> Answer:
