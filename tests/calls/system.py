@@ -74,10 +74,13 @@ class System:
         ipv6: bool = False,
         **details: Any,
     ) -> Phone:
-        """A telephone of a user of the sandbox, not yet registered. Over TLS it trusts the system's authority alone, and speaks SRTP."""
-        user = next(each for each in self.organization(domain)["sip"]["users"] if each["username"] == username)
+        """A telephone of a user of the sandbox, or of one with this `password`, not yet registered.
+
+        Over TLS it trusts the system's authority alone, and speaks SRTP.
+        """
+        printed = {each["username"]: each["password"] for each in self.organization(domain)["sip"]["users"]}
         edge = Address("::1" if ipv6 else self.edge.host, self.plan.sips_port if transport == "tls" else self.edge.port, transport)
-        account = Account(username, domain, edge, details.pop("password", user["password"]))
+        account = Account(username, domain, edge, details.pop("password", None) or printed[username])
         if transport == "tls":
             details.setdefault("authority", self.plan.tls_folder / "authority.pem")
             details.setdefault("srtp", "offered")
