@@ -94,6 +94,8 @@ def test_a_number_that_rings_somebody_is_given_to_another_when_that_is_agreed_to
 
 def test_the_history_tells_who_changed_what_and_what_was_before(running: Path) -> None:
     offhook("users", "change", "ben", "--extension", "112", data=running)
+    offhook("devices", "password", "2", data=running)
+    assert "set anew" in offhook("history", "--limit", "1", data=running).stdout
     told = offhook("history", "--kind", "user", "--limit", "1", data=running).stdout
     assert "extension 102 -> 112" in told
     (change,) = answered("history", "--kind", "user", "--limit", "1", data=running)["changes"]

@@ -65,4 +65,5 @@ def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
         values = {name: value for name, value in (after or before or {}).items() if value not in (None, "", [], {})}
         return f"{'added' if before is None else 'removed'}: {', '.join(f'{name} {shown.told(value)}' for name, value in values.items())}"
     names = [name for name in (*after, *(set(before) - set(after))) if before.get(name) != after.get(name)]
-    return "; ".join(f"{name} {shown.told(before.get(name))} -> {shown.told(after.get(name))}" for name in names)
+    told = "; ".join(f"{name} {shown.told(before.get(name))} -> {shown.told(after.get(name))}" for name in names)
+    return told or "set anew"  # a secret, of which nothing is told
