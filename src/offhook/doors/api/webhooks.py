@@ -23,7 +23,10 @@ Writer = Annotated[Access, needs(WRITES)]
 WebhookPath = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 DeliveryPath = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 Events = list[Annotated[str, Field(max_length=60)]]
-_EVENTS = Field(max_length=60, description="`user.changed`, `call.ended` ..., `user.*` for all of a kind, `*` for everything.")
+_EVENTS = Field(
+    max_length=60,
+    description="`call.began`, `call.answered`, `call.ended`, `user.changed` ...; `user.*` for all of a kind, `*` for everything.",
+)
 
 
 class WebhooksAsked(PageAsked):
@@ -36,7 +39,7 @@ class WebhookAsked(Asked):
     """A new webhook."""
 
     url: str = Field(max_length=service.LONGEST_URL, examples=["https://crm.example.com/offhook"])
-    events: Annotated[Events, _EVENTS] = Field(examples=[["call.ended", "user.*"]])
+    events: Annotated[Events, _EVENTS] = Field(examples=[["call.began", "call.ended", "user.*"]])
 
 
 class WebhookChanges(Asked):
@@ -83,7 +86,7 @@ class DeliveriesAsked(PageAsked):
     sorts: ClassVar[tuple[str, ...]] = ("id",)
 
     state: Literal["waiting", "delivered", "failed"] | None = None
-    kind: str | None = Field(None, max_length=40, pattern=PRINTABLE, description="What happened: `user.changed`.")
+    kind: str | None = Field(None, max_length=40, pattern=PRINTABLE, description="What happened: `call.began`, `user.changed`.")
     event: str | None = Field(None, max_length=64, pattern=PRINTABLE, description="The id of the event.")
 
 
