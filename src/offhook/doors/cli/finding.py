@@ -86,7 +86,8 @@ def _of_profile(profiles: Profiles, name: str, token: str | None, url: str | Non
     if url is not None and url != profile.url:
         raise Failed(f"The profile {name} is for {profile.url}; give a token for {url}.", Exit.NOT_ALLOWED)
     if not (token or profile.token):
-        raise Failed(f"The profile {name} has no token: `offhook --profile {name} sign-in USERNAME@DOMAIN` gets one.", Exit.NOT_ALLOWED)
+        words = f"The profile {name} has no token: `offhook --profile {name} sign-in USERNAME@DOMAIN` gets one, "
+        raise Failed(words + f"`offhook profiles remove {name}` forgets the profile.", Exit.NOT_ALLOWED)
     return Server(profile.url, token or profile.token)
 
 
