@@ -53,6 +53,9 @@ def test_what_is_wrong_in_a_file_is_named(running: Path, tmp_path: Path) -> None
     refused = offhook("plan", str(file), data=running)
     assert refused.returncode == Exit.REFUSED
     assert "users.ben.extension: 911 is an emergency number" in refused.stderr
+    file.write_text(exported(running).replace("name: Ben Okafor", "nmae: Ben Okafor"))
+    told = offhook("plan", str(file), data=running).stderr
+    assert "users.ben.name: this must be there" in told or "users.ben.nmae: nothing is called so here" in told
     file.write_bytes(b"name: \xff")
     assert "not UTF-8" in offhook("plan", str(file), data=running).stderr
     assert "cannot be read" in offhook("plan", str(tmp_path / "none"), data=running).stderr

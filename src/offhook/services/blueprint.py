@@ -223,9 +223,13 @@ def read(text: str) -> Blueprint:
         raise Invalid("The file is nested too deep.", "file") from None
     except ValidationError as faults:
         fault = faults.errors()[0]
-        raise reading.wrong(tuple(str(part) for part in fault["loc"] if part != "[key]"), str(fault["msg"])) from None
+        words = _WORDS.get(fault["type"], str(fault["msg"]).removeprefix("Value error, "))
+        raise reading.wrong(tuple(str(part) for part in fault["loc"] if part != "[key]"), words) from None
     return _checked(wanted, reading)
 
+
+_WORDS = {"extra_forbidden": "nothing is called so here; is it misspelt?", "missing": "this must be there"}
+"""What is wrong, in the place of the library's words."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
