@@ -1,6 +1,7 @@
 """A POST that is sent again with its idempotency key is not done again, whatever happened to its answer."""
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -10,10 +11,12 @@ from sqlalchemy import select, update
 
 from offhook.domain.errors import Unavailable
 from offhook.doors.api import idempotency
-from offhook.services.tokens import issue
+from offhook.services.tokens import issue, provider_token
 from offhook.store.answers import KEPT_SECONDS
 from offhook.store.tables import answers
+from tests.doors.conftest import KEY
 from tests.doors.rooms import World
+from tests.doors.test_isolation import body_for
 from tests.doors.test_refusals import problem
 
 MARIA = {"username": "maria", "name": "Maria"}
@@ -132,3 +135,42 @@ async def test_a_key_that_is_none_is_refused(world: World, key: str) -> None:
 
 async def test_a_body_that_is_too_long_is_refused_with_a_key_too(world: World) -> None:
     assert problem(await posted(world, "/users", MARIA | {"name": "x" * 100_000}))["code"] == "request.too_large"
+
+
+async def test_a_key_is_kept_or_refused_by_every_route_and_never_ignored(world: World) -> None:
+    told = world.app.openapi()["paths"]
+    world.probe.rows = [{"name": "register", "passed": True, "skipped": False, "seconds": 0.1, "detail": "ok"}]
+    kept = set()
+    for path, offer in ((path, methods["post"]) for path, methods in told.items() if "post" in methods):
+        takes = any(parameter["name"] == "Idempotency-Key" for parameter in offer.get("parameters", []))
+        provider = offer.get("x-offhook-scopes") == ["provider"]
+        token = provider_token(world.database, KEY) if provider else world.lumen.token
+        async with world.client(token, **{"Idempotency-Key": f"all-{path}"}) as client:
+            answer = await client.post(re.sub(r"{\w+}", "1", path), **body_for(path, world))
+        refused = answer.json().get("code") == "idempotency.not_kept" if answer.content else False
+        assert refused != takes, f"{path}: {answer.text}"
+        if refused:
+            assert problem(answer)["field"] == "Idempotency-Key"
+        else:
+            kept.add(path)
+    assert {"/api/v1/users", "/api/v1/tokens", "/api/v1/configuration/apply", "/api/v1/jobs/import-users"} <= kept
+    assert not world.carrier.asked and not world.edge.reloaded, "what is refused is not done"
+
+
+async def test_the_providers_key_is_refused_before_anything_is_done(world: World) -> None:
+    told = problem(await posted(world, "/certificates/reload", None, token=provider_token(world.database, KEY)))
+    assert (told["status"], told["code"]) == (422, "idempotency.not_kept") and not world.edge.reloaded
+
+
+async def test_a_key_is_kept_where_there_was_nothing_to_do(world: World) -> None:
+    async with world.client(world.lumen.token, **{"Idempotency-Key": "k-1"}) as client:
+        file = (await client.get("/api/v1/configuration")).content
+        first, again = [await client.post("/api/v1/configuration/apply", content=file) for _ in range(2)]
+        other = await client.post("/api/v1/configuration/apply", content=file.replace(b"Lumen Works", b"Lumen"))
+    assert first.json()["differences"] == [] and again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert problem(other)["code"] == "idempotency.mismatch"
+
+
+async def test_nobodys_key_is_not_asked_about(world: World) -> None:
+    assert problem(await posted(world, "/users", MARIA, token="nobodys"))["code"] == "access.unauthenticated"

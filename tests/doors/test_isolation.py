@@ -1,9 +1,14 @@
 """What is another organization's is not there: asked of every endpoint the API has."""
 
 import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import true
 
 from offhook.domain.jobs import RowState
 from offhook.domain.numbers import E164
@@ -12,6 +17,12 @@ from offhook.services.blueprint import written
 from offhook.services.people_csv import read_sheet
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.jobs import RowResult
+from offhook.services.ports.listing import Listing
+from offhook.services.ports.webhooks import NewDelivery
+from offhook.services.sandbox import SandboxOrganization
+from offhook.store.calls import Calls
+from offhook.store.history import History
+from offhook.store.scope import Scope
 from tests.doors.rooms import World
 
 BODIES: dict[str, Any] = {
@@ -47,6 +58,10 @@ OF_THE_PROVIDER = {
     ("get", "/metrics"),  # with a token; from an address that is trusted it needs none
     ("get", "/api/v1/bans"),
     ("delete", "/api/v1/bans/{address}"),
+    ("get", "/api/v1/organizations"),
+    ("get", "/api/v1/organizations/{organization}"),
+    ("delete", "/api/v1/organizations/{organization}"),
+    ("delete", "/api/v1/organizations/{organization}/records"),
     ("get", "/api/v1/certificates"),
     ("post", "/api/v1/certificates/reload"),
 }
@@ -55,11 +70,96 @@ REFUSED = {
     ("post", "/api/v1/sign-in"): 422,  # without name and password
     ("post", "/api/v1/sign-out"): 409,  # a program's token
     ("get", "/api/v1/events"): 422,  # this answer has no end, unless it is not asked for by its type
+    ("post", "/api/v1/jobs/{job}/resume"): 409,  # it waits
+    ("delete", "/api/v1/users/{username}"): 409,  # a key of an attendant leads there
 }
 """What says no to the organization's own token too, as it is asked here."""
 FILES = {"/api/v1/configuration/plan", "/api/v1/configuration/apply"}
 """Where a file is wanted: the organization as it is."""
-NOBODYS, NOBODYS_NUMBER = "zzzzzz", "987654"
+NOBODYS, NOBODYS_NUMBER, NOBODYS_E164 = "zzzzzz", "987654", "+12065550188"
+SECRETS = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
+NO_IDS = {
+    "query": {
+        "limit", "sort", "cursor", "state", "given", "revision", "at", "planned_at", "on_existing", "dry_run", "language", "location",
+        "role", "ending", "of", "kind", "code", "field", "numbers",
+    },
+    "body": {
+        "name", "language", "location", "time_zone", "role", "greeting", "rounds", "patience_seconds", "country", "password",
+        "old_password", "label", "scopes", "lifetime_seconds", "url", "events", "enabled", "digits", "listen_seconds", "at",
+        "revision", "plan", "since", "telephone",
+    },
+}  # fmt: skip
+"""What names nothing that somebody could have. A cursor leads into a list: a test of its own."""
+TAKEN_ANYWHERE = {("body", "number")}
+"""A number is in use once in the whole system: one that is theirs is refused, and nothing more is told."""
+
+
+@dataclass(frozen=True)
+class Things:
+    """What an organization has, by where its name can stand and as what; several where there are several ways to name it."""
+
+    path: dict[str, list[str]]
+    query: dict[str, list[str]]
+    body: dict[str, list[Any]]
+
+    def of(self, where: str) -> dict[str, list[Any]]:
+        return {"path": self.path, "query": self.query, "body": self.body}[where]
+
+
+def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
+    """Something of every noun, and what it is called."""
+    user, number = of.users[0].user, of.users[0].user.number
+    over, alive = world.recorded(minute, of=of)[0], world.lives(minute + 1, of=of)
+    mark = of.profile.name.split()[0]
+    with world.database.change(of.profile.id, user.username) as transaction:
+        transaction.users.change(user.id, email=f"{user.username}@{mark.lower()}.example")
+        transaction.users.set_password(user.id, "hash")
+        token = transaction.tokens.add(f"{mark}1", f"{mark} crm", frozenset({"calls:read"}), None)
+        webhook = transaction.webhooks.add(f"https://{mark.lower()}.example.com/", ["*"], "sealed").id
+        transaction.webhooks.add_deliveries([NewDelivery(webhook, f"{mark}-event", "user.changed", mark)])
+        delivery = transaction.webhooks.deliveries(webhook, Listing(1, sort=(("id", False),))).items[0].id
+        extension = "15" + str(minute % 10)
+        attendant = transaction.attendants.add(mark, "en", extension, f"This is {mark}.", {"1": user.id})
+        job = transaction.jobs.add(
+            "import-users", user.username, 2, {"scopes": []}, read_sheet(f"username,name\n{user.username},{user.name}".encode()).packed()
+        )
+        refused = RowResult(2, RowState.REFUSED, user.username, "thing.taken", "username", f"{user.username} is there")
+        transaction.jobs.record(job.id, [refused], None)
+        device = transaction.devices.all(user.id)[0]
+    texts = {"username": user.username, "name": user.name, "extension": extension, "number": str(number), "attendant": mark}
+    texts |= {"email": f"{user.username}@{mark.lower()}.example", "label": f"{mark} crm", "sip_username": device.sip_username}
+    ids = {"device": device.id, "token": token, "webhook": webhook, "delivery": delivery, "attendant": attendant.id, "job": job.id}
+    path = {name: [str(id)] for name, id in ids.items()} | {"username": [user.username], "number": [str(number)]}
+    path |= {"call": [over, alive, over[:8]], "address": ["192.0.2.7"], "organization": [str(of.profile.id)]}
+    kinds: dict[str, Any] = {"user": user.id, "password": user.id, "number": number, "organization": of.profile.id}
+    kinds["attendant_key"] = f"{attendant.id}:1"
+    kinds |= {kind: ids[kind] for kind in ("device", "token", "webhook", "attendant")}
+    path |= {"id": [f"{kind}/{id}" for kind, id in kinds.items()]}
+    query = {name: [text] for name, text in texts.items()} | {
+        "event": [f"{mark}-event"],
+        "q": [user.username, mark],
+        "domain": [of.profile.domain],
+    }
+    query |= {"id": [str(number), f"{attendant.id}:1"]}  # what is called by a number alone may be something else of one's own
+    body: dict[str, list[Any]] = {name: [texts[name]] for name in ("username", "extension", "number", "attendant", "email")}
+    body |= {"main_number": [number], "keys": [{"1": user.username}], "from": [user.username, number], "to": [number, extension]}
+    return Things(path, query, body)
+
+
+def nobodys(where: str, name: str, like: Any) -> Any:
+    """Something that is like theirs, and that nobody has."""
+    if isinstance(like, dict):
+        return dict.fromkeys(like, NOBODYS)
+    if str(like).startswith("+"):
+        return NOBODYS_E164
+    if name == "id" and "/" in str(like):
+        kind, _, id = str(like).partition("/")
+        return f"{kind}/{nobodys(where, '', id)}"
+    if name == "extension":
+        return "159"
+    if "@" in str(like):
+        return f"{NOBODYS}@example.com"
+    return NOBODYS_NUMBER if str(like).replace(":", "").isdigit() else NOBODYS
 
 
 def body_for(path: str, world: World) -> dict[str, Any]:
@@ -76,75 +176,161 @@ def offers(world: World) -> list[tuple[str, str]]:
     return [(method, path) for path, methods in world.app.openapi()["paths"].items() for method in methods]
 
 
-def theirs(path: str, world: World) -> list[str]:
-    """The ids of Pine Bakery that a path could be asked for; one empty text for a path that takes none."""
-    over, alive = world.recorded(1, of=world.pine)[0], world.lives(2, of=world.pine)
-    with world.database.view(world.pine.profile.id) as transaction:
-        token, webhook = transaction.tokens.all()[0].id, transaction.webhooks.all()[0].id
-        device, attendant, number = transaction.devices.all()[0].id, transaction.attendants.all()[0].id, min(transaction.numbers.all())
-        paul = transaction.users.by_username("paul")
-    assert paul is not None
-    ids = {
-        "call": [over, alive, over[:8]],
-        "username": ["paul"],
-        "address": ["192.0.2.7"],
-        "token": [str(token)],
-        "device": [str(device)],
-        "attendant": [str(attendant)],
-        "number": [str(number)],
-        "id": [str(paul.id)],
-        "webhook": [str(webhook)],
-        "delivery": ["1"],
-        "job": [str(their_job(world))],
-    }
-    places = re.findall(r"{(\w+)}", path.replace("{kind}", "user"))
-    assert set(places) <= set(ids), f"{path}: say in this test what ids of another organization there are"
-    return ids[places[0]] if places else [""]
+def places(world: World, method: str, path: str) -> Iterator[tuple[str, str]]:
+    """Where something of an organization can be named in a request: of its path, its query, its body. Raises for what nobody thought of."""
+    described = world.app.openapi()
+    offer = described["paths"][path][method]
+    found = [("path", name) for name in re.findall(r"{(\w+)}", path) if name != "kind"]
+    found += [("query", each["name"]) for each in offer.get("parameters", []) if each["in"] == "query"]
+    schema = offer.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if reference := schema.get("$ref", "").rpartition("/")[2]:
+        found += [("body", name) for name in described["components"]["schemas"][reference]["properties"]]
+    return (place for place in found if place[1] not in NO_IDS.get(place[0], ()))
 
 
-def their_job(world: World) -> int:
-    """A job of Pine Bakery that waits, with one row that was refused."""
-    with world.database.change(world.pine.profile.id, "paul") as transaction:
-        sheet = read_sheet(b"username,name\npaul,Paul Novak\npaula,Paula Novak")
-        job = transaction.jobs.add("import-users", "paul", 2, {}, sheet.packed())
-        transaction.jobs.record(job.id, [RowResult(2, RowState.REFUSED, "paul", "thing.taken", "username", "paul is there")], None)
-    return int(job.id)
+async def asked(world: World, method: str, path: str, own: Things, where: str = "", name: str = "", value: Any = None) -> Any:
+    """The answer to Lumen, who names its own things everywhere but in one place; nothing stays as it was left."""
+    sent = body_for(path, world)
+    for each in re.findall(r"{(\w+)}", path):
+        if each == "kind":
+            path = path.replace("{kind}/{id}", str(value) if (where, name) == ("path", "id") else own.path["id"][0])
+        else:
+            path = path.replace(f"{{{each}}}", str(value) if (where, name) == ("path", each) else own.path[each][0])
+    if where == "body":
+        sent["json"] = {**(sent.get("json") or {}), name: value}
+    with as_it_was(world):
+        async with world.client(world.lumen.token) as client:
+            return await client.request(method, path, params={name: value} if where == "query" else {}, **sent)
 
 
-def with_id(path: str, id: str) -> str:
-    return re.sub(r"{\w+}", id, path.replace("{kind}", "user"))
+@contextmanager
+def as_it_was(world: World) -> Iterator[None]:
+    """Whatever is written within is taken back."""
+    with closing(sqlite3.connect(":memory:")) as before:
+        _copied(world, lambda now: now.backup(before))
+        try:
+            yield
+        finally:
+            _copied(world, before.backup)
 
 
-async def test_no_endpoint_tells_or_changes_anything_of_another_organization(world: World) -> None:
+def _copied(world: World, copy_all: Any) -> None:
+    connection = world.database.engine.raw_connection()
+    try:
+        copy_all(connection.driver_connection)
+    finally:
+        connection.close()
+
+
+async def leaks(world: World, own: Things, theirs: Things) -> tuple[list[str], set[tuple[str, str, str, str]]]:
+    """What is told or done of Pine's when Lumen names it, wherever it can be named; and everything that was asked."""
+    found, every = [], set()
+    for method, path in offers(world):
+        if (method, path) in OPEN:
+            continue
+        if (method, path) in OF_THE_PROVIDER:
+            answer = await asked(world, method, path, theirs)
+            if answer.status_code != 403 or SECRETS.search(answer.text):
+                found.append(f"{method} {path}: {answer.status_code}")
+            every.add((method, path, "", ""))
+            continue
+        for where, name in places(world, method, path):
+            assert name in theirs.of(where), f"{method} {path}: say in this test what of another organization can be its {name} ({where})"
+            every.add((method, path, where, name))
+            for value in theirs.of(where)[name]:
+                found += await told_of(world, method, path, own, where, name, value)
+    return found, every
+
+
+async def told_of(world: World, method: str, path: str, own: Things, where: str, name: str, value: Any) -> list[str]:
+    other = nobodys(where, name, value)
+    answer = await asked(world, method, path, own, where, name, value)
+    nobody = await asked(world, method, path, own, where, name, other)
+    named = f"{method} {path} {where} {name}={value}"
+    words = [str(each) for each in (*value.values(), *other.values())] if isinstance(value, dict) else [str(value), str(other)]
+    words += [part for word in words for part in word.split("/")]
+    told = [each.text for each in (answer, nobody)]
+    for word in sorted(words, key=len, reverse=True):
+        told = [text.replace(word, "") for text in told]
+    if (where, name) in TAKEN_ANYWHERE and answer.status_code == 409:
+        told[1], nobody = told[0], answer
+    found = [f"{named}: {answer.status_code}, nobody's {nobody.status_code}"] if answer.status_code != nobody.status_code else []
+    if told[0] != told[1]:
+        found.append(f"{named}: {answer.text} is not {nobody.text}")
+    if where == "path" and answer.status_code != 404:
+        found.append(f"{named}: {answer.status_code}")
+    if SECRETS.search(told[0]) or answer.status_code >= 500:
+        found.append(f"{named}: {answer.text}")
+    return found
+
+
+@pytest.fixture
+def furnished(world: World) -> tuple[Things, Things]:
+    """Lumen's things and Pine's."""
     world.probe.rows = [{"name": "register", "passed": True, "skipped": False, "seconds": 0.1, "detail": "ok"}]
-    secrets = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
-    with world.database.change(world.pine.profile.id, "paul") as transaction:
-        transaction.webhooks.add("https://pine.example.com/", ["*"], "sealed")
-        transaction.attendants.add("Pine", "en", "100", "Pine Bakery", {})
-    with world.database.view(world.pine.profile.id) as transaction:
-        before = transaction.history.since(0)
     world.edge.registered = [Registration("paul", world.pine.profile.domain, "192.0.2.7:5060", "udp", "Novak", 2e9)]
     world.edge.banned = [Banned("192.0.2.7", "paul@pine.test", "guessing")]
-    asked = 0
-    for method, path in offers(world):
-        for id in theirs(path, world):
-            async with world.client(world.lumen.token) as client:
-                answer = await client.request(method, with_id(path, id), **body_for(path, world))
-                nobody = NOBODYS_NUMBER if id.isdigit() else NOBODYS
-                nobodys = await client.request(method, with_id(path, nobody), **body_for(path, world)) if id else answer
-            asked += 1
-            if (method, path) in OF_THE_PROVIDER:
-                assert answer.status_code == 403 and not secrets.search(answer.text), f"{method} {path}: {answer.text}"
-                continue
-            assert answer.status_code == (404 if id else REFUSED.get((method, path), answer.status_code)), f"{method} {path}: {answer.text}"
-            assert answer.is_success or id or (method, path) in REFUSED, f"{method} {path}: {answer.text}"
-            theirs_told, nobodys_told = (told.text.replace(nobody, "").replace(id, "") for told in (answer, nobodys))
-            assert theirs_told == nobodys_told or not id, f"{method} {path} tells that {id} is there"
-            assert not secrets.search(answer.text.replace(id, "") if id else answer.text), f"{method} {path}: {answer.text}"
-    assert asked >= 12
+    return furnish(world, world.lumen, 1), furnish(world, world.pine, 5)
+
+
+async def test_nothing_of_another_organization_is_told_or_done_wherever_it_is_named(world: World, furnished: tuple[Things, Things]) -> None:
+    own, theirs = furnished
+    with world.database.view(world.pine.profile.id) as transaction:
+        before = transaction.history.since(0)
+    found, every = await leaks(world, own, theirs)
+    assert found == []
     assert world.edge.banned and not world.edge.reloaded
     with world.database.view(world.pine.profile.id) as transaction:
         assert transaction.history.since(0) == before
+    assert len({place[3] for place in every if place[2] == "path"}) >= 10
+    assert len([place for place in every if place[2] == "query"]) >= 20 and len([place for place in every if place[2] == "body"]) >= 15
+
+
+async def test_what_asks_for_nothing_by_name_tells_only_ones_own(world: World, furnished: tuple[Things, Things]) -> None:
+    own, _ = furnished
+    for method, path in offers(world):
+        if (method, path) not in OPEN | OF_THE_PROVIDER:
+            answer = await asked(world, method, path, own)
+            assert answer.is_success or (method, path) in REFUSED, f"{method} {path}: {answer.text}"
+            assert answer.status_code == REFUSED.get((method, path), answer.status_code), f"{method} {path}: {answer.text}"
+            assert not SECRETS.search(answer.text), f"{method} {path}: {answer.text}"
+
+
+async def test_no_cursor_leads_into_another_organization(world: World, furnished: tuple[Things, Things]) -> None:
+    followed = 0
+    for method, path in offers(world):
+        listed = {each["name"] for each in world.app.openapi()["paths"][path][method].get("parameters", [])} >= {"cursor", "limit"}
+        if not listed or "{" in path or (method, path) in OF_THE_PROVIDER:
+            continue
+        async with world.client(world.pine.token) as theirs, world.client(world.lumen.token) as client:
+            cursor = (await theirs.get(path, params={"limit": 1})).json()["next"]
+            if cursor is not None:
+                answer = await client.get(path, params={"limit": 1, "cursor": cursor})
+                assert not SECRETS.search(answer.text), f"{path}: {answer.text}"
+                followed += 1
+    assert followed >= 3
+
+
+BROKEN: list[tuple[type, str, Any, set[str]]] = [
+    (Scope, "_own", lambda *_: true(), {"device", "attendant", "number", "token", "webhook", "job", "username"}),
+    (Calls, "_own", lambda *_: true(), {"call"}),
+    (History, "as_of", lambda *_: {"name": "Paul Novak"}, {"id"}),
+]
+
+
+@pytest.mark.parametrize(("room", "method", "broken", "seen"), BROKEN, ids=["rows", "calls", "history"])
+async def test_a_wall_that_is_broken_is_seen(
+    world: World, furnished: tuple[Things, Things], monkeypatch: pytest.MonkeyPatch, room: type, method: str, broken: Any, seen: set[str]
+) -> None:
+    """These tests can fail: without one condition of one room, they name the routes."""
+    own, theirs = furnished
+    monkeypatch.setattr(room, method, broken)
+    found: list[str] = []
+    for verb, path in offers(world):
+        for where, name in places(world, verb, path):
+            if where == "path" and name in seen and verb == "get":
+                found += await told_of(world, verb, path, own, where, name, theirs.path[name][0])
+    assert {name for name in seen if any(f" path {name}=" in each for each in found)} == seen
 
 
 async def test_the_last_call_is_the_last_of_ones_own(world: World) -> None:

@@ -22,7 +22,16 @@ from tests.doors.rooms import World
 FOR_EVERYBODY = {("POST", "/sign-in"), ("POST", "/sign-out"), ("GET", "/me"), ("GET", "/healthz")}
 LOOKED_AT_INSIDE = {("GET", "/events"), ("PUT", "/users/{username}/sign-in")}
 """What they need depends on what is asked: tests of their own."""
-OF_THE_PROVIDER = {("GET", "/bans"), ("DELETE", "/bans/{address}"), ("GET", "/certificates"), ("POST", "/certificates/reload")}
+OF_THE_PROVIDER = {
+    ("GET", "/bans"),
+    ("DELETE", "/bans/{address}"),
+    ("GET", "/certificates"),
+    ("POST", "/certificates/reload"),
+    ("GET", "/organizations"),
+    ("GET", "/organizations/{organization}"),
+    ("DELETE", "/organizations/{organization}"),
+    ("DELETE", "/organizations/{organization}/records"),
+}
 
 
 def needed(dependant: Dependant) -> Iterator[str]:
@@ -122,3 +131,19 @@ def test_an_organization_may_begin_without_an_administrator(world: World) -> Non
     store = RequestStore(world.database)
     store.visitor = authenticate(world.database, world.lumen.token)
     change_user(store, world.lumen.profile.id, "ben", {"role": Role.GLOBAL}, who="sandbox")
+
+
+@pytest.mark.parametrize("changes", [{"username": "mary"}, {"email": "mary@example.com"}])
+def test_how_somebody_is_known_who_may_do_more_is_not_changed(world: World, changes: dict[str, str]) -> None:
+    own = world.lumen.profile.id
+    add_user(world.database, own, username="maria", name="Maria", role=Role.GLOBAL, who="tests")
+    add_user(world.database, own, username="nina", name="Nina", role=Role.HELP_DESK, who="tests")
+    store = RequestStore(world.database)
+    store.visitor = authenticate(world.database, session(world, Role.VOICE))
+    with pytest.raises(Forbidden) as refused:
+        change_user(store, own, "maria", dict(changes), who="anna")
+    assert refused.value.field == next(iter(changes))
+    change_user(store, own, "maria", {"name": "Maria L.", "extension": "177"}, who="anna")
+    change_user(store, own, "nina", dict(changes), who="anna")
+    store.visitor = authenticate(world.database, session(world, Role.GLOBAL))
+    change_user(store, own, "maria", {"email": "m@example.com"}, who="anna")

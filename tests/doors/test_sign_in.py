@@ -354,3 +354,31 @@ async def test_a_programs_token_does_everything_or_what_it_was_given(world: Worl
     async with world.client(world.lumen.token) as client:
         me = (await client.get("/api/v1/me")).json()
     assert me["user"] is None and set(me["scopes"]) == EVERYTHING and me["expires_at"] is None
+
+
+async def test_a_session_is_no_configuration(world: World) -> None:
+    await lets_in(world)
+    own, asked = world.lumen.profile.id, world.switch.refreshed
+
+    def revision() -> tuple[int, int]:
+        with world.database.view(own) as transaction:
+            return transaction.profile().revision, len(transaction.history.since(0))
+
+    before = revision()
+    first, second = await token_of(world), await token_of(world)
+    assert revision() == before and world.switch.refreshed == asked
+    async with world.client(first) as client, world.client(world.lumen.token) as owner:
+        (told, _) = (await owner.get("/api/v1/tokens", params={"username": "anna"})).json()["tokens"]
+        assert told["username"] == "anna"
+        ended = (await owner.delete(f"/api/v1/tokens/{told['id']}")).json()
+        assert ended == {"revision": before[0], "in_effect": True}
+        assert await me(client) == 401
+    async with world.client(second) as client:
+        assert (await client.post("/api/v1/sign-out")).status_code == 204
+        assert await me(client) == 401
+    assert revision() == before
+    third = await token_of(world)
+    change_user(world.database, own, "anna", {"role": "reader"}, who="tests")
+    assert revision() == (before[0] + 1, before[1] + 1), "the role alone"
+    async with world.client(third) as client:
+        assert await me(client) == 401

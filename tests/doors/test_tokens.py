@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from offhook.domain.access import EVERYTHING, Role
+from offhook.domain.errors import Unauthenticated
 from offhook.services import tokens
 from offhook.services.tokens import Access
 from tests.doors.rooms import World
@@ -28,7 +29,10 @@ async def test_a_token_does_what_it_was_given_and_is_shown_once(world: World) ->
         listed = await client.get("/api/v1/tokens")
         assert made["token"] not in listed.text
         assert [each["label"] for each in listed.json()["tokens"]] == ["sandbox", "crm"]
-        assert (await client.delete(f"/api/v1/tokens/{made['id']}")).status_code == 204
+        told = (await client.get(f"/api/v1/tokens/{made['id']}")).json()
+        assert told in listed.json()["tokens"] and "token" not in told
+        assert (await client.delete(f"/api/v1/tokens/{made['id']}")).json()["in_effect"] is True
+        assert (await client.get(f"/api/v1/tokens/{made['id']}")).status_code == 404
     async with world.client(made["token"]) as client:
         assert (await client.get("/api/v1/calls")).status_code == 401
 
@@ -58,6 +62,8 @@ async def test_an_administrator_gives_all_that_is_named_but_not_whatever_comes(w
         ({"label": "crm", "scopes": ["users:read", "*"]}, "scopes"),
         ({"label": "anna@lumen.test", "scopes": ["users:read"]}, "label"),
         ({"label": "", "scopes": ["users:read"]}, "label"),
+        ({"label": " Provider ", "scopes": ["users:read"]}, "label"),
+        ({"label": "jobs", "scopes": ["users:read"]}, "label"),
         ({"label": "crm", "scopes": ["users:read"], "lifetime_seconds": 0}, "lifetime_seconds"),
         ({"label": "crm", "scopes": ["users:read"], "lifetime_seconds": 10**12}, "lifetime_seconds"),
         ({"label": "crm", "scopes": ["users:read"], "hash": "x"}, "hash"),
@@ -77,3 +83,30 @@ async def test_sessions_are_listed_by_user_and_can_be_ended_by_others(world: Wor
         await client.delete(f"/api/v1/tokens/{shown['id']}")
     async with world.client(theirs) as client:
         assert (await client.get("/api/v1/me")).status_code == 401
+
+
+async def test_nobody_takes_away_what_may_do_more_than_they_may(world: World) -> None:
+    held = frozenset({"tokens:write", "calls:read"})
+    by = tokens.make_token(world.database, Access(world.lumen.profile.id, "x", held), "x", sorted(held), None)
+    _, equal = await asks(world, world.lumen.token, {"label": "y", "scopes": ["calls:read"]})
+    _, more = await asks(world, world.lumen.token, {"label": "z", "scopes": ["calls:read", "users:read"]})
+    async with world.client(world.lumen.token) as owner:
+        (own,) = (await owner.get("/api/v1/tokens?label=sandbox")).json()["tokens"]
+    async with world.client(by.token) as client:
+        assert (await client.delete(f"/api/v1/tokens/{equal['id']}")).status_code == 200
+        for id in (more["id"], own["id"]):
+            refused = await client.delete(f"/api/v1/tokens/{id}")
+            assert (refused.status_code, refused.json()["code"]) == (403, "access.forbidden")
+    async with world.client(session(world, Role.GLOBAL)) as administrator:
+        assert (await administrator.delete(f"/api/v1/tokens/{own['id']}")).status_code == 200, "one that is known to others must go"
+    async with world.client(world.lumen.token) as owner:
+        assert (await owner.get("/api/v1/me")).status_code == 401
+
+
+def test_with_another_secret_key_the_providers_token_is_another_one(world: World) -> None:
+    first = tokens.provider_token(world.database, b"first")
+    assert tokens.provider_token(world.database, b"first") == first
+    second = tokens.provider_token(world.database, b"second")
+    assert tokens.authenticate(world.database, second).organization is None
+    with pytest.raises(Unauthenticated):
+        tokens.authenticate(world.database, first)

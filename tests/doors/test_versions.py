@@ -1,10 +1,14 @@
 """What can be done with every object; what is unchanged is not sent again, what was changed meanwhile is not overwritten."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 from httpx import Response
 
+from offhook.services.history import SECRETS
+from offhook.store.tables import changes
 from tests.doors.rooms import World
 from tests.doors.test_refusals import problem
 
@@ -26,6 +30,15 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 async def asked(world: World, method: str, path: str, body: Any = None, **headers: str) -> Response:
     async with world.client(world.lumen.token, **{name.replace("_", "-"): value for name, value in headers.items()}) as client:
         return await client.request(method, f"/api/v1{path}", json=body)
+
+
+async def removed(world: World, path: str) -> int:
+    """Remove something; its answer tells the revision that this made, and that it is in effect."""
+    answer = await asked(world, "DELETE", path)
+    with world.database.view(world.lumen.profile.id) as transaction:
+        (line, *_) = transaction.history.page(1)
+    assert answer.json() == {"revision": line.revision, "in_effect": True}
+    return answer.status_code
 
 
 @pytest.mark.parametrize(("path", "body"), CHANGES, ids=str)
@@ -111,7 +124,7 @@ async def test_a_telephone_comes_and_goes(world: World) -> None:
     renewed = (await asked(world, "POST", f"{path}/password")).json()
     assert renewed["password"] != told["password"] and renewed["device"]["version"] == renewed["revision"]
     assert [each["name"] for each in (await asked(world, "GET", "/users/anna/devices")).json()["devices"]] == ["Telephone", "Desk"]
-    assert (await asked(world, "DELETE", path)).status_code == 204
+    assert (await removed(world, path)) == 200
     assert problem(await asked(world, "GET", path))["code"] == "thing.missing"
 
 
@@ -121,18 +134,18 @@ async def test_an_attendant_comes_and_goes_and_its_number_stays(world: World) ->
     attendant = made.json()["attendant"]
     assert (made.status_code, attendant) == (201, attendant | body | {"rounds": 3, "patience_seconds": 5, "language": "en"})
     await asked(world, "POST", "/numbers", {"number": "+1 206 555 0177", "attendant": "Night"})
-    assert (await asked(world, "DELETE", f"/attendants/{attendant['id']}")).status_code == 204
+    assert (await removed(world, f"/attendants/{attendant['id']}")) == 200
     left = (await asked(world, "GET", "/numbers/+12065550177")).json()
     assert (left["attendant"], left["username"]) == (None, None)
 
 
 async def test_a_user_goes_with_telephones_and_the_number_stays(world: World) -> None:
     await asked(world, "PATCH", "/attendants/1", {"keys": {}})
-    assert (await asked(world, "DELETE", "/users/anna")).status_code == 204
+    assert (await removed(world, "/users/anna")) == 200
     assert problem(await asked(world, "GET", "/users/anna"))["code"] == "thing.missing"
     assert (await asked(world, "GET", "/devices", None)).json()["devices"][0]["username"] != "anna"
     assert (await asked(world, "GET", "/numbers/+12065550101")).json()["username"] is None
-    assert (await asked(world, "DELETE", "/numbers/+12065550101")).status_code == 204
+    assert (await removed(world, "/numbers/+12065550101")) == 200
 
 
 async def test_the_history_tells_what_was_and_who_changed_it(world: World) -> None:
@@ -155,3 +168,43 @@ async def test_the_history_tells_what_was_and_who_changed_it(world: World) -> No
     assert "ha1" not in str([each["after"] for each in (await asked(world, "GET", "/history?kind=device")).json()["changes"]]).replace(
         "'ha1_md5': 'set'", ""
     ).replace("'ha1_sha256': 'set'", "")
+
+
+async def test_a_removal_tells_that_it_is_not_in_effect_while_the_switch_is_away(world: World) -> None:
+    world.switch.down = True
+    answer = await asked(world, "DELETE", "/devices/1")
+    assert (answer.status_code, answer.json()["in_effect"]) == (200, False)
+    assert answer.json()["revision"] == (await asked(world, "GET", "/organization")).json()["revision"]
+
+
+async def test_the_history_tells_moments_as_moments_and_of_secrets_only_that_they_are_set(world: World) -> None:
+    made = await asked(world, "POST", "/tokens", {"label": "crm", "scopes": ["calls:read"], "lifetime_seconds": 3600})
+    await asked(world, "POST", "/users/anna/password")
+    await asked(world, "PUT", "/users/anna/sign-in", {"password": "a few words of her own"})
+    await asked(world, "POST", "/webhooks", {"url": "https://crm.example.com/", "events": ["*"]})
+    token = made.json()
+    line = (await asked(world, "GET", "/history?kind=token&limit=1")).json()["changes"][0]
+    then = (await asked(world, "GET", f"/history/token/{token['id']}")).json()["object"]
+    for told in (line["after"], then):
+        assert re.fullmatch(r"20[0-9-]{8}T[0-9:]{8}\.[0-9]{3}Z", told["made_at"]) and told["hash"] == "set"
+        assert datetime.fromisoformat(told["expires_at"]).timestamp() == pytest.approx(
+            datetime.fromisoformat(token["expires_at"]).timestamp(), abs=0.01
+        )
+    everything = (await asked(world, "GET", "/history?limit=500")).json()["changes"]
+    kinds = {change["kind"] for change in everything}
+    assert {"token", "device", "password", "webhook"} <= kinds
+    for change in everything:
+        for row in (change["before"], change["after"]):
+            for name, value in (row or {}).items():
+                assert name not in SECRETS or value in ("set", None), (change["kind"], name)
+                assert not name.endswith("_at") or value is None or isinstance(value, str), (change["kind"], name)
+
+
+async def test_what_an_earlier_release_wrote_of_a_secret_is_not_told(world: World) -> None:
+    own = world.lumen.profile.id
+    row = {"hash": "a" * 64, "ha1_md5": "b" * 32, "made_at": 1.5, "label": "x"}
+    with world.database.engine.begin() as connection:
+        line = {"organization_id": own, "revision": 0, "seq": 0, "kind": "token", "object_id": "9", "who": "start", "at": 1.0}
+        connection.execute(changes.insert().values(**line, before=None, after=row))
+    told = (await asked(world, "GET", "/history?kind=token&id=9")).json()["changes"]
+    assert told[0]["after"] == {"hash": "set", "ha1_md5": "set", "made_at": "1970-01-01T00:00:01.500Z", "label": "x"}

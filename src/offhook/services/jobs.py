@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
-from offhook.domain.errors import Conflict, Missing, Unavailable
+from offhook.domain.errors import Conflict, Forbidden, Missing, Unavailable
 from offhook.domain.jobs import UNFINISHED, JobId, JobState, Move
 from offhook.domain.organizations import OrganizationId
 from offhook.services.people_csv import Sheet, read_sheet
@@ -84,9 +84,14 @@ def refused_file(store: Store, organization: OrganizationId, id: JobId) -> bytes
         return refused_rows(Sheet.unpacked(transaction.jobs.wanted(id)), transaction.jobs.refused(id))
 
 
-def move_job(store: Store, organization: OrganizationId, id: JobId, move: Move, who: str) -> Job:
-    """Cancel or resume a job; what it did stays done. Raises Missing, NotNow."""
-    with store.change(organization, who) as transaction:
+def move_job(store: Store, organization: OrganizationId, id: JobId, move: Move, access: Access) -> Job:
+    """Cancel or resume a job; what it did stays done. Raises Missing, NotNow.
+
+    It goes on with the rights of whoever made it: who has fewer cannot resume it (Forbidden).
+    """
+    with store.change(organization, access.label) as transaction:
+        if move is Move.RESUME and not frozenset(_found(transaction, id).options["scopes"]) <= access.scopes:
+            raise Forbidden("It was made by somebody who may do more than you, and would go on so; ask an administrator.", "job")
         return transaction.jobs.move(id, move)
 
 

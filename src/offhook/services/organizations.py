@@ -1,29 +1,126 @@
-"""Organizations: how they come to be."""
+"""Organizations: how they come to be, and how they leave."""
 
+import logging
 import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from offhook.domain.emergency import emergency_numbers
-from offhook.domain.errors import Conflict, Invalid, Missing
+from offhook.domain.errors import Conflict, InUse, Invalid, Missing
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.dial_rules import dial_rules
 from offhook.services.ports.listing import Listing
-from offhook.services.ports.store import Profile, Store, Transaction
+from offhook.services.ports.organizations import Erased, Holdings, Tenant
+from offhook.services.ports.store import Profile, ProviderTransaction, Store, Transaction
 from offhook.services.secrets import new_token, token_hash
 from offhook.services.tokens import ALL
 from offhook.services.users import checked_name, checked_number, checked_time_zone, must_be_current
 
 INVITATION_SECONDS = 7 * 24 * 3600.0
+ERASING_SECONDS = 5.0
+_ERASED_AT_ONCE = 500
+"""Calls, and revisions of the history, that one transaction erases: some ten megabytes."""
+
+log = logging.getLogger(__name__)
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.(?![0-9]+$){_LABEL}")
 
 
+class StillHasNumbers(InUse):
+    """An organization is to be closed that has numbers, which somebody else may take as soon as they are given back."""
+
+    code = "organization.has_numbers"
+
+
+class StillInCalls(InUse):
+    """The records of an organization are to be erased while a call of it goes on, which will leave one more."""
+
+    code = "organization.in_calls"
+
+
+class AlreadyClosed(Conflict):
+    """An organization is to be closed that is."""
+
+    code = "organization.closed"
+
+
+class NotClosed(Conflict):
+    """The records of an organization are to be erased that is not closed."""
+
+    code = "organization.not_closed"
+
+
 def list_organizations(store: Store) -> list[Profile]:
-    """Every organization but the self-test's, by name."""
+    """Every organization that is open but the self-test's, by name."""
     with store.provider_view() as provider:
         return [profile for profile in provider.organizations.all() if profile.purpose is not Purpose.PROBE]
+
+
+def list_tenants(
+    store: Store, limit: int, after: int, *, closed: bool | None = None, domain: str | None = None
+) -> tuple[list[Tenant], int | None]:
+    """Some of the organizations but the self-test's, oldest first from behind `after` on; and what to go on after, None at the end."""
+    with store.provider_view() as provider:
+        found = provider.organizations.page(limit + 1, after, closed=closed, domain=domain)
+    page = found[:limit]
+    return page, page[-1].profile.id if len(found) > limit else None
+
+
+def get_tenant(store: Store, id: OrganizationId) -> tuple[Tenant, Holdings]:
+    """One of them, open or closed, and what it has. Raises Missing."""
+    with store.provider_view() as provider:
+        return _tenant(provider, id), provider.organizations.holdings(id)
+
+
+def close_organization(store: Store, id: OrganizationId, *, gives_back: bool, version: int | None = None, who: str) -> int:
+    """It is no tenant any more: nobody of it comes in, nothing rings, its numbers and its domain are free; the revision of that.
+
+    What stays are its history and its call records. Calls that go on are left to finish. Raises Missing, AlreadyClosed, Stale, and
+    StillHasNumbers unless it `gives_back` its numbers.
+    """
+    with store.provider_change(who) as provider:
+        tenant = _tenant(provider, id)
+        if tenant.closed_at is not None:
+            raise AlreadyClosed(f"{tenant.profile.name} is closed already.", "organization")
+        provider.inside(id)  # from here on nobody gives it another number
+        tenant, has = _tenant(provider, id), provider.organizations.holdings(id)
+        must_be_current(tenant.profile.version, version)
+        if has.numbers and not gives_back:
+            raise StillHasNumbers(
+                f"{tenant.profile.name} has {has.numbers} numbers, which anybody may take once they are given back. "
+                "Have those ported that it keeps; then say numbers=give_back.",
+                "numbers",
+            )
+        revision = provider.organizations.close(id)
+    log.warning("%s (%s, organization %d) was closed by %s", tenant.profile.name, tenant.profile.domain, id, who)
+    return revision
+
+
+def erase_records(store: Store, id: OrganizationId, who: str, seconds: float = ERASING_SECONDS) -> Erased:
+    """Erase the call records and the history of an organization that is closed; when none is left, nothing tells that it was there.
+
+    Some at a time, so that others can write, for so many seconds: if it is not `complete` then, say it again. Raises Missing, NotClosed.
+    """
+    until, calls, changes = time.monotonic() + seconds, 0, 0
+    while True:
+        with store.provider_change(who) as provider:
+            tenant = _tenant(provider, id)
+            if tenant.closed_at is None:
+                raise NotClosed(f"{tenant.profile.name} is not closed; its records are erased only then.", "organization")
+            gone = provider.organizations.erase_some(id, _ERASED_AT_ONCE)
+        calls, changes = calls + gone.calls, changes + gone.changes
+        if gone.complete:
+            log.warning("The records of organization %d were erased by %s", id, who)
+        if gone.complete or time.monotonic() >= until:
+            return Erased(calls, changes, gone.complete)
+
+
+def _tenant(provider: ProviderTransaction, id: OrganizationId) -> Tenant:
+    tenant = provider.organizations.tenant(id)
+    if tenant is None:
+        raise Missing("There is no such organization.", "organization")
+    return tenant
 
 
 def get_organization(store: Store, organization: OrganizationId) -> Profile:

@@ -109,6 +109,9 @@ class Ledger:
                 found.append(Forbidden(words, "role"))
             elif before is Role.GLOBAL and self._keeps_an_administrator and self._administrators == 1:
                 found.append(LastAdministrator("This is the last global administrator; make somebody else one first.", "role"))
+        elif known and row.values.get("email", known.email) != known.email and not self._may_change(before):
+            words = f"The email of somebody with the role {before} is changed only by those who may do all that it may."
+            found.append(Forbidden(words, "email"))
         return found
 
     def _add(self, row: Wanted, deeds: Deeds) -> RowState:

@@ -3,7 +3,7 @@
 from offhook.domain.access import Role, may_give
 from offhook.domain.errors import Conflict, Forbidden
 from offhook.services.ports.listing import Listing
-from offhook.services.ports.store import Transaction
+from offhook.services.ports.store import Change, Transaction
 from offhook.services.tokens import Access
 
 USER = "user"
@@ -19,18 +19,29 @@ class LastAdministrator(Conflict):
 def must_be_given(transaction: Transaction, access: Access) -> None:
     """Whether whoever came in may change the roles that this transaction changed. Raises Forbidden, LastAdministrator.
 
-    A role is given and taken by those who may do all it may. The last global administrator stays, unless a program's token for everything
-    says otherwise: whoever holds that can make another one.
+    A role is given and taken by those who may do all it may, and so is the name that somebody with it signs in by. The last global
+    administrator stays, unless a program's token for everything says otherwise: whoever holds that can make another one.
     """
     if transaction.revision is None or access.sovereign:
         return
-    changed = [(_role(change.before), _role(change.after)) for change in transaction.history.in_revision(transaction.revision, USER)]
-    for before, after in changed:
+    changed = transaction.history.in_revision(transaction.revision, USER)
+    for change in changed:
+        before, after = _role(change.before), _role(change.after)
         for role in (before, after) if before is not after else ():
             if not may_give(access.scopes, role):
                 raise Forbidden(f"The role {role} is given and taken only by those who may do all that it may.", "role")
-    if any(before is Role.GLOBAL is not after for before, after in changed) and not _has_administrator(transaction):
+        if (field := _known_otherwise(change)) and not may_give(access.scopes, before):
+            raise Forbidden(f"The {field} of somebody with the role {before} is changed only by those who may do all that it may.", field)
+    gone = any(_role(change.before) is Role.GLOBAL is not _role(change.after) for change in changed)
+    if gone and not _has_administrator(transaction):
         raise LastAdministrator("This is the last global administrator; make somebody else one first.", "role")
+
+
+def _known_otherwise(change: Change) -> str | None:
+    """What of that by which an administrator is known another one has changed."""
+    if change.before is None or change.after is None:
+        return None
+    return next((name for name in ("username", "email") if change.before.get(name) != change.after.get(name)), None)
 
 
 def _role(row: object) -> Role | None:

@@ -52,7 +52,6 @@ class SignedIn:
     profile: Profile
     user: User
     scopes: frozenset[str]
-    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +202,7 @@ def _issue(store: Store, person: _Found) -> SignedIn:
         end_old_sessions(transaction, user)
         scopes = scopes_of(user.role)
         transaction.tokens.add(token_hash(token), label, scopes, expires_at, user.id)
-        assert transaction.revision is not None
-        return SignedIn(token, expires_at, person.profile, user, scopes, transaction.revision)
+        return SignedIn(token, expires_at, person.profile, user, scopes)
 
 
 def _as_it_was(transaction: Transaction, person: _Found) -> User:

@@ -67,9 +67,11 @@ def given_up(snapshot: Snapshot, id: OrganizationId) -> Snapshot:
     known = snapshot.organizations.get(id)
     if known is None:
         return snapshot
+    # The domain that it gave up may be another one's by now.
+    still = (holder := snapshot.by_domain.get(known.domain)) is not None and holder.id != id
     return Snapshot(
         organizations=_edited(snapshot.organizations, {id: None}),
-        by_domain=_edited(snapshot.by_domain, {known.domain: None}),
+        by_domain=snapshot.by_domain if still else _edited(snapshot.by_domain, {known.domain: None}),
         numbers=_edited(snapshot.numbers, _still(snapshot.numbers, id, dict.fromkeys(known.numbers))),
         carriers=snapshot.carriers,
     )

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from offhook.domain.access import EVERYTHING, unknown_scopes
-from offhook.domain.errors import Conflict, Forbidden, Invalid, Unauthenticated
+from offhook.domain.errors import Conflict, Forbidden, Invalid, Missing, Unauthenticated
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import UserId
-from offhook.services.ports.store import Store, TokenEntry, TokenId
+from offhook.services.ports.store import Store, TokenEntry, TokenId, Transaction
 from offhook.services.secrets import derive, new_token, same, token_hash
 from offhook.services.users import checked_name
 
 PROVIDER = "provider"
+_OURS = frozenset({PROVIDER, "start", "invitation", "sandbox", "webhooks", "jobs"})
+"""Who did something stands so in the history when it was not somebody with a token of the organization."""
+
 ALL = "*"
 """The scope of tokens that may do whatever their organization can."""
 
@@ -99,6 +102,8 @@ def checked_label(label: str) -> str:
     """What a program's token is called; it stands in the history as whoever did something. Raises Invalid."""
     if "@" in label:
         raise Invalid("A label has no @: the history would take the program for a person.", "label")
+    if label.strip().casefold() in _OURS:
+        raise Invalid(f"The history calls something of Offhook itself {label.strip()}; call the program otherwise.", "label")
     return checked_name(label, "label")
 
 
@@ -116,10 +121,28 @@ def checked_scopes(access: Access, scopes: Sequence[str]) -> frozenset[str]:
     return wanted
 
 
-def remove_token(store: Store, organization: OrganizationId, id: TokenId, who: str) -> None:
-    """It opens nothing from now on. Raises Missing."""
-    with store.change(organization, who) as transaction:
+def get_token(store: Store, organization: OrganizationId, id: TokenId) -> tuple[TokenEntry, str | None]:
+    """One token, and who is signed in with it. Raises Missing."""
+    with store.view(organization) as transaction:
+        entry = _found(transaction, id)
+        return entry, transaction.users.names([entry.user])[entry.user] if entry.user is not None else None
+
+
+def remove_token(store: Store, access: Access, id: TokenId) -> None:
+    """It opens nothing from now on. Raises Missing, and Forbidden when it may do more than the visitor: as a role, it is taken as given."""
+    assert access.organization is not None
+    with store.change(access.organization, access.label) as transaction:
+        entry = _found(transaction, id)
+        if missing := sorted((EVERYTHING if ALL in entry.scopes else entry.scopes) - access.scopes):
+            raise Forbidden(f"You have not got {', '.join(missing)} yourself, so you cannot take it from this token.")
         transaction.tokens.revoke(id)
+
+
+def _found(transaction: Transaction, id: TokenId) -> TokenEntry:
+    entry = transaction.tokens.by_id(id)
+    if entry is None:
+        raise Missing("There is no such token.", "token")
+    return entry
 
 
 def sign_out(store: Store, access: Access) -> None:
@@ -138,8 +161,11 @@ class NoSession(Conflict):
 
 
 def provider_token(store: Store, secret_key: bytes) -> str:
-    """The provider's own token, the same at every start; for programs on this machine that can read the secret key."""
+    """The provider's own token, the same at every start; for programs on this machine that can read the secret key.
+
+    With another secret key it is another one, and the one before opens nothing any more.
+    """
     token = derive(secret_key, "token of the provider")
     with store.provider_change("start") as provider:
-        provider.tokens.add_of_provider(token_hash(token), PROVIDER, None)
+        provider.tokens.keep_of_provider(token_hash(token), PROVIDER)
     return token

@@ -17,7 +17,7 @@ from offhook.store.attendants import attendant_of, keys_of
 from offhook.store.carriers import Carriers
 from offhook.store.history import History
 from offhook.store.numbers import destination_of
-from offhook.store.organizations import profile_of
+from offhook.store.organizations import profile_of, profiles
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import attendant_keys, attendants, devices, numbers, organizations, users
 from offhook.store.users import credentials_of, device_of, first_numbers, user_of
@@ -54,7 +54,7 @@ def read_configuration(connection: Connection) -> Configuration:
     attendants_of: dict[int, list[Attendant]] = defaultdict(list)
     for row in connection.execute(select(attendants).order_by(attendants.c.name)).mappings():
         attendants_of[row["organization_id"]].append(attendant_of(row, keys))
-    own = [profile_of(row) for row in connection.execute(select(organizations).order_by(organizations.c.name)).mappings()]
+    own = profiles(connection)
     found = [Configured(each, users_of.pop(each.id, []), attendants_of[each.id], numbers_of.pop(each.id, {}), [], {}) for each in own]
     return Configuration(found, Carriers(connection).all())
 

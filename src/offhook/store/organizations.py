@@ -1,17 +1,26 @@
 """The tenants, as the provider sees them."""
 
-from sqlalchemy import Connection, insert, select
+import time
 
-from offhook.domain.errors import Conflict
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from offhook.domain.errors import Conflict, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.services.ports.organizations import Erased, Holdings, Tenant
 from offhook.services.ports.store import Profile
 from offhook.store.scope import Row, Scope
-from offhook.store.tables import organizations
+from offhook.store.tables import attendants, cdrs, changes, devices, metadata, numbers, organizations, traces, users
+
+OUTLIVE = frozenset({changes, cdrs, traces})
+"""Tables that keep what an organization was and did when it is closed; all others of a tenant are emptied."""
+
+_OPEN = organizations.c.closed_at.is_(None)
+_TENANTS = (organizations.c.purpose != Purpose.PROBE.value, organizations.c.name != "")
 
 
 class Organizations:
-    """services.ports.store.Organizations."""
+    """services.ports.organizations.Organizations."""
 
     def __init__(self, connection: Connection, who: str, *, writes: bool) -> None:
         self._connection = connection
@@ -22,7 +31,7 @@ class Organizations:
         return profiles(self._connection)
 
     def by_domain(self, domain: str) -> Profile | None:
-        row = self._connection.execute(select(organizations).where(organizations.c.domain == domain)).mappings().first()
+        row = self._connection.execute(select(organizations).where(organizations.c.domain == domain, _OPEN)).mappings().first()
         return profile_of(row) if row else None
 
     def add(self, name: str, domain: str, country: str, purpose: Purpose, time_zone: str = "UTC") -> Profile:
@@ -35,14 +44,63 @@ class Organizations:
         return Profile(id, name, domain, country, purpose, None, 1, time_zone, 1)
 
     def revisions(self) -> dict[OrganizationId, int]:
-        return {
-            OrganizationId(id): revision for id, revision in self._connection.execute(select(organizations.c.id, organizations.c.revision))
-        }
+        rows = self._connection.execute(select(organizations.c.id, organizations.c.revision).where(_OPEN))
+        return {OrganizationId(id): revision for id, revision in rows}
+
+    def page(self, limit: int, after: int, *, closed: bool | None = None, domain: str | None = None) -> list[Tenant]:
+        wanted = select(organizations).where(*_TENANTS, organizations.c.id > after)
+        if closed is not None:
+            wanted = wanted.where(organizations.c.closed_at.is_not(None) if closed else _OPEN)
+        if domain is not None:
+            wanted = wanted.where(organizations.c.domain == domain)
+        rows = self._connection.execute(wanted.order_by(organizations.c.id).limit(limit)).mappings()
+        return [_tenant_of(row) for row in rows]
+
+    def tenant(self, id: OrganizationId) -> Tenant | None:
+        row = self._connection.execute(select(organizations).where(*_TENANTS, organizations.c.id == id)).mappings().first()
+        return _tenant_of(row) if row else None
+
+    def holdings(self, id: OrganizationId) -> Holdings:
+        counted = {table: select(func.count()).where(table.c.organization_id == id) for table in (users, devices, attendants, numbers)}
+        return Holdings(*(self._connection.execute(count).scalar_one() for count in counted.values()))
+
+    def close(self, id: OrganizationId) -> int:
+        scope = Scope(self._connection, id, self._who, writes=True)
+        for table in reversed(metadata.sorted_tables):
+            if "organization_id" in table.c and table not in OUTLIVE:
+                self._connection.execute(delete(table).where(table.c.organization_id == id))
+        # The domain is free for others, as the numbers are; the history has it.
+        scope.update(organizations, closed_at=time.time(), main_number=None, domain=_nobodys(id))
+        return scope.revision
+
+    def erase_some(self, id: OrganizationId, most: int) -> Erased:
+        if (known := self.tenant(id)) is None or known.closed_at is None:
+            raise Missing("There is no such organization that is closed.", "organization")
+        calls = list(self._connection.execute(select(cdrs.c.call).where(cdrs.c.organization_id == id).limit(most)).scalars())
+        for table in (traces, cdrs):
+            self._connection.execute(delete(table).where(table.c.call.in_(calls)))
+        if len(calls) == most:
+            return Erased(len(calls), 0, complete=False)
+        first = select(func.min(changes.c.revision)).where(changes.c.organization_id == id).scalar_subquery()
+        some = delete(changes).where(changes.c.organization_id == id, changes.c.revision < first + most)
+        gone = self._connection.execute(some).rowcount
+        if self._connection.execute(select(changes.c.revision).where(changes.c.organization_id == id).limit(1)).first() is not None:
+            return Erased(len(calls), gone, complete=False)
+        # The row stays: its number in a database is nobody else's, whatever is written down late.
+        nothing = {"name": "", "country": "", "time_zone": "UTC"}
+        self._connection.execute(update(organizations).where(organizations.c.id == id).values(**nothing))
+        return Erased(len(calls), gone, complete=True)
+
+
+def _nobodys(id: OrganizationId) -> str:
+    """A domain that nobody can have (RFC 6761 6.4)."""
+    return f"{id}.closed.invalid"
 
 
 def profiles(connection: Connection) -> list[Profile]:
-    """Every organization's own row, by name."""
-    return [profile_of(row) for row in connection.execute(select(organizations).order_by(organizations.c.name)).mappings()]
+    """The own row of every organization that is open, by name."""
+    rows = connection.execute(select(organizations).where(_OPEN).order_by(organizations.c.name)).mappings()
+    return [profile_of(row) for row in rows]
 
 
 def profile_of(row: Row, revision: int | None = None) -> Profile:
@@ -58,3 +116,7 @@ def profile_of(row: Row, revision: int | None = None) -> Profile:
         row["time_zone"],
         row["version"],
     )
+
+
+def _tenant_of(row: Row) -> Tenant:
+    return Tenant(profile_of(row), row["closed_at"])

@@ -11,6 +11,7 @@ from offhook.domain.users import User, UserId
 from offhook.services.ports.people import Deeds, Facts
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import attendants, devices, numbers, tokens, users
+from offhook.store.tokens import end_sessions
 from offhook.store.users import first_numbers, in_order, user_of, values_of
 
 
@@ -46,7 +47,7 @@ class People:
         self._scope.update_each(users, [(int(id), values) for id, values in deeds.changed])
         if roles := [id for id, values in deeds.changed if "role" in values]:
             # As in users.Users.change: whoever is signed in holds what the former role may do.
-            self._scope.delete(tokens, tokens.c.user_id.in_(roles))
+            end_sessions(self._scope, tokens.c.user_id.in_(roles))
         ids = self._scope.insert_all(users, [values_of(new) for new in deeds.new])
         self._give([*deeds.given, *((number, UserId(ids[place])) for number, place in deeds.given_to_new)])
         # A user shows their number, which stands in no row of the user's own.

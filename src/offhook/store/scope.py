@@ -33,7 +33,8 @@ class Scope:
         self._writes = writes
         self._revision: int | None = None
         self._changes = 0
-        row = select(tables.organizations.c.id).where(tables.organizations.c.id == organization)
+        own = tables.organizations.c
+        row = select(own.id).where(own.id == organization, own.closed_at.is_(None))
         if connection.execute(row.with_for_update(key_share=True) if writes else row).first() is None:
             raise Missing("There is no such organization.", "organization")
 

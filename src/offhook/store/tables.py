@@ -59,6 +59,8 @@ organizations = Table(
     Column("version", Integer, nullable=False),
     # The first revision whose history is whole: what was before it was written down in another form.
     Column("whole_since", Integer, nullable=False),
+    # Since when it is no tenant any more; the row stays, so that nobody else gets its number. Without a name: its records are erased too.
+    Column("closed_at", Float(53)),
     info={"kind": "organization", "left_out": ("revision", "whole_since")},
 )
 
@@ -179,6 +181,7 @@ provider_tokens = Table(
     Column("expires_at", Float(53)),
 )
 
+# One of a user is a session: no configuration, so it stands in no history and takes no revision (docs/decisions/0038).
 tokens = Table(
     "tokens",
     metadata,

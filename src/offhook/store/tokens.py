@@ -47,11 +47,22 @@ class Tokens:
         if user is not None and not self._scope.has(users, users.c.id == user):
             raise Missing("There is no such user.", "user")
         values = {"hash": hash, "label": label, "scopes": sorted(scopes), "made_at": time.time(), "expires_at": expires_at, "user_id": user}
-        return TokenId(self._scope.insert(tokens, **values))
+        if user is None:
+            return TokenId(self._scope.insert(tokens, **values))
+        session = insert(tokens).values(**values, organization_id=self._scope.organization, version=0).returning(tokens.c.id)
+        return TokenId(self._scope.connection.execute(session).scalar_one())
 
     def revoke(self, id: TokenId) -> None:
-        if not self._scope.delete(tokens, tokens.c.id == id):
+        if not self._scope.delete(tokens, tokens.c.id == id, tokens.c.user_id.is_(None)) and not end_sessions(
+            self._scope, tokens.c.id == id
+        ):
             raise Missing("There is no such token.", "token")
+
+
+def end_sessions(scope: Scope, *which: ColumnElement[bool]) -> int:
+    """Whoever signed in with one of these comes in no more; how many there were. No configuration: it takes no revision."""
+    own = (tokens.c.organization_id == scope.organization, tokens.c.user_id.is_not(None))
+    return scope.connection.execute(delete(tokens).where(*own, *which)).rowcount
 
 
 class AllTokens:
@@ -70,6 +81,11 @@ class AllTokens:
     def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> None:
         if self.by_hash(hash) is None:
             self._connection.execute(insert(provider_tokens).values(hash=hash, label=label, expires_at=expires_at))
+
+    def keep_of_provider(self, hash: str, label: str) -> None:
+        others = (provider_tokens.c.label == label, provider_tokens.c.hash != hash)
+        self._connection.execute(delete(provider_tokens).where(*others))
+        self.add_of_provider(hash, label, None)
 
 
 def _entry_of(row: Row) -> TokenEntry:

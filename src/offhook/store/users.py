@@ -1,6 +1,6 @@
 """Users, their telephones and what they sign in with."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, select
@@ -14,6 +14,7 @@ from offhook.services.ports.store import Credential, NewUser
 from offhook.store.listing import Listed
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import attendant_keys, attendants, devices, numbers, passwords, tokens, users
+from offhook.store.tokens import end_sessions
 
 
 def _with_number(scope: Scope, number: Any) -> ColumnElement[bool]:
@@ -87,7 +88,7 @@ class Users:
         self._scope.update(users, users.c.id == id, **values)
         if any(row[name] != values.get(name, row[name]) for name in ("role", "username")):
             # Whoever is signed in holds what the former role may do, under the former name.
-            self._scope.delete(tokens, tokens.c.user_id == id)
+            end_sessions(self._scope, tokens.c.user_id == id)
 
     def remove(self, id: UserId) -> None:
         row = self._scope.row(users, users.c.id == id)
@@ -98,7 +99,8 @@ class Users:
             name = attendant["name"] if attendant else key["attendant_id"]
             raise InUse(f"Key {key['key']} of the attendant {name} leads to {row['username']}; change that first.", "username")
         self._scope.update(numbers, numbers.c.target_kind == "user", numbers.c.target_id == id, target_kind=None, target_id=None)
-        for table in (devices, passwords, tokens):
+        end_sessions(self._scope, tokens.c.user_id == id)
+        for table in (devices, passwords):
             self._scope.delete(table, table.c.user_id == id)
         self._scope.delete(users, users.c.id == id)
 
@@ -111,7 +113,7 @@ class Users:
             raise Missing("There is no such user.", "user")
         if not self._scope.update(passwords, passwords.c.user_id == id, hash=hash):
             self._scope.insert(passwords, user_id=id, hash=hash)
-        self._scope.delete(tokens, tokens.c.user_id == id)
+        end_sessions(self._scope, tokens.c.user_id == id)
 
     def _must_be_free(self, username: str, extension: str | None, row: Row | None) -> None:
         own = row["id"] if row else 0
@@ -152,8 +154,10 @@ class Devices:
         id = self._scope.insert(devices, **values, ha1_md5=credential.ha1_md5, ha1_sha256=credential.ha1_sha256)
         return Device(DeviceId(id), user, name, sip_username, self._scope.revision)
 
-    def signs_in(self, sip_username: str) -> bool:
-        return self._scope.has(devices, devices.c.sip_username == sip_username)
+    def taken(self, sip_usernames: Collection[str], user: UserId) -> set[str]:
+        of_devices = self._scope.rows(devices, devices.c.sip_username.in_(sip_usernames))
+        of_people = self._scope.rows(users, users.c.username.in_(sip_usernames), users.c.id != user)
+        return {row["sip_username"] for row in of_devices} | {row["username"] for row in of_people}
 
     def rename(self, id: DeviceId, name: str) -> None:
         if not self._scope.update(devices, devices.c.id == id, name=name):

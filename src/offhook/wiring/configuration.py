@@ -161,9 +161,8 @@ class Configuration:
         return True
 
     async def _give_up(self, id: OrganizationId) -> None:
-        known = self.snapshot.organizations.get(id)
         self.snapshot = await asyncio.to_thread(given_up, self.snapshot, id)
-        await self._edge.give_up(id, known.domain if known else None)
+        await self._edge.give_up(id, self.snapshot.by_domain.keys())
         self._mark((id,))
 
     def _mark(self, touched: Iterable[OrganizationId]) -> None:

@@ -1,12 +1,14 @@
 """What the edge lets in, kept as the database says: its file first, then what Kamailio has in memory."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 
 from offhook.domain.emergency import emergency_numbers
 from offhook.domain.organizations import OrganizationId
 from offhook.engines.kamailio import directory
 from offhook.engines.kamailio.client import Edge
+from offhook.engines.kamailio.registrations import read_registrations
 from offhook.plan import SystemPlan
 from offhook.services.edge_facts import addresses, may_sign_in
 from offhook.services.ports.delta import SignIn
@@ -46,10 +48,23 @@ class EdgeDirectory:
         await self._edit(await asyncio.to_thread(self._differing, profile.domain, self._own(profile) | {"credentials": credentials}))
         await self._note(profile.id, profile.revision)
 
-    async def give_up(self, organization: OrganizationId, domain: str | None) -> None:
-        """Nobody of an organization that is gone is let in; None: its domain is not known any more, and the next start clears it away."""
-        if domain is not None:
+    async def give_up(self, organization: OrganizationId, domains: Collection[str]) -> None:
+        """Nobody of an organization that is gone is let in: what has a domain that is not one of these goes, and who is registered there.
+
+        Its own domain may be known to nobody any more: the edge may have been away when it left.
+        """
+        held = await asyncio.to_thread(directory.lines_like, self._file, "domains", "*")
+        left = held.keys() - set(domains)
+        registered = await asyncio.to_thread(read_registrations, self._file, time.time())
+        people = {(each.user, each.domain) for each in registered if each.domain not in domains}
+        for domain in left:
+            proofs = await asyncio.to_thread(directory.lines_like, self._file, "credentials", f"*@{domain}")
+            people |= {(proof.partition(":")[2], domain) for proof in proofs.values()}
             await self._edit(await asyncio.to_thread(self._differing, domain, {"credentials": {}, "domains": {}, "emergency": {}}))
+        for user, domain in people:
+            await self._edge.forget(user, domain)  # or whoever has the domain next would ring these telephones
+        if not left:  # the file says so already: whoever wrote that may not have been heard
+            await self._edge.reload()
         await self._note(organization, None)
 
     async def carriers(self, carriers: Sequence[CarrierEntry]) -> None:

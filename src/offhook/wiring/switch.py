@@ -90,9 +90,7 @@ async def run_switch(plan: SystemPlan) -> None:
     await line.open()
     say_goodbye(journal.left, line)
     tasks.append(asyncio.create_task(clear_up(journal.left, media, Counted(records, watch), exchange.alive), name="recovery"))
-    hurried = Edge(edge_settings(plan))  # a line of its own: on the other this would wait behind the look-ups of all the calls there are
-    relief = Relief(plan.new_calls_per_second, line.filled, lambda: exchange.begun, hurried.limit_new_calls, watch.heard)
-    tasks.append(asyncio.create_task(relief.look(), name="relief"))
+    tasks.append(asyncio.create_task(_relief(plan, line, exchange, watch).look(), name="relief"))
     tidying = collect_when_quiet(lambda: exchange.begun, lambda: bool(exchange.alive()))
     tasks.append(asyncio.create_task(tidying, name="garbage"))
     desk = await open_desk(plan.switch_desk, exchange, held, watch.figures, lambda: records.lost)
@@ -107,6 +105,11 @@ async def run_switch(plan: SystemPlan) -> None:
     await prompts.close()
     await asyncio.to_thread(records.close)
     await asyncio.to_thread(journal.close)
+
+
+def _relief(plan: SystemPlan, line: EdgeLine, exchange: Exchange, watch: Watch) -> Relief:
+    hurried = Edge(edge_settings(plan))  # a line of its own: on the other this would wait behind the look-ups of all the calls there are
+    return Relief(plan.new_calls_per_second, line.filled, lambda: exchange.begun, hurried.limit_new_calls, watch.heard)
 
 
 async def _speak_ahead(prompts: Prompts, snapshot: Snapshot) -> None:

@@ -4,13 +4,16 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
 
 from offhook.domain.access import EVERYTHING, allows
 from offhook.domain.errors import Forbidden, Kind, Refusal, Unauthenticated
 from offhook.domain.organizations import OrganizationId
 from offhook.doors.api.deeds import RequestStore
 from offhook.doors.api.house import House
+from offhook.services.ports.store import Store
 from offhook.services.tokens import Access, authenticate
 
 
@@ -47,6 +50,17 @@ def _access(house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, 
     if isinstance(house.store, RequestStore):
         house.store.visitor = access
     return access
+
+
+async def visitor_of(store: Store, headers: Headers) -> Access | None:
+    """Whose token stands in a request that no route has seen yet; None without a good one. Raises Unavailable."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    try:
+        return await run_in_threadpool(authenticate, store, token.strip())
+    except Unauthenticated:
+        return None
 
 
 Visitor = Annotated[Access, Depends(_access)]

@@ -3,6 +3,7 @@
 import asyncio
 
 from fastapi import Depends, FastAPI
+from starlette.datastructures import Headers
 
 from offhook.doors.api import (
     attendants,
@@ -17,6 +18,7 @@ from offhook.doors.api import (
     jobs,
     metrics,
     numbers,
+    organizations,
     pages,
     people,
     sign_in,
@@ -26,6 +28,7 @@ from offhook.doors.api import (
     webhooks,
     what_if,
 )
+from offhook.doors.api.access import visitor_of
 from offhook.doors.api.described import describe
 from offhook.doors.api.headers import SecurityHeaders
 from offhook.doors.api.house import House
@@ -36,6 +39,7 @@ from offhook.doors.api.queries import refuse_the_unknown
 API = "/api/v1"
 OURS = (
     people,
+    organizations,
     devices,
     attendants,
     numbers,
@@ -76,6 +80,10 @@ def create_app(house: House) -> FastAPI:
         # Traces of requests would carry invitations away in their addresses.
         telemetry={"tracing": False},
     )
+
+    async def known(headers: Headers) -> bool:
+        return await visitor_of(house.store, headers) is not None
+
     app.state.house = house
     app.state.selftest = asyncio.Lock()
     for room in OURS:
@@ -84,7 +92,7 @@ def create_app(house: House) -> FastAPI:
     for room in (health, metrics, pages, docs):
         app.include_router(room.router)
     app.add_middleware(Idempotency, house=house, under=API)
-    app.add_middleware(BodyCeiling, octets=MOST_OCTETS, roomy=ROOMY)
+    app.add_middleware(BodyCeiling, octets=MOST_OCTETS, roomy=ROOMY, known=known)
     app.add_middleware(SecurityHeaders)
     translate_refusals(app)
     describe(app)

@@ -142,14 +142,14 @@ async def change_attendant(
     return AttendantSaved(attendant=expected.now(shown, changed.version), **await saved(house))
 
 
-@router.delete("/attendants/{attendant}", status_code=204)
+@router.delete("/attendants/{attendant}")
 async def remove_attendant(
     house: Inside, own: Own, visitor: Writer, attendant: AttendantPath, expected: Annotated[Expected, Depends()]
-) -> None:
+) -> Saved:
     """Remove an attendant; its numbers stay the organization's and ring nobody."""
     version, id = expected.version, AttendantId(attendant)
     await run_in_threadpool(lambda: service.remove_attendant(house.store, own, id, version=version, who=visitor.label))
-    await saved(house)
+    return Saved(**await saved(house))
 
 
 def _with_names(house: House, own: Own, attendant: Attendant) -> AttendantShown:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
 
 from offhook.domain.calls.endings import ENDINGS
@@ -45,7 +45,7 @@ async def calls(house: Inside, visitor: Visitor, asked: Annotated[CallsAsked, Qu
 
 
 @router.get("/calls/{call}", dependencies=[needs("calls:read")])
-async def call(house: Inside, visitor: Visitor, call: str) -> CallExplained:
+async def call(house: Inside, visitor: Visitor, call: Annotated[str, Path(max_length=32, pattern="^[0-9A-Za-z]*$")]) -> CallExplained:
     """How a call went, by its id, the beginning of its id, or "last"; complete for a call that is over, up to now for one that lives."""
     living = await _living(house, visitor.organization) or []
     alive, trace = await _find(house, visitor.organization, living, call)

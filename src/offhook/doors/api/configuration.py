@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, Visitor, needs
+from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.people import saved
 from offhook.services.blueprint import Blueprint, read, written
 from offhook.services.differences import Difference
@@ -93,7 +94,7 @@ def export(
     return PlainTextResponse(text, media_type=YAML)
 
 
-@router.post("/configuration/plan", dependencies=_READS, openapi_extra=_FILE)
+@router.post("/configuration/plan", dependencies=[*_READS, KEYLESS], openapi_extra=_FILE)
 async def what_would_change(house: Inside, own: Own, request: Request) -> PlanShown:
     """What applying this file would change, in words. Nothing is done."""
     wanted = await _sent(request)

@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 
 from offhook.doors.api.access import Needs, provider
 from offhook.doors.api.idempotency import HEADER as IDEMPOTENCY_KEY
+from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.shapes import with_nulls
 
 ABOUT = (
@@ -24,6 +25,7 @@ ABOUT = (
 )
 TAGS = {
     "organization": "The organization itself.",
+    "organizations": "All of them, for the provider: what each has, and how it leaves.",
     "users": "Its people.",
     "devices": "Their telephones, each with a password of its own that is shown once.",
     "attendants": "The voices that answer and connect by key.",
@@ -82,6 +84,13 @@ _VALUES: Mapping[str, Any] = {
 """What fields are shown as that say nothing themselves."""
 
 _DEEPEST = 6
+_KEY = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "description": "A name of your choice for this request, such as a UUID: what is sent again with it within 24 hours is not done again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[!-~]+$"},
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -98,21 +107,33 @@ def describe(app: FastAPI) -> None:
 def scopes(app: FastAPI) -> dict[tuple[str, str], list[str]]:
     """The scopes that each route names, "provider" where only the provider is let in; a route that names none is not in it."""
     found: dict[tuple[str, str], list[str]] = {}
-    for route in iter_route_contexts(app.routes):
-        dependant = getattr(route, "dependant", None)
-        for named in _named(dependant) if isinstance(dependant, Dependant) else ():
-            for method in route.methods or ():
-                found.setdefault((method.lower(), route.path or ""), []).append(named)
+    for place, call in _dependencies(app):
+        if isinstance(call, Needs):
+            found.setdefault(place, []).append(call.scope)
+        elif call is provider:
+            found.setdefault(place, []).append("provider")
     return found
 
 
-def _named(dependant: Dependant) -> Iterator[str]:
-    if isinstance(dependant.call, Needs):
-        yield dependant.call.scope
-    elif dependant.call is provider:
-        yield "provider"
+def takes_key(app: FastAPI, path: str) -> bool:
+    """Whether a POST to a path is done once for its idempotency key; else it refuses one."""
+    refuses = (KEYLESS.dependency, provider)
+    return not any(place == ("post", path) and call in refuses for place, call in _dependencies(app))
+
+
+def _dependencies(app: FastAPI) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Whatever a route depends on, with its method and path."""
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        for call in _calls(dependant) if isinstance(dependant, Dependant) else ():
+            for method in route.methods or ():
+                yield (method.lower(), route.path or ""), call
+
+
+def _calls(dependant: Dependant) -> Iterator[Any]:
+    yield dependant.call
     for inner in dependant.dependencies:
-        yield from _named(inner)
+        yield from _calls(inner)
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
@@ -125,6 +146,8 @@ def _described(app: FastAPI) -> dict[str, Any]:
     named = scopes(app)
     for path, offers in told["paths"].items():
         for method, offer in offers.items():
+            if method == "post" and "security" in offer and takes_key(app, path):
+                offer.setdefault("parameters", []).append(_KEY)
             _complete(path, method, offer, named.get((method, path), []))
             _exemplify(offer, schemas)
     return told
@@ -139,10 +162,6 @@ def _complete(path: str, method: str, offer: dict[str, Any], scopes: list[str]) 
     if "security" in offer and not path.startswith("/api/"):
         offer["security"].append({})  # monitors need no token; with one they are told more
     parameters = offer.setdefault("parameters", [])
-    if method == "post" and "security" in offer:
-        schema = {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[!-~]+$"}
-        text = "A name of your choice for this request, such as a UUID: what is sent again with it within 24 hours is not done again."
-        parameters.append({"name": IDEMPOTENCY_KEY, "in": "header", "required": False, "description": text, "schema": schema})
     names = {parameter["name"].lower() for parameter in parameters}
     answers: dict[str, Any] = offer["responses"]
     for status in _statuses(path, method, offer, names):

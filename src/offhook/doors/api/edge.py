@@ -1,27 +1,49 @@
 """The edge, for whoever looks after the system: bans and certificates are the provider's; an organization sees its own registrations."""
 
 import ipaddress
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
+from pydantic import Field
 
 from offhook.domain.errors import Invalid, Missing
 from offhook.doors.api.access import Inside, Provider, Visitor, needs
-from offhook.doors.api.shapes import BansShown, RegistrationsShown, ban_shown, registration_shown
+from offhook.doors.api.idempotency import KEYLESS
+from offhook.doors.api.paging import MOST_AT_ONCE, PRINTABLE
+from offhook.doors.api.shapes import Asked, BansShown, RegistrationsShown, ban_shown, registration_shown
 from offhook.services.organizations import get_organization
+from offhook.services.ports.edge import Registration
 
 router = APIRouter(tags=["edge"])
 
 
+class RegistrationsAsked(Asked):
+    """Which registrations to list; by domain, user and address."""
+
+    limit: int = Field(MOST_AT_ONCE, ge=1, le=MOST_AT_ONCE, description="How many at once.")
+    cursor: str | None = Field(None, max_length=1000, pattern=PRINTABLE, description="`next` of the page before.")
+    username: str | None = Field(None, max_length=64, pattern=PRINTABLE, description="Those of this user.")
+
+
 @router.get("/registrations", dependencies=[needs("devices:read")])
-async def registrations(house: Inside, visitor: Visitor) -> RegistrationsShown:
+async def registrations(house: Inside, visitor: Visitor, asked: Annotated[RegistrationsAsked, Query()]) -> RegistrationsShown:
     """Telephones that are registered, by domain and user: the organization's own, or with the provider's token all."""
     found = await house.edge.registrations()
     if visitor.organization is not None:
         own = await run_in_threadpool(get_organization, house.store, visitor.organization)
         found = [each for each in found if each.domain == own.domain]
-    return RegistrationsShown(registrations=[registration_shown(each) for each in found])
+    wanted = (each for each in found if asked.username in (None, each.user))
+    left = sorted((each for each in wanted if _place(each) > (asked.cursor or "")), key=_place)
+    page = left[: asked.limit]
+    return RegistrationsShown(
+        registrations=[registration_shown(each) for each in page], next=_place(page[-1]) if len(left) > asked.limit else None
+    )
+
+
+def _place(registration: Registration) -> str:
+    """Where one stands in the list; no two stand at the same place: of two telephones behind one address the expiry decides."""
+    return f"{registration.domain} {registration.user} {registration.address} {registration.expires_at:.6f}"
 
 
 @router.get("/bans")
@@ -31,7 +53,7 @@ async def bans(house: Inside, _provider: Provider) -> BansShown:
 
 
 @router.delete("/bans/{address}")
-async def lift(house: Inside, _provider: Provider, address: str) -> BansShown:
+async def lift(house: Inside, _provider: Provider, address: Annotated[str, Path(max_length=64, pattern=PRINTABLE)]) -> BansShown:
     """Lift every ban of an address, and forget its wrong passwords; what is left."""
     try:
         wanted = str(ipaddress.ip_address(address))
@@ -48,7 +70,7 @@ async def certificates(house: Inside, _provider: Provider) -> dict[str, Any]:
     return {"certificates": await house.edge.certificates()}
 
 
-@router.post("/certificates/reload")
+@router.post("/certificates/reload", dependencies=[KEYLESS])
 async def reload_certificates(house: Inside, _provider: Provider) -> dict[str, Any]:
     """Take the certificates' files up again, without dropping a call; what is in use then."""
     return {"certificates": await house.edge.reload_certificates()}

@@ -12,6 +12,7 @@ from offhook.domain.errors import Forbidden, Invalid, Missing
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.paging import LARGEST_ID, MOST_AT_ONCE, PRINTABLE
 from offhook.doors.api.shapes import Asked, examples
+from offhook.services.history import shown
 from offhook.services.ports.store import Change
 from offhook.services.tokens import Access
 
@@ -102,7 +103,7 @@ def then(house: Inside, own: Own, visitor: Reader, kind: KindPath, id: IdPath, a
         was = transaction.history.as_of(kind, id, revision)
     if was is None:
         raise Missing(f"There was no {kind} {id} at revision {revision}.", "id")
-    return ThenShown(kind=kind, id=id, revision=revision, object=dict(was))
+    return ThenShown(kind=kind, id=id, revision=revision, object=shown(was) or {})
 
 
 def _must_see(visitor: Access, kind: str | None) -> None:
@@ -125,8 +126,8 @@ def _shown(change: Change) -> ChangeShown:
         revision=change.revision,
         kind=change.kind,
         id=change.id,
-        before=None if change.before is None else dict(change.before),
-        after=None if change.after is None else dict(change.after),
+        before=shown(change.before),
+        after=shown(change.after),
         who=change.who,
         at=datetime.fromtimestamp(change.at, UTC),
     )

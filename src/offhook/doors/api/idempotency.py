@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi import Depends
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -19,13 +20,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from offhook.domain.errors import Conflict, Invalid, Refusal, Unauthenticated, Unavailable
+from offhook.domain.errors import Conflict, Invalid, Refusal, Unavailable
 from offhook.domain.organizations import OrganizationId
+from offhook.doors.api.access import visitor_of
 from offhook.doors.api.deeds import Pending
 from offhook.doors.api.house import House
 from offhook.doors.api.problems import refused, refused_by_framework
 from offhook.services.ports.answers import Answer
-from offhook.services.tokens import authenticate
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -53,6 +54,21 @@ class AnswerLost(Conflict):
     """What was asked with this idempotency key is done, but its answer was lost when Offhook was stopped at that moment."""
 
     code = "idempotency.answer_lost"
+
+
+class KeyNotKept(Invalid):
+    """A request named an idempotency key of which nothing is kept, so that it would be done each time it is sent."""
+
+    code = "idempotency.not_kept"
+
+
+def _refuse_key(request: Request) -> None:
+    if HEADER in request.headers:
+        raise KeyNotKept("Nothing is kept of this request, so it is done each time it is sent; send it without an idempotency key.", HEADER)
+
+
+KEYLESS = Depends(_refuse_key)
+"""For a POST that changes nothing of an organization: a key that did nothing must not look as if it did."""
 
 
 class Idempotency:
@@ -83,12 +99,15 @@ class Idempotency:
     async def _serve(self, request: Request, key: str, send: Send) -> None:
         if not _KEY.fullmatch(key):
             raise Invalid("An idempotency key has 1 to 100 visible ASCII characters, such as a UUID.", HEADER)
+        access = await visitor_of(self._house.store, request.headers)
+        if access is None:  # nobody: the routes themselves say what they think of that
+            await self._app(request.scope, request.receive, send)
+            return
+        organization = access.organization
+        if organization is None:
+            raise KeyNotKept("Idempotency keys are kept for organizations; this is the provider's token. Send it without.", HEADER)
         body = await request.body()
         receive = _once_more(body)
-        organization = await self._whose(request.headers)
-        if organization is None:  # the provider, or nobody: the routes themselves say what they think of that
-            await self._app(request.scope, receive, send)
-            return
         pending = Pending(organization, key, _fingerprint(request, body))
         place = (organization, key)
         if place in self._being_answered:
@@ -113,22 +132,14 @@ class Idempotency:
             messages.append(message)
 
         await self._app(scope, receive, collect)
-        if pending.written:
+        done = next(message["status"] for message in messages if message["type"] == "http.response.start") < 300
+        if pending.written or done:
             try:
                 await run_in_threadpool(self._keep, pending, messages)
             except Unavailable:
                 log.warning("An answer could not be kept for its idempotency key; a repeated request is told so.")
         for message in messages:
             await send(message)
-
-    async def _whose(self, headers: Headers) -> OrganizationId | None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        try:
-            return (await run_in_threadpool(authenticate, self._house.store, token.strip())).organization
-        except Unauthenticated:
-            return None
 
     def _given(self, pending: Pending) -> Answer | None:
         with self._house.store.view(pending.organization) as transaction:
@@ -140,6 +151,8 @@ class Idempotency:
         headers = Headers(raw=start["headers"])
         kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
         with self._house.store.change(pending.organization, "") as transaction:
+            if not pending.written:  # it found nothing to do
+                transaction.answers.keep(pending.key, pending.fingerprint)
             transaction.answers.complete(pending.key, start["status"], kept, _without_secrets(body))
 
 

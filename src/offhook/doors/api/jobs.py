@@ -171,13 +171,13 @@ async def one_job(house: Inside, own: Own, job: JobPath) -> JobShown:
 @router.post("/jobs/{job}/cancel", dependencies=[needs("jobs:write"), needs("users:write")])
 def cancel(house: Inside, own: Own, visitor: Annotated[Access, needs("jobs:write")], job: JobPath) -> JobShown:
     """Stop a job. What it did stays done; it can be resumed."""
-    return job_shown(move_job(house.store, own, JobId(job), Move.CANCEL, visitor.label))
+    return job_shown(move_job(house.store, own, JobId(job), Move.CANCEL, visitor))
 
 
 @router.post("/jobs/{job}/resume", dependencies=[needs("jobs:write"), needs("users:write")])
 async def resume(house: Inside, own: Own, visitor: Annotated[Access, needs("jobs:write")], job: JobPath) -> JobShown:
     """Go on with a job that was cancelled or failed, behind the last row that has a result; as whoever made it."""
-    moved = await run_in_threadpool(move_job, house.store, own, JobId(job), Move.RESUME, visitor.label)
+    moved = await run_in_threadpool(move_job, house.store, own, JobId(job), Move.RESUME, visitor)
     house.jobs.wake()
     return job_shown(moved)
 

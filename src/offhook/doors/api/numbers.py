@@ -121,12 +121,12 @@ async def give_number(
     return NumberSaved(number=expected.now(shown, entry.version), **await saved(house))
 
 
-@router.delete("/numbers/{number}", status_code=204)
-async def give_back_number(house: Inside, own: Own, visitor: Writer, number: NumberPath, expected: Annotated[Expected, Depends()]) -> None:
+@router.delete("/numbers/{number}")
+async def give_back_number(house: Inside, own: Own, visitor: Writer, number: NumberPath, expected: Annotated[Expected, Depends()]) -> Saved:
     """The organization shall have a number no longer. Refused for its main number."""
     version = expected.version
     await run_in_threadpool(lambda: service.give_back_number(house.store, own, number, version=version, who=visitor.label))
-    await saved(house)
+    return Saved(**await saved(house))
 
 
 def _one(house: House, own: Own, entry: NumberEntry) -> NumberShown:

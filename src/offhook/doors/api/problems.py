@@ -5,7 +5,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -112,21 +112,29 @@ async def _our_mistake(request: Request, error: Exception) -> Response:
 
 
 class BodyCeiling:
-    """Refuses a body of more than `octets`, its length announced or found out; `roomy` has other ceilings by path.
+    """Refuses a body of more than `octets`, its length announced or found out; `roomy` has higher ceilings by path, for who is `known`.
 
-    The framework's own limit would answer in plain text.
+    The framework's own limit would answer in plain text; and it reads what it is sent before it asks who sends it.
     """
 
-    def __init__(self, app: ASGIApp, octets: int, roomy: Mapping[str, int] | None = None) -> None:
+    def __init__(self, app: ASGIApp, octets: int, roomy: Mapping[str, int], known: Callable[[Headers], Awaitable[bool]]) -> None:
         self._app = app
         self._octets = octets
-        self._roomy = roomy or {}
+        self._roomy = roomy
+        self._known = known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         announced = Headers(scope=scope).get("content-length", "0") if scope["type"] == "http" else "0"
-        most = self._roomy.get(scope.get("path", ""), self._octets)
-        words = f"A request may have at most {most} octets here."
+        most, words = self._octets, f"A request may have at most {self._octets} octets here."
+        if scope.get("path", "") in self._roomy:
+            try:
+                if await self._known(Headers(scope=scope)):
+                    most = self._roomy[scope["path"]]
+                    words = f"A request may have at most {most} octets here."
+            except Refusal as refusal:
+                await refused(refusal)(scope, receive, send)
+                return
         if announced.isdecimal() and int(announced) > most:
             await problem(413, "request.too_large", words)(scope, receive, send)
             return

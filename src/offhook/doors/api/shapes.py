@@ -77,7 +77,7 @@ class CallsAsked(Asked):
     """Which calls to list."""
 
     limit: int = Field(50, ge=1, le=MOST_CALLS)
-    cursor: str | None = Field(None, max_length=32, description="`next` of the page before.")
+    cursor: str | None = Field(None, max_length=32, pattern="^[0-9A-Za-z]*$", description="`next` of the page before.")
     state: Literal["live", "over"] | None = None
     ending: str | None = Field(None, max_length=60, description="The code of an ending.")
 
@@ -137,9 +137,10 @@ class RegistrationShown(BaseModel):
 
 
 class RegistrationsShown(BaseModel):
-    """Telephones, by domain and user."""
+    """A page of telephones, by domain and user."""
 
     registrations: list[RegistrationShown]
+    next: str | None
 
 
 class BanShown(BaseModel):

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 
 from offhook.domain.users import User
 from offhook.doors.api.access import Inside, Own, Visitor
-from offhook.doors.api.people import saved
+from offhook.doors.api.idempotency import KEYLESS
+from offhook.doors.api.people import UserPath, saved
 from offhook.doors.api.shapes import Asked
 from offhook.services.organizations import get_organization
 from offhook.services.passwords import LONGEST, SHORTEST
@@ -73,7 +74,7 @@ class SignInSet(BaseModel):
     in_effect: bool
 
 
-@router.post("/sign-in")
+@router.post("/sign-in", dependencies=[KEYLESS])
 async def sign_in(house: Inside, request: Request, asked: SignInAsked) -> SignedInShown:
     """Get a token with a password; it does what the user's role may, for 12 hours, and ends when role, name or password change.
 
@@ -108,7 +109,7 @@ def me(house: Inside, visitor: Visitor) -> MeShown:
 
 
 @router.put("/users/{username}/sign-in")
-async def set_sign_in(house: Inside, _own: Own, visitor: Visitor, request: Request, username: str, asked: PasswordAsked) -> SignInSet:
+async def set_sign_in(house: Inside, _own: Own, visitor: Visitor, request: Request, username: UserPath, asked: PasswordAsked) -> SignInSet:
     """Let a user sign in with this password; every session of theirs ends.
 
     For oneself, with the old password; for others by whoever may make tokens, change users, and do all that the user's role may.

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
 from offhook.doors.api.people import saved
-from offhook.doors.api.shapes import Asked
+from offhook.doors.api.shapes import Asked, Saved
 from offhook.services.ports.store import TokenEntry, TokenId
-from offhook.services.tokens import LONGEST_LIFETIME_SECONDS, Access, make_token, remove_token
+from offhook.services.tokens import LONGEST_LIFETIME_SECONDS, Access, get_token, make_token, remove_token
 
 router = APIRouter(tags=["tokens"])
 
@@ -71,9 +71,9 @@ def tokens(house: Inside, own: Own, asked: Annotated[TokensAsked, Query()]) -> T
     """What programs come in with, and who is signed in. What has expired is still listed until its user signs in again."""
     with house.store.view(own) as transaction:
         page = transaction.tokens.page(listing(asked))
-        users = {entry.user for entry in page.items if entry.user is not None}
-        usernames = {int(id): user.username for id in users if (user := transaction.users.by_id(id))}
-    return TokensShown(tokens=[_shown(entry, usernames) for entry in page.items], next=cursor(asked, page.next))
+        usernames = transaction.users.names(entry.user for entry in page.items if entry.user is not None)
+    shown = [_shown(entry, usernames[entry.user] if entry.user is not None else None) for entry in page.items]
+    return TokensShown(tokens=shown, next=cursor(asked, page.next))
 
 
 @router.post("/tokens", status_code=201)
@@ -83,20 +83,27 @@ async def new_token(
     """Make a token for a program. It may do no more than you; it works until it expires or is deleted, also when you have left."""
     made = await run_in_threadpool(make_token, house.store, visitor, asked.label, asked.scopes, asked.lifetime_seconds)
     response.headers["Location"] = f"/api/v1/tokens/{made.entry.id}"
-    return TokenMade(**_shown(made.entry, {}).model_dump(), token=made.token, **await saved(house))
+    return TokenMade(**_shown(made.entry, None).model_dump(), token=made.token, **await saved(house))
 
 
-@router.delete("/tokens/{token}", status_code=204)
-async def delete_token(house: Inside, own: Own, visitor: Annotated[Access, needs("tokens:write")], token: TokenPath) -> None:
-    """Whoever holds it is let in no more, from now on."""
-    await run_in_threadpool(remove_token, house.store, own, TokenId(token), visitor.label)
+@router.get("/tokens/{token}", dependencies=[needs("tokens:read")])
+def token(house: Inside, own: Own, token: TokenPath) -> TokenShown:
+    """One token. It never changes, so it has no ETag: what is to be otherwise is a new one."""
+    return _shown(*get_token(house.store, own, TokenId(token)))
 
 
-def _shown(entry: TokenEntry, usernames: dict[int, str]) -> TokenShown:
+@router.delete("/tokens/{token}")
+async def delete_token(house: Inside, _own: Own, visitor: Annotated[Access, needs("tokens:write")], token: TokenPath) -> Saved:
+    """Whoever holds it is let in no more; the end of a session makes no revision. Refused for a token that may do more than you."""
+    await run_in_threadpool(remove_token, house.store, visitor, TokenId(token))
+    return Saved(**await saved(house))
+
+
+def _shown(entry: TokenEntry, username: str | None) -> TokenShown:
     return TokenShown(
         id=entry.id,
         label=entry.label,
-        username=usernames.get(entry.user) if entry.user is not None else None,
+        username=username,
         scopes=sorted(entry.scopes),
         made_at=datetime.fromtimestamp(entry.made_at, UTC),
         expires_at=None if entry.expires_at is None else datetime.fromtimestamp(entry.expires_at, UTC),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 
 from offhook.domain.errors import Conflict
 from offhook.doors.api.access import Inside, Visitor, needs
+from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.shapes import CallTried, SelfTestShown
 
 router = APIRouter(tags=["trials"])
@@ -18,13 +19,13 @@ class SelfTestRuns(Conflict):
     code = "selftest.running"
 
 
-@router.post("/sandbox/calls", dependencies=[needs("calls:write")])
+@router.post("/sandbox/calls", dependencies=[needs("calls:write"), KEYLESS])
 async def sandbox_call(house: Inside, _visitor: Visitor, asked: CallTried) -> dict[str, Any]:
     """Make a call in from the sandbox's public network, and report what was heard."""
     return await house.carrier.call(asked.from_number, asked.to_number, asked.digits, asked.listen_seconds)
 
 
-@router.post("/selftest", dependencies=[needs("calls:write")])
+@router.post("/selftest", dependencies=[needs("calls:write"), KEYLESS])
 async def selftest(request: Request, house: Inside, _visitor: Visitor) -> SelfTestShown:
     """Place real calls through the running system, in a hidden organization of its own; answers when the last one is over."""
     running: asyncio.Lock = request.app.state.selftest

@@ -11,7 +11,7 @@ from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
 from offhook.doors.api.people import saved
 from offhook.doors.api.resources import Expected, Looked
-from offhook.doors.api.shapes import Asked
+from offhook.doors.api.shapes import Asked, Saved
 from offhook.services import webhooks as service
 from offhook.services.ports.webhooks import Delivery, DeliveryId, Webhook, WebhookId
 from offhook.services.tokens import Access
@@ -146,11 +146,12 @@ async def change_webhook(
     return WebhookSaved(webhook=expected.now(_shown(changed), changed.version), **await saved(house))
 
 
-@router.delete("/webhooks/{webhook}", status_code=204)
-async def delete_webhook(house: Inside, own: Own, visitor: Writer, webhook: WebhookPath, expected: Annotated[Expected, Depends()]) -> None:
+@router.delete("/webhooks/{webhook}")
+async def delete_webhook(house: Inside, own: Own, visitor: Writer, webhook: WebhookPath, expected: Annotated[Expected, Depends()]) -> Saved:
     """Tell that program nothing more; what waits for it is dropped."""
     version = expected.version
     await run_in_threadpool(lambda: service.remove_webhook(house.store, own, WebhookId(webhook), version=version, who=visitor.label))
+    return Saved(**await saved(house))
 
 
 @router.post("/webhooks/{webhook}/secret")

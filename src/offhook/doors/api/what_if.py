@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.shapes import Asked
 from offhook.services.blueprint import MOST_OCTETS, read
 from offhook.services.what_if import LONGEST_DIALLED, Answer, organization_as, organization_planned, replay, what_if
@@ -83,7 +84,7 @@ def answer_shown(answer: Answer) -> AnswerShown:
     return AnswerShown(way=list(answer.way), words=answer.words, reasons=reasons, revision=answer.revision)
 
 
-@router.post("/route", dependencies=_READS)
+@router.post("/route", dependencies=[*_READS, KEYLESS])
 async def route(house: Inside, own: Own, asked: RouteAsked) -> AnswerShown:
     """Where a call would go now (asked of the switch itself), at an earlier time, or under a planned configuration; with every reason."""
     if sum(given is not None for given in (asked.at, asked.revision, asked.plan)) > 1:
@@ -100,7 +101,7 @@ def _of_another_time(house: Any, own: Any, asked: RouteAsked) -> Answer:
     return what_if(organization_as(house.store, own, revision=asked.revision, at=at), asked.caller, asked.dialled)
 
 
-@router.post("/replay", dependencies=_PLANS)
+@router.post("/replay", dependencies=[*_PLANS, KEYLESS])
 async def replayed(house: Inside, own: Own, asked: ReplayAsked) -> ReplayShown:
     """Run past calls through the live and the planned configuration; those that would go elsewhere, newest first."""
     wanted = await run_in_threadpool(read, asked.plan)

@@ -76,6 +76,14 @@ class Edge:
         found.sort(key=lambda entry: float(entry.get("Last-Modified", 0)), reverse=True)
         return tuple(contact for contact in map(contact_of, found) if contact.expires_seconds > 0)
 
+    async def forget(self, username: str, domain: str) -> None:
+        """Forget every device of a user, as if each had taken its registration back. No error if there is none."""
+        try:
+            await self._ask("ul.rm", "location", f"{username}@{domain}".lower())
+        except EdgeRefused as refused:
+            if not NOT_REGISTERED.search(refused.words):
+                raise
+
     async def reload(self) -> None:
         """Take the directory from the database file into memory; calls meanwhile see the old or the new one, never none.
 

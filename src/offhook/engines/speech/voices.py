@@ -24,7 +24,8 @@ class Voice:
 
 @cache
 def _version(package: str) -> str:
-    # Looked up in files, and that for each sentence said: a third of a millisecond in the loop of the calls, and garbage that only the collector finds.
+    # Looked up in files, and that for each sentence said: a third of a millisecond in the loop of the calls, and garbage that only the
+    # collector finds.
     return version(package)
 
 

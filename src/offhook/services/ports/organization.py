@@ -1,6 +1,6 @@
 """What one organization owns in the store: its people, telephones, attendants and numbers. Errors as in services.ports.store."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -95,8 +95,8 @@ class Devices(Protocol):
     def add(self, user: UserId, name: str, sip_username: str, credential: Credential) -> Device:
         """A new telephone. Raises Missing when the user is not there, Conflict when somebody signs in by that name."""
 
-    def signs_in(self, sip_username: str) -> bool:
-        """Whether a telephone signs in by that name."""
+    def taken(self, sip_usernames: Collection[str], user: UserId) -> set[str]:
+        """Those of these names that a telephone signs in by, or that somebody else than this user is called."""
 
     def rename(self, id: DeviceId, name: str) -> None:
         """Call it otherwise. Raises Missing."""

@@ -14,7 +14,7 @@ from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.ids import CallId
 from offhook.domain.jobs import JobId
 from offhook.domain.numbers import E164
-from offhook.domain.organizations import Carrier, Destination, OrganizationId, Purpose
+from offhook.domain.organizations import Carrier, Destination, OrganizationId
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
 from offhook.services.ports.changes import Change as Change
@@ -24,25 +24,11 @@ from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.organization import Attendants, Devices, Numbers, Users
 from offhook.services.ports.organization import Credential as Credential
 from offhook.services.ports.organization import NewUser as NewUser
+from offhook.services.ports.organizations import Organizations
+from offhook.services.ports.organizations import Profile as Profile
 from offhook.services.ports.people import People
 from offhook.services.ports.records import Trace
 from offhook.services.ports.webhooks import AllWebhooks, Webhooks
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """An organization's own row, without its people and numbers."""
-
-    id: OrganizationId
-    name: str
-    domain: str
-    country: str
-    purpose: Purpose
-    main_number: E164 | None
-    revision: int
-    time_zone: str = "UTC"
-    version: int = 0
-    """The revision in which this row itself was last changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +96,7 @@ class Tokens(Protocol):
         """The sessions of somebody who signed in, oldest first."""
 
     def add(self, hash: str, label: str, scopes: frozenset[str], expires_at: float | None, user: UserId | None = None) -> TokenId:
-        """Keep a token. Raises Missing when the user is not there."""
+        """Keep a token; with a user it is a session, which is no configuration and takes no revision. Raises Missing."""
 
     def revoke(self, id: TokenId) -> None:
         """It opens nothing from now on. Raises Missing."""
@@ -177,6 +163,9 @@ class AllTokens(Protocol):
     def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> None:
         """Keep a token of the provider; nothing happens when it is kept already."""
 
+    def keep_of_provider(self, hash: str, label: str) -> None:
+        """Have this token of the provider, which does not expire, and no other one of that label."""
+
 
 class Invitations(Protocol):
     """One-time invitations to create an organization; the provider's table."""
@@ -199,22 +188,6 @@ class Carriers(Protocol):
 
     def remove(self, name: str) -> None:
         """Forget a carrier; nothing happens when there is none of that name."""
-
-
-class Organizations(Protocol):
-    """The tenants, as the provider sees them."""
-
-    def all(self) -> list[Profile]:
-        """Every organization, hidden ones too, by name."""
-
-    def by_domain(self, domain: str) -> Profile | None:
-        """The organization of a SIP domain, None if it is nobody's."""
-
-    def add(self, name: str, domain: str, country: str, purpose: Purpose, time_zone: str = "UTC") -> Profile:
-        """A new organization without people. Raises Conflict when the domain is taken."""
-
-    def revisions(self) -> dict[OrganizationId, int]:
-        """The last revision of every organization."""
 
 
 class Transaction(Protocol):

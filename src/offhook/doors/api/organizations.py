@@ -1,0 +1,153 @@
+"""The tenants, for the provider: what each has, and how it leaves."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+
+from offhook.domain.organizations import OrganizationId
+from offhook.doors.api.access import Inside, Provider
+from offhook.doors.api.paging import LARGEST_ID, MOST_AT_ONCE, PRINTABLE
+from offhook.doors.api.people import in_effect
+from offhook.doors.api.resources import Expected, Looked
+from offhook.doors.api.shapes import Asked, Saved, examples
+from offhook.services import organizations as service
+from offhook.services.ports.organizations import Tenant
+
+router = APIRouter(tags=["organizations"])
+
+OrganizationPath = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[2])]
+_PINE: dict[str, Any] = {
+    "id": 2,
+    "name": "Pine Bakery",
+    "domain": "pine.test",
+    "country": "US",
+    "purpose": "customer",
+    "revision": 41,
+    "version": 7,
+    "closed_at": None,
+}
+_HAS = {"users": 12, "devices": 14, "attendants": 1, "numbers": 13}
+
+
+class TenantsAsked(Asked):
+    """Which organizations to list; oldest first."""
+
+    limit: int = Field(50, ge=1, le=MOST_AT_ONCE, description="How many at once.")
+    cursor: str | None = Field(None, pattern=r"^[0-9]{1,9}$", description="`next` of the page before.")
+    state: Literal["open", "closed"] | None = None
+    domain: str | None = Field(None, max_length=253, pattern=PRINTABLE)
+
+
+class TenantShown(BaseModel):
+    """An organization. `closed_at`: since when it is no tenant any more; it has no domain of its own then."""
+
+    model_config = ConfigDict(json_schema_extra=examples(_PINE))
+
+    id: int
+    name: str
+    domain: str
+    country: str
+    purpose: str
+    revision: int
+    version: int
+    closed_at: datetime | None
+
+
+class TenantsShown(BaseModel):
+    """A page of organizations."""
+
+    organizations: list[TenantShown]
+    next: str | None
+
+
+class TenantWhole(TenantShown):
+    """An organization, and how many of each it has."""
+
+    model_config = ConfigDict(json_schema_extra=examples(_PINE | _HAS))
+
+    users: int
+    devices: int
+    attendants: int
+    numbers: int
+
+
+class TenantClosed(Saved):
+    """It is closed. `in_effect`: the switch and the edge have let go of it."""
+
+
+class RecordsErased(BaseModel):
+    """So many call records and lines of the history are gone by this request. Not `complete`: there are more; say it again."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"calls": 1200, "changes": 340, "complete": True}))
+
+    calls: int
+    changes: int
+    complete: bool
+
+
+@router.get("/organizations")
+def organizations(house: Inside, _provider: Provider, asked: Annotated[TenantsAsked, Query()]) -> TenantsShown:
+    """Every organization, those that are closed too until their records are erased."""
+    closed = None if asked.state is None else asked.state == "closed"
+    page, following = service.list_tenants(house.store, asked.limit, int(asked.cursor or 0), closed=closed, domain=asked.domain)
+    return TenantsShown(organizations=[TenantShown(**_told(each)) for each in page], next=None if following is None else str(following))
+
+
+@router.get("/organizations/{organization}")
+def organization(house: Inside, _provider: Provider, organization: OrganizationPath, looked: Annotated[Looked, Depends()]) -> TenantWhole:
+    """One organization, and what it has."""
+    tenant, has = service.get_tenant(house.store, OrganizationId(organization))
+    shown = TenantWhole(**_told(tenant), users=has.users, devices=has.devices, attendants=has.attendants, numbers=has.numbers)
+    return looked.at(shown, tenant.profile.version)
+
+
+@router.delete("/organizations/{organization}")
+async def close(
+    house: Inside,
+    provider: Provider,
+    organization: OrganizationPath,
+    expected: Annotated[Expected, Depends()],
+    numbers: Annotated[
+        Literal["give_back"] | None, Query(description="Its numbers are free for anybody then; without it, who has numbers is not closed.")
+    ] = None,
+) -> TenantClosed:
+    """Close an organization: nobody of it comes in, nothing rings, its numbers and its domain are free. Calls that go on may finish.
+
+    Its history and its call records stay until they are erased: `DELETE /organizations/{organization}/records`.
+    """
+    id, version = OrganizationId(organization), expected.version
+    revision = await run_in_threadpool(
+        lambda: service.close_organization(house.store, id, gives_back=numbers is not None, version=version, who=provider.label)
+    )
+    return TenantClosed(revision=revision, in_effect=await in_effect(house))
+
+
+@router.delete("/organizations/{organization}/records")
+async def erase(house: Inside, provider: Provider, organization: OrganizationPath) -> RecordsErased:
+    """Erase the call records, with how each call went, and the history of an organization that is closed; for a few seconds at a time.
+
+    When it is complete the organization is listed no more. Refused while a call of it goes on. Backups are not touched.
+    """
+    id = OrganizationId(organization)
+    await run_in_threadpool(service.get_tenant, house.store, id)
+    if any(call.organization == id for call in await house.switch.calls()):
+        raise service.StillInCalls("A call of this organization goes on; wait until it is over.", "organization")
+    erased = await run_in_threadpool(service.erase_records, house.store, id, provider.label)
+    return RecordsErased(calls=erased.calls, changes=erased.changes, complete=erased.complete)
+
+
+def _told(tenant: Tenant) -> dict[str, Any]:
+    own = tenant.profile
+    return {
+        "id": own.id,
+        "name": own.name,
+        "domain": own.domain,
+        "country": own.country,
+        "purpose": own.purpose.value,
+        "revision": own.revision,
+        "version": own.version,
+        "closed_at": None if tenant.closed_at is None else datetime.fromtimestamp(tenant.closed_at, UTC),
+    }

@@ -1,0 +1,111 @@
+"""Commands about all organizations, for whoever looks after the system: what each has, and how it leaves."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from offhook.doors.cli import shown, things
+from offhook.doors.cli.asking import DryRun, Json, noun, server_of_provider, waiting
+from offhook.doors.cli.server import Exit, Failed, Server
+from offhook.doors.cli.things import How, Noun
+
+ORGANIZATIONS = Noun("/organizations", "organizations", "organization", ("id", "name", "domain", "purpose", "closed_at"), "id")
+
+organizations = noun("All organizations, for whoever looks after the system; asked with the provider's token.")
+
+Organization = Annotated[str, typer.Argument(help="Its id or its domain, as `offhook organizations` lists them.")]
+Name = Annotated[str | None, typer.Option(help="Its name, for who is not asked: nothing is done if it is called otherwise.")]
+
+
+@organizations.command("list")
+def list_organizations(
+    context: typer.Context,
+    closed: Annotated[bool, typer.Option("--closed", help="Only those that are closed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List organizations, those that are closed too."""
+    answer = things.every(server_of_provider(context), ORGANIZATIONS.path, ORGANIZATIONS.many, state="closed" if closed else None)
+    if as_json:
+        shown.print_json(answer)
+        return
+    rows = [(one["id"], one["name"], one["domain"], one["purpose"], shown.moment(one["closed_at"])) for one in answer["organizations"]]
+    shown.print_table(["id", "name", "domain", "purpose", "closed"], rows)
+
+
+@organizations.command("show")
+def show_organization(context: typer.Context, organization: Organization, as_json: Json = False) -> None:
+    """Show one, and how much it has."""
+    one = _found(server_of_provider(context), organization)
+    if as_json:
+        shown.print_json(one)
+    else:
+        things.tell(one)
+
+
+@organizations.command("close")
+def close_organization(
+    context: typer.Context,
+    organization: Organization,
+    give_back_numbers: Annotated[bool, typer.Option("--give-back-numbers", help="Its numbers are free for anybody then.")] = False,
+    name: Name = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Close an organization: nobody of it comes in, nothing rings; calls that go on may finish. Its records stay until they are erased."""
+    server = server_of_provider(context)
+    one = _found(server, organization)
+    told = ", ".join(f"{one[many]} {many}" for many in ("users", "devices", "attendants", "numbers") if one[many]) or "nothing"
+    path = ORGANIZATIONS.at(one["id"]) + ("?numbers=give_back" if give_back_numbers else "")
+    said = f"close {one['name']} ({one['domain']})"
+    if dry_run:
+        things.only_told(server, f"{said}; lost would be: {told}", "DELETE", path, None, How(as_json))
+        return
+    _must_name(one, f"{said}. Lost will be: {told}", name)
+    things.finish(server.delete(path, f'"{one["version"]}"'), f"Closed {one['name']}. Its call records and history are kept.", How(as_json))
+
+
+@organizations.command("erase")
+def erase_organization(
+    context: typer.Context, organization: Organization, name: Name = None, dry_run: DryRun = False, as_json: Json = False
+) -> None:
+    """Erase the call records and the history of an organization that is closed. Nothing brings them back but a backup."""
+    server = server_of_provider(context)
+    one = _found(server, organization)
+    path, said = ORGANIZATIONS.at(one["id"]) + "/records", f"erase every call record and the history of {one['name']}"
+    if dry_run:
+        things.only_told(server, said, "DELETE", path, None, How(as_json))
+        return
+    _must_name(one, said, name)
+    gone, complete = {"calls": 0, "changes": 0}, False
+    with waiting("Erasing"):
+        while not complete:
+            answer = server.delete(path)
+            gone, complete = {each: count + answer[each] for each, count in gone.items()}, answer["complete"]
+    words = f"Erased {gone['calls']} calls and {gone['changes']} lines of the history of {one['name']}. Backups still hold them."
+    things.finish(gone | {"complete": True}, words, How(as_json))
+
+
+def _found(server: Server, wanted: str) -> dict[str, Any]:
+    """One by its id or domain, with what it has. Raises Failed."""
+    if not wanted.isdecimal():
+        known = server.get(ORGANIZATIONS.path, domain=wanted.lower())["organizations"]
+        if not known:
+            raise Failed(f"There is no organization {wanted}; `offhook organizations` lists them.", Exit.NOT_THERE)
+        wanted = str(known[0]["id"])
+    one: dict[str, Any] = server.get(ORGANIZATIONS.at(wanted))
+    return one
+
+
+def _must_name(one: dict[str, Any], what: str, name: str | None) -> None:
+    """Have its name said before it is gone. Raises Failed unless it is said."""
+    if name is None and sys.stdin.isatty():
+        shown.console(stderr=True).print(shown.clean(f"This will {what}."), soft_wrap=True)
+        try:
+            name = typer.prompt("Its name, to go on", err=True, default="", show_default=False)
+        except typer.Abort:  # the end of the input names nothing
+            name = ""
+    if name is None:
+        raise Failed(f"This would {what}. Nothing was done; say its name with --name to do it.", Exit.REFUSED)
+    if name.strip() != one["name"]:
+        raise Failed(f"It is called {one['name']}, not {name.strip() or 'nothing'}. Nothing was done.", Exit.REFUSED)

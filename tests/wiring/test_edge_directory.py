@@ -1,0 +1,83 @@
+"""What the edge lets in when an organization has left, also when the edge was away at that moment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.engines.kamailio import directory
+from offhook.services.ports.delta import SignIn
+from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.services.ports.store import Profile
+from offhook.wiring.edge_directory import EdgeDirectory
+
+LUMEN = Profile(OrganizationId(1), "Lumen Works", "lumen.test", "US", Purpose.CUSTOMER, None, 7, version=7)
+PINE = Profile(OrganizationId(2), "Pine Bakery", "pine.test", "US", Purpose.CUSTOMER, None, 3, version=3)
+PROOF = SignIn("0123456789abcdef" * 2, "anna")
+
+
+class Kamailio:
+    """Notes what it was told; it can be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.forgotten: set[str] = set()
+        self.reloaded = 0
+
+    async def take_up(self, lines: Mapping[str, Mapping[str, str | None]]) -> None:
+        self._must_be_up()
+
+    async def forget(self, username: str, domain: str) -> None:
+        self._must_be_up()
+        self.forgotten.add(f"{username}@{domain}")
+
+    async def reload(self) -> None:
+        self._must_be_up()
+        self.reloaded += 1
+
+    def _must_be_up(self) -> None:
+        if self.away:
+            raise RegistrarAbsent("away")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "edge.sqlite"
+    directory.write(path, directory.Directory({}, {}, ()))
+    return path
+
+
+def lines(file: Path) -> dict[str, Any]:
+    return {name: set(directory.lines_like(file, name, "*")) for name in ("credentials", "domains", "emergency")}
+
+
+async def both(file: Path) -> tuple[Kamailio, EdgeDirectory]:
+    kamailio = Kamailio()
+    edge = EdgeDirectory(cast(Any, SimpleNamespace(edge_database=file, off_loopback=False)), cast(Any, kamailio))
+    for profile in (LUMEN, PINE):
+        await edge.take_in(profile, {"anna": PROOF})
+    return kamailio, edge
+
+
+async def test_nothing_of_who_has_left_stays_and_all_of_the_other(file: Path) -> None:
+    kamailio, edge = await both(file)
+    assert lines(file)["credentials"] == {"anna@lumen.test", "anna@pine.test"}
+    await edge.give_up(LUMEN.id, {"pine.test"})
+    assert lines(file) == {"credentials": {"anna@pine.test"}, "domains": {"pine.test"}, "emergency": {"pine.test:911"}}
+    assert kamailio.forgotten == {"anna@lumen.test"} and not kamailio.reloaded
+    assert edge.known() == {PINE.id} == set(directory.revisions(file))
+
+
+async def test_an_edge_that_was_away_is_told_again(file: Path) -> None:
+    kamailio, edge = await both(file)
+    kamailio.away = True
+    with pytest.raises(RegistrarAbsent):
+        await edge.give_up(LUMEN.id, {"pine.test"})
+    assert edge.known() == {LUMEN.id, PINE.id}, "so that it is tried again"
+    assert lines(file)["credentials"] == {"anna@pine.test"}, "a Kamailio that starts meanwhile does not let them in"
+    kamailio.away = False
+    await edge.give_up(LUMEN.id, {"pine.test"})
+    assert kamailio.reloaded == 1 and edge.known() == {PINE.id}
