@@ -148,9 +148,9 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
     [(Role.GLOBAL, "all"), (Role.VOICE, "all"), (Role.READER, "reads"), (Role.BILLING, "reads"), (Role.HELP_DESK, "export")],
 )
 async def test_each_role_may_do_with_jobs_what_its_scopes_say(world: World, role: Role, allowed: str) -> None:
-    async with world.client(world.lumen.token) as client:
-        job = (await client.post(IMPORT, content=THREE, headers=CSV)).json()["id"]
     token = issue(world.database, world.lumen.profile.id, "somebody", None, "tests", scopes_of(role))
+    async with world.client(token if allowed == "all" else world.lumen.token) as client:
+        job = (await client.post(IMPORT, content=THREE, headers=CSV)).json()["id"]
     place = f"/api/v1/jobs/{job}"
     async with world.client(token) as client:
         reads = [await client.get(path) for path in ("/api/v1/jobs", place, f"{place}/rows", f"{place}/refused.csv")]
@@ -161,6 +161,18 @@ async def test_each_role_may_do_with_jobs_what_its_scopes_say(world: World, role
     assert export.status_code == 200
     assert {answer.is_success for answer in writes} == {allowed == "all"}
     assert allowed == "all" or {answer.status_code for answer in writes} == {403}
+
+
+async def test_nobody_goes_on_with_the_rights_of_somebody_who_has_more(world: World) -> None:
+    token = issue(world.database, world.lumen.profile.id, "somebody", None, "tests", scopes_of(Role.VOICE))
+    async with world.client(world.lumen.token) as client:
+        job = (await client.post(IMPORT, content=THREE, headers=CSV)).json()["id"]
+    async with world.client(token) as client:
+        assert (await client.post(f"/api/v1/jobs/{job}/cancel")).is_success  # to stop something needs no more than one's own
+        refused = await client.post(f"/api/v1/jobs/{job}/resume")
+    assert (refused.status_code, refused.json()["field"]) == (403, "job")
+    async with world.client(world.lumen.token) as client:
+        assert (await client.get(f"/api/v1/jobs/{job}")).json()["state"] == "cancelled"
 
 
 @pytest.mark.long

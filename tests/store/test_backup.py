@@ -189,7 +189,7 @@ def test_a_running_system_is_not_overwritten(here: str, folder: Path, archive: P
 def test_a_backup_replaces_no_file_and_needs_something_to_back_up(here: str, folder: Path, archive: Path, tmp_path: Path) -> None:
     archive.write_text("somebody's")
     assert cli(["backup", str(archive)]) == Exit.REFUSED and archive.read_text() == "somebody's"
-    assert cli(["backup", str(tmp_path / "no" / "folder")]) == Exit.REFUSED
+    assert cli(["backup", str(tmp_path / "no" / "folder")]) == Exit.NOT_THERE
     (folder / "secret.key").unlink()
     assert cli(["backup", f"{archive}.2"]) == Exit.NOT_THERE
 
