@@ -18,7 +18,7 @@ from offhook.probes.bench import reading
 from offhook.probes.bench.generators import FOLDER, BenchRefused, Target, source_of, user_rows
 from offhook.probes.bench.processes import Watcher, memory, tree
 from offhook.probes.bench.scenarios import CALLERS, SCENARIOS, Step, read_step
-from offhook.probes.bench.table import read_peers, table
+from offhook.probes.bench.table import FLOOR, OURS, read_peers, table
 from offhook.services.bench import ATTENDANT, DOMAIN, PASSWORD, USERS, seed_bench
 from offhook.services.edge_facts import load_edge_facts
 from offhook.services.secrets import ha1
@@ -29,6 +29,8 @@ from offhook.store.transaction import Database
 from offhook.wiring import bench_snapshot
 from tests.calls.system import System, start_system
 from tools import write_performance
+
+NEEDS_CC = pytest.mark.skipif(shutil.which("cc") is None, reason="the bench's helpers are written in C: apt-get install gcc libc6-dev")
 
 
 def test_a_step_is_read_and_an_endless_one_refused() -> None:
@@ -84,6 +86,9 @@ def test_the_table_stands_beside_the_peers() -> None:
     assert lines[3].endswith("| switch 2.5, kamailio 1.5 |")
     assert lines[4].endswith("| 5 / 6 / 9 |") and lines[5].endswith("| 50; 0 |")
     assert lines[-1] == "| queue | | | not built yet: queues |"
+    beside = table([row, row | {"who": FLOOR, "cpu_ms_per_call": 2.0}], peers, {"queue": "queues"}).splitlines()
+    assert beside[0].endswith(f"| {FLOOR} | {OURS} |")
+    assert beside[2].endswith("| 24.5 (23.4-24.7) | 2 | 4 |") and beside[-1] == "| queue | | | | not built yet: queues |"
 
 
 def test_the_published_table_is_as_its_rows() -> None:
@@ -144,13 +149,29 @@ def test_a_large_organization_is_measured_as_it_would_be_held(tmp_path: Path) ->
     store.close()
 
 
+@pytest.mark.engines
+@NEEDS_CC
+def test_the_engines_alone_carry_the_same_load() -> None:
+    ended = offhook("bench", "--floor", "--only", "call,register", "--steps", "4:4:1", "--json")
+    assert ended.returncode == 0, ended.stderr
+    call, register = map(json.loads, ended.stdout.splitlines())
+    assert (call["who"], call["done"], call["failed"], register["done"]) == (FLOOR, 4, 0, 4), ended.stderr
+    assert call["sound"]["A"]["end_to_end"]["received"] > 100 and set(call["cpu_ms_by_process"]) <= {"kamailio", "rtpengine"}
+    refused = offhook("bench", "--floor", "--only", "ivr")
+    assert refused.returncode == 2 and "cannot do ivr" in refused.stderr
+
+
+def offhook(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "offhook", *words], capture_output=True, text=True, timeout=120)
+
+
 @pytest.fixture
 def system(tmp_path: Path) -> System:
     return start_system(tmp_path / "var", OFFHOOK_SANDBOX="yes")
 
 
 @pytest.mark.engines
-@pytest.mark.skipif(shutil.which("cc") is None, reason="the bench's helpers are written in C: apt-get install gcc libc6-dev")
+@NEEDS_CC
 def test_a_small_load_goes_through_a_running_system(system: System) -> None:
     try:
         ended = system.offhook("bench", "--running", "--only", "call,register,conf", "--steps", "2:4:1", "--json")

@@ -23,12 +23,13 @@ from offhook.plan import SystemPlan, read_plan
 from offhook.probes.bench.generators import FOLDER, BenchRefused, Target
 from offhook.probes.bench.run import run, settle
 from offhook.probes.bench.scenarios import SCENARIOS, Step, read_step
-from offhook.probes.bench.table import read_peers, table
+from offhook.probes.bench.table import FLOOR, OURS, read_peers, table
 from offhook.services.bench import DOMAIN, PASSWORD, USERS, seed_bench
 from offhook.settings import SettingsWrong, read
 from offhook.store.transaction import Database
 from offhook.supervisor.ports import claim_rtp_block
 from offhook.supervisor.refusals import NoRtpPorts
+from offhook.wiring.bench_floor import SHOWN, engines_alone
 from offhook.wiring.bench_snapshot import NUMBERS as LARGE_NUMBERS
 from offhook.wiring.bench_snapshot import USERS as LARGE_USERS
 from offhook.wiring.bench_snapshot import bench_snapshot
@@ -54,11 +55,12 @@ def bench(
     repeat: Annotated[int | None, typer.Option(min=1, max=20, help="How often each step is run.")] = None,
     running: Annotated[bool, typer.Option("--running", help="Load the system that runs here, not a fresh one.")] = False,
     seed: Annotated[bool, typer.Option("--seed", help="Only make the bench's organization in the system that runs here.")] = False,
+    floor: Annotated[bool, typer.Option("--floor", help="Load the engines alone: the least that calls can cost with them.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a row of JSON for each run, for programs.")] = False,
 ) -> None:
     """Measure calls, set-up, attendants and registrations under load, beside other systems' figures."""
     try:
-        names, wanted = _words(only) or list(SCENARIOS), [read_step(text) for text in _words(steps)]
+        names, wanted = _words(only) or list(SHOWN if floor else SCENARIOS), [read_step(text) for text in _words(steps)]
         if names == [SNAPSHOT]:
             _tell(f"{SNAPSHOT}: an organization of {LARGE_USERS:,} users and {LARGE_NUMBERS:,} numbers is made and loaded ...")
             print(json.dumps(bench_snapshot(), indent=None if as_json else 2))
@@ -68,6 +70,13 @@ def bench(
             raise Failed(
                 f"There is no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}, and alone {SNAPSHOT}.", Exit.WRONG_COMMAND
             )
+        if floor:
+            if odd := [name for name in names if name not in SHOWN]:
+                raise Failed(f"The engines alone cannot do {', '.join(odd)}; they do {', '.join(SHOWN)}.", Exit.WRONG_COMMAND)
+            first, _, last = (os.environ.get("OFFHOOK_RTP_PORTS") or _free_block()).partition("-")
+            with engines_alone((int(first), int(last))) as target:
+                _measure(names, wanted, repeat, target, who=FLOOR, as_json=as_json)
+            return
         if seed:
             plan = _running_plan()
             _tell(f"{_seed(plan)} users made in {DOMAIN}; the system at {plan.address}:{plan.sip_port} knows all {len(USERS)} of them.")
@@ -80,7 +89,7 @@ def bench(
         raise Failed(str(why), Exit.REFUSED) from None
 
 
-def _measure(names: list[str], steps: list[Step], repeat: int | None, target: Target, *, as_json: bool) -> None:
+def _measure(names: list[str], steps: list[Step], repeat: int | None, target: Target, *, who: str = OURS, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
     settle(target)
@@ -92,7 +101,7 @@ def _measure(names: list[str], steps: list[Step], repeat: int | None, target: Ta
         for step, often in [(step, 1) for step in steps] or SCENARIOS[name].plan:
             for turn in range(repeat or often):
                 _tell(f"{name} {step} ({turn + 1} of {repeat or often}) ...")
-                rows.append(run(name, step, target, HELPERS))
+                rows.append({"who": who} | run(name, step, target, HELPERS))
                 _tell(_short(rows[-1]))
                 if as_json:
                     print(json.dumps(rows[-1]), flush=True)

@@ -11,6 +11,9 @@ from offhook.probes.bench.scenarios import SCENARIOS, Step, read_step
 PEERS = {"asterisk": "Asterisk 22.10.1", "freeswitch": "FreeSWITCH 1.10.12"}
 """Who stands beside us, by the name in bench/peers.md."""
 
+OURS, FLOOR = "Offhook", "its engines alone"
+"""Whose rows they are, by `who` in a row."""
+
 Figures = Mapping[str, Mapping[str, str]]
 """By scenario and step ("call 20:100:20"), a column of bench/peers.md to its text."""
 
@@ -78,19 +81,20 @@ def read_peers(file: Path) -> dict[str, Figures]:
     return dict(found)
 
 
-def table(rows: Iterable[Mapping[str, Any]], peers: Mapping[str, Figures], skipped: Mapping[str, str], label: str = "Offhook") -> str:
-    """The whole table; several rows of one step become median and range."""
-    by_step: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+def table(rows: Iterable[Mapping[str, Any]], peers: Mapping[str, Figures], skipped: Mapping[str, str]) -> str:
+    """The whole table; several rows of one step become median and range. A column of our own for each `who` in the rows."""
+    by_step: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
-        by_step.setdefault((str(row["scenario"]), str(row["step"])), []).append(row)
-    lines = ["| | " + " | ".join([*PEERS.values(), label]) + " |", "|---" * (len(PEERS) + 2) + "|"]
+        by_step.setdefault((str(row["scenario"]), str(row["step"])), {}).setdefault(row.get("who", OURS), []).append(row)
+    ours = [who for who in (FLOOR, OURS) if any(who in same for same in by_step.values())]
+    lines = ["| | " + " | ".join([*PEERS.values(), *ours]) + " |", "|---" * (len(PEERS) + len(ours) + 1) + "|"]
     for (name, step), same in by_step.items():
         beside = [peers.get(who, {}).get(f"{name} {step}", {}) for who in PEERS]
         for position, (words, paths) in enumerate(_LINES[name]):
             title = f"{_title(name, read_step(step))}: {words}" if position == 0 else f"- {words}"
             told = [_joined(words, [each.get(_COLUMNS.get(path, ""), "") for path in paths]) for each in beside]
-            lines.append(f"| {title} | " + " | ".join([*told, _ours(same, words, paths)]) + " |")
-    lines += [f"| {name} | | | not built yet: {needs} |" for name, needs in skipped.items()]
+            lines.append(f"| {title} | " + " | ".join([*told, *(_ours(same.get(who, ()), words, paths) for who in ours)]) + " |")
+    lines += [f"| {name} {'| ' * (len(PEERS) + len(ours) - 1)}| not built yet: {needs} |" for name, needs in skipped.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -109,6 +113,8 @@ def _ours(rows: Sequence[Mapping[str, Any]], words: str, paths: Sequence[str]) -
 
 
 def _processes(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return "-"
     names = dict.fromkeys(name for row in rows for name in row["cpu_ms_by_process"])
     spent = {name: statistics.median(row["cpu_ms_by_process"].get(name, 0.0) for row in rows) for name in names}
     return ", ".join(f"{name} {_number(cost)}" for name, cost in sorted(spent.items(), key=lambda each: -each[1]) if cost >= 0.05)
