@@ -27,6 +27,7 @@ DELIVERIES = Listed(
     deliveries,
     "id",
     {name: deliveries.c[name] for name in ("id", "event", "kind", "state")},
+    searched=("event", "kind", "state"),
     also={"webhook": lambda _scope, id: deliveries.c.webhook_id == id},
 )
 
