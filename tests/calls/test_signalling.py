@@ -7,7 +7,7 @@ import pytest
 
 from offhook.phones.calls import Who
 from offhook.phones.sources import Tone
-from tests.calls.stories import HIGH, PATIENCE_SECONDS, connected, hear_each_other, registered, told
+from tests.calls.stories import HIGH, PATIENCE_SECONDS, check_descriptions, connected, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 
 pytestmark = pytest.mark.engines
@@ -41,10 +41,17 @@ async def test_a_caller_who_offers_nothing_meets_the_attendant(system: System) -
 async def test_a_telephone_asks_for_our_offer_in_mid_call(system: System, by_caller: bool) -> None:
     async with registered(system.phone("anna"), system.phone("ben")) as (anna, ben):
         call, at_ben = await connected(anna, ben, "102")
-        await (call if by_caller else at_ben).asks_for_offer()
+        asks = call if by_caller else at_ben
+        await asks.asks_for_offer()
+        await hear_each_other(call, at_ben)
+        await asks.holds()
+        await asks.asks_for_offer()
+        await asks.resumes()
         await hear_each_other(call, at_ben)
         await call.hangs_up()
-        await told(system, call, "completed.by_caller")
+        answer = await told(system, call, "completed.by_caller")
+    assert check_descriptions(asks, answer) > 1
+    check_descriptions(at_ben if by_caller else call, answer)
 
 
 async def test_update_holds_and_resumes_like_a_reinvite(system: System) -> None:
