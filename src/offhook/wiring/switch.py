@@ -77,6 +77,7 @@ async def run_switch(plan: SystemPlan) -> None:
         new_call=lambda: call_id(time.time_ns() // 1_000_000, secrets.randbits(30)),
         tokens=_tokens().__next__,
         follows_redirects=plan.follows_redirects,
+        offers_srtp=plan.offers_srtp,
         session_timers=SessionTimers(plan.session_seconds) if plan.session_seconds else None,
     )
     media = RtpEngine(ng)
