@@ -17,7 +17,7 @@ from offhook.sip.facts import (
 )
 from offhook.sip.session_timers import SessionTimers
 from tests.sip.lines import ANSWER, OFFER, Line, talking, told_as
-from tests.sip.raw import PEER, an_agent, calling, header, invite, ours, request, response, sent, statuses, told
+from tests.sip.raw import PEER, an_agent, calling, header, invite, ours, request, response, sends, sent, statuses, told
 
 TIMERS = SessionTimers(1800, 90)
 TIMER = "Supported: timer"
@@ -144,6 +144,14 @@ def test_a_telephone_that_connects_anew_keeps_its_call() -> None:
     agent.receive(response(again, 200, body=ANSWER), PEER, 1126.1)
     assert methods(agent.tick(2026.0)) == []
     assert methods(agent.tick(2026.2)) == [b"INVITE"]
+
+
+def test_a_refresh_that_could_not_be_sent_is_sent_again() -> None:
+    agent = timed()
+    called(agent)
+    to = sends(agent.tick(900.2))[0].to
+    assert not told(agent.undeliverable(to, 900.3), SessionExpired)
+    assert methods(agent.tick(1126.0)) == [b"INVITE"]
 
 
 def test_who_says_when_to_come_again_is_left_alone_until_then() -> None:
