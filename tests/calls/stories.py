@@ -57,6 +57,22 @@ async def hear_each_other(one: PhoneCall, two: PhoneCall) -> None:
     await two.hears.tone(LOW, patience=PATIENCE_SECONDS)
 
 
+def check_descriptions(call: PhoneCall, *answers: dict[str, Any]) -> int:
+    """All that a telephone was told of sound in this call is under one origin, whose version says what changed (RFC 3264 section 8).
+
+    `answers` are what `told` gave of the calls it was in, in their order. The version it came to.
+    """
+    messages = [message["text"] for answer in answers for message in answer["explanation"]["messages"] if message["direction"] == "out"]
+    described = [text.partition("\r\no=")[2] for text in messages if f"Call-ID: {call.call_id}\r\n" in text and "\r\no=" in text]
+    origins = [text.partition("\r\n")[0].split() for text in described]
+    changes = [text.partition("\r\n")[2] for text in described]
+    versions = [int(origin.pop(2)) for origin in origins]
+    assert versions[0] == 1 and all(origin == origins[0] for origin in origins), origins
+    for place in range(1, len(versions)):
+        assert versions[place] - versions[place - 1] == (changes[place] != changes[place - 1]), described
+    return versions[-1]
+
+
 def token_of_the_provider(system: System) -> str:
     """A token that sees every organization's calls, and nobody's."""
     store = Database.at(system.plan.database_url)

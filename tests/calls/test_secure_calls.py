@@ -1,5 +1,7 @@
 """Telephones that want secure sound, in calls through the whole system: with each other, with plain ones, with the system itself."""
 
+from typing import Literal
+
 import pytest
 
 from offhook.phones.calls import PhoneCall
@@ -73,3 +75,41 @@ async def test_whoever_demands_secure_sound_has_it_without_tls_too(system: Syste
         await hear_each_other(call, other)
         assert is_sealed(other)
         await call.hangs_up()
+
+
+@pytest.mark.parametrize("transport, srtp", [("udp", None), ("tls", "required")], ids=["to a plain one", "to a secure one"])
+async def test_a_secure_telephone_that_leaves_the_offer_to_us(system: System, transport: str, srtp: Literal["required"] | None) -> None:
+    """It names its key in the ACK alone, when the other side has long been told of one."""
+    async with registered(system.phone("anna", transport="tls", srtp="required"), system.phone("ben", transport=transport, srtp=srtp)) as (
+        anna,
+        ben,
+    ):
+        call = await anna.dials("102", offerless=True)
+        other = await ben.rings(PATIENCE_SECONDS)
+        await other.answers()
+        await call.answered(PATIENCE_SECONDS)
+        await hear_each_other(call, other)
+        assert (is_sealed(call), is_sealed(other)) == (True, srtp is not None)
+        await other.holds()
+        await call.hears.until(lambda: call.hears.level() > -45, "music", PATIENCE_SECONDS)
+        await other.resumes()
+        await call.asks_for_offer()
+        await hear_each_other(call, other)
+        assert is_sealed(call)
+        await call.hangs_up()
+        await told(system, call, "completed.by_caller")
+
+
+async def test_a_secure_telephone_that_leaves_the_offer_to_us_meets_the_attendant(system: System) -> None:
+    async with registered(
+        system.phone("anna", transport="tls", srtp="required"), system.phone("ben", transport="tls", srtp="required")
+    ) as (anna, ben):
+        call = await (await anna.dials("100", offerless=True)).answered(PATIENCE_SECONDS)
+        await call.hears.speech(patience=PATIENCE_SECONDS)
+        await call.presses("2")
+        other = await ben.rings(PATIENCE_SECONDS)
+        await other.answers()
+        await hear_each_other(call, other)
+        assert is_sealed(call) and is_sealed(other)
+        await call.hangs_up()
+        await told(system, call, "completed.by_caller")

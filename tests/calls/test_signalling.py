@@ -7,7 +7,9 @@ import pytest
 
 from offhook.phones.calls import Who
 from offhook.phones.sources import Tone
-from tests.calls.stories import HIGH, PATIENCE_SECONDS, connected, hear_each_other, registered, told
+from offhook.phones.waiting import NotInTime
+from offhook.phones.wires import TcpWire
+from tests.calls.stories import HIGH, PATIENCE_SECONDS, check_descriptions, connected, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 
 pytestmark = pytest.mark.engines
@@ -41,10 +43,17 @@ async def test_a_caller_who_offers_nothing_meets_the_attendant(system: System) -
 async def test_a_telephone_asks_for_our_offer_in_mid_call(system: System, by_caller: bool) -> None:
     async with registered(system.phone("anna"), system.phone("ben")) as (anna, ben):
         call, at_ben = await connected(anna, ben, "102")
-        await (call if by_caller else at_ben).asks_for_offer()
+        asks = call if by_caller else at_ben
+        await asks.asks_for_offer()
+        await hear_each_other(call, at_ben)
+        await asks.holds()
+        await asks.asks_for_offer()
+        await asks.resumes()
         await hear_each_other(call, at_ben)
         await call.hangs_up()
-        await told(system, call, "completed.by_caller")
+        answer = await told(system, call, "completed.by_caller")
+    assert check_descriptions(asks, answer) > 1
+    check_descriptions(at_ben if by_caller else call, answer)
 
 
 async def test_update_holds_and_resumes_like_a_reinvite(system: System) -> None:
@@ -163,3 +172,29 @@ async def test_a_telephone_that_dies_in_mid_call_is_noticed_and_the_other_is_hun
             await told(short, call, "callee.lost")
     finally:
         assert short.stop() == 0
+
+
+@pytest.mark.long
+async def test_a_telephone_that_connects_anew_while_its_call_is_refreshed_keeps_it(tmp_path: Path) -> None:
+    """The first refresh is due after 45 s and finds no connection; the call's time would be up after 90 s."""
+    short = start_system(tmp_path / "var", OFFHOOK_SESSION_SECONDS="90")
+    try:
+        async with registered(short.phone("anna", transport="tls"), short.phone("ben")) as (anna, ben):
+            call, at_ben = await connected(anna, ben, "102")
+            began = anna.now()
+            await hear_each_other(call, at_ben)
+            assert anna.registration is not None and isinstance(anna._wire, TcpWire)
+            anna.registration.stop()
+            anna._wire.drop()
+            await asyncio.sleep(began + 48 - anna.now())
+            await anna.register(patience=PATIENCE_SECONDS)
+            with pytest.raises(NotInTime):
+                await call.ended(began + 100 - anna.now())
+            await hear_each_other(call, at_ben)
+            await call.hangs_up()
+            answer = await told(short, call, "completed.by_caller")
+    finally:
+        assert short.stop() == 0
+    texts = [message["text"] for message in answer["explanation"]["messages"] if f"Call-ID: {call.call_id}\r\n" in message["text"]]
+    refreshed = [int(text.split()[1]) for text in texts if text.startswith("SIP/2.0 ") and " UPDATE\r\n" in text]
+    assert len(refreshed) > 1 and refreshed[0] >= 400 and refreshed[-1] == 200, refreshed

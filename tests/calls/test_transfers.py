@@ -6,7 +6,7 @@ import pytest
 
 from offhook.phones.calls import Who
 from offhook.phones.sources import Tone
-from tests.calls.stories import HIGH, LOW, PATIENCE_SECONDS, connected, hear_each_other, registered, told
+from tests.calls.stories import HIGH, LOW, PATIENCE_SECONDS, check_descriptions, connected, hear_each_other, registered, told
 from tests.calls.system import System
 
 pytestmark = pytest.mark.engines
@@ -88,6 +88,8 @@ async def test_attended(system: System) -> None:
         first, second = await told(system, call, "completed.by_callee"), await told(system, asked, "completed.transferred")
     assert first["record"]["connected"].startswith("chloe's telephone at ")
     assert second["record"]["connected"].startswith("chloe's telephone at ")
+    assert check_descriptions(at_chloe, second, first) == 2
+    check_descriptions(call, first)
 
 
 async def test_attended_before_the_third_answered(system: System) -> None:

@@ -14,7 +14,7 @@ from offhook.phones.calls import Who
 from offhook.phones.registration import RegistrationRefused
 from offhook.phones.waiting import NotInTime
 from offhook.supervisor.certificates import CertificateFolder, now_utc
-from tests.calls.stories import connected, eventually, hear_each_other, registered, told
+from tests.calls.stories import PATIENCE_SECONDS, connected, eventually, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 from tests.engines.kamailio.conftest import IPV6, NEEDS_IPV6
 
@@ -56,6 +56,20 @@ async def test_ipv6_and_ipv4_call_each_other(system: System, caller: tuple[str, 
         await call.hangs_up()
         answer = await told(system, call, "completed.by_caller")
     assert ("[::1]" in json.dumps(answer["explanation"])) is (caller[1] or called[1])
+
+
+@NEEDS_IPV6
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+async def test_a_telephone_with_ipv6_alone_leaves_the_offer_to_us(system: System, transport: str) -> None:
+    async with registered(system.phone("anna", transport=transport, ipv6=True), system.phone("ben")) as (anna, ben):
+        call = await anna.dials("102", offerless=True)
+        other = await ben.rings(PATIENCE_SECONDS)
+        await other.answers()
+        await call.answered(PATIENCE_SECONDS)
+        assert call.answer is not None and b"c=IN IP6 ::1" in call.answer.body
+        await hear_each_other(call, other)
+        await call.hangs_up()
+        await told(system, call, "completed.by_caller")
 
 
 async def test_a_certificate_changes_under_a_call_that_stands(system: System) -> None:

@@ -141,8 +141,8 @@ async def test_after_a_stall_frames_are_left_out_and_none_count_as_lost(ports: t
 
 
 def test_an_offer_and_its_answer_agree_on_one_codec_and_keys() -> None:
-    ours = offer(HOST, 4000, ALL_CODECS, session_id=1, version=1, flow=Direction.SENDRECV)
-    theirs = answer(ours, HOST, 5000, ("PCMA", "telephone-event"), session_id=2, version=1, flow=Direction.SENDRECV)
+    ours = offer(HOST, 4000, ALL_CODECS, Direction.SENDRECV)
+    theirs = answer(ours, HOST, 5000, ("PCMA", "telephone-event"), Direction.SENDRECV)
     assert [codec.name for codec in sdp.codecs(theirs)] == ["PCMA", "telephone-event"]
     agreed = agreement(theirs, ALL_CODECS, Direction.SENDRECV)
     assert agreed == Agreement((HOST, 5000), (HOST, 5001), "PCMA", 8, 101, True, True)
@@ -152,7 +152,7 @@ def test_the_answer_keeps_their_payload_types_and_where_reports_go() -> None:
     text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 9 8 96\r\n"
     text += "a=rtpmap:96 telephone-event/8000\r\na=rtcp:4999\r\na=sendonly\r\n"
     theirs = sdp.parse(text)
-    ours = answer(theirs, HOST, 5000, ALL_CODECS, session_id=2, version=1, flow=Direction.SENDRECV)
+    ours = answer(theirs, HOST, 5000, ALL_CODECS, Direction.SENDRECV)
     assert [codec.payload_type for codec in sdp.codecs(ours)] == [8, 96]
     assert sdp.direction(ours) is Direction.RECVONLY
     agreed = agreement(theirs, ALL_CODECS, Direction.SENDRECV)

@@ -18,6 +18,11 @@ F = TypeVar("F")
 ON_TIME = 0.01
 
 
+def told_as(sdp: str, version: int, number: int = 1) -> str:
+    """OFFER, or what was made of it, as an agent sends it: its description of that version, in the session of that number."""
+    return sdp.replace("o=- 1 1 ", f"o=- {number} {version} ")
+
+
 def faithful(number: int, data: bytes) -> Sequence[float]:
     """Each message arrives once, 10 ms later."""
     return (ON_TIME,)
@@ -84,6 +89,7 @@ class Line:
 
     def __init__(self, fate: Fate = faithful, **settings: Any) -> None:
         settings.setdefault("timers", Timers(t1=0.5))
+        settings.setdefault("dice", lambda: 0.0)
         self.fate = fate
         self.now = 100.0
         self._count = 0

@@ -11,6 +11,7 @@ US = Address("127.0.0.1", 7001)
 
 def an_agent(**settings: object) -> Agent:
     words = iter(range(1, 1_000_000))
+    settings.setdefault("dice", lambda: 0.0)
     return Agent(local=US, user_agent="offhook", tokens=lambda: f"w{next(words)}", **settings)  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ from offhook.sip.facts import (
     RequestReceived,
     ResponseReceived,
 )
-from tests.sip.raw import PEER, an_agent, header, request, response, sent, told
+from tests.sip.raw import PEER, an_agent, answered, header, request, response, sent, told
 
 
 def test_requests_outside_sessions_are_given_out_and_answered_once() -> None:
@@ -20,6 +20,20 @@ def test_requests_outside_sessions_are_given_out_and_answered_once() -> None:
     assert sent(agent.receive(request("OPTIONS"), PEER, 0.2)) == reply
     with pytest.raises(SessionRefuses):
         agent.respond(key, status=200, now=0.3)
+
+
+def test_a_call_asked_what_we_can_do_tells_it() -> None:
+    """As outside of one (RFC 3261 11.2)."""
+    agent = an_agent()
+    _, tag = answered(agent)
+    outputs = agent.receive(request("OPTIONS", branch="z9hG4bKo", cseq=2, to_tag=tag), PEER, 1.0)
+    assert not told(outputs, RequestReceived)
+    said = sent(outputs)[0]
+    assert said.startswith(b"SIP/2.0 200 ")
+    assert {"INVITE", "UPDATE", "REFER"} <= set(header(said, "Allow")[0].split(", "))
+    assert header(said, "Accept") == ["application/sdp, multipart/mixed"]
+    assert header(said, "Supported") == ["100rel, replaces, norefersub"]
+    assert ("Supported", "100rel, replaces, norefersub") in agent.capabilities
 
 
 def test_a_request_that_nobody_answers_is_given_up_when_its_sender_has() -> None:

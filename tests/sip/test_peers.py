@@ -81,14 +81,15 @@ def test_a_late_request_with_an_old_cseq_is_refused() -> None:
     assert agent.state(session) is SessionState.UP
 
 
-def test_a_second_reinvite_while_one_waits_is_to_come_again() -> None:
-    agent = an_agent()
+@pytest.mark.parametrize(("dice", "seconds"), [(0.0, "0"), (0.5, "5"), (0.999, "10")])
+def test_a_second_reinvite_while_one_waits_is_to_come_again_at_any_moment(dice: float, seconds: str) -> None:
+    agent = an_agent(dice=lambda: dice)
     session, tag = answered(agent)
     first = agent.receive(invite(branch="z9hG4bK5", cseq=2, to_tag=tag), PEER, 1.0)
     assert told(first, ReofferReceived)
     second = agent.receive(invite(branch="z9hG4bK6", cseq=3, to_tag=tag), PEER, 1.1)
     assert statuses(second) == [500]
-    assert header(sent(second)[0], "Retry-After") == ["1"]
+    assert header(sent(second)[0], "Retry-After") == [seconds]
     assert statuses(agent.accept_reoffer(session, sdp=ANSWER, now=1.2)) == [200]
 
 

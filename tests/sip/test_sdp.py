@@ -111,11 +111,11 @@ def test_what_answers_a_direction() -> None:
 
 def test_a_description_of_ours_can_be_read() -> None:
     formats = (Codec(8, "PCMA", 8000), Codec(111, "opus", 48000, 2, "useinbandfec=1"))
-    made = parse(str(describe("127.0.0.1", 4000, formats, session_id=7, version=2, flow=Direction.SENDONLY)))
+    made = parse(str(describe("127.0.0.1", 4000, formats, flow=Direction.SENDONLY)))
     assert codecs(made) == formats
     assert address(made) == ("127.0.0.1", 4000)
     assert direction(made) is Direction.SENDONLY
-    assert made.session[1] == "o=- 7 2 IN IP4 127.0.0.1"
+    assert made.session[1] == "o=- 0 0 IN IP4 127.0.0.1"
 
 
 @pytest.mark.parametrize(

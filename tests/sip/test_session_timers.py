@@ -1,5 +1,7 @@
 """Session timers (RFC 4028): calls are refreshed, and hung up where nobody is left."""
 
+from itertools import pairwise
+
 import pytest
 
 from offhook.sip.agent import Agent, SessionState
@@ -14,11 +16,13 @@ from offhook.sip.facts import (
     SessionExpired,
 )
 from offhook.sip.session_timers import SessionTimers
-from tests.sip.lines import ANSWER, OFFER, Line, talking
-from tests.sip.raw import PEER, an_agent, calling, header, invite, ours, request, response, sent, statuses, told
+from tests.sip.lines import ANSWER, OFFER, Line, talking, told_as
+from tests.sip.raw import PEER, an_agent, calling, header, invite, ours, request, response, sends, sent, statuses, told
 
 TIMERS = SessionTimers(1800, 90)
 TIMER = "Supported: timer"
+NUMBER = 1 + 2**52
+"""Of every session here: the dice always fall in the middle."""
 
 
 def timed(**settings: object) -> Agent:
@@ -66,7 +70,7 @@ def test_an_invite_of_ours_asks_and_the_2xx_settles_it() -> None:
 def test_a_peer_without_update_gets_a_reinvite_with_what_we_said_last() -> None:
     agent = timed()
     called(agent, "Session-Expires: 600;refresher=uac")
-    new = OFFER.replace("1 1", "1 2")
+    new = OFFER + "a=sendonly\r\n"
     reoffer = sent(agent.reoffer("call", sdp=new, now=10.0))[0]
     assert told(
         agent.receive(response(reoffer, 200, more=("Session-Expires: 600;refresher=uac",), body=ANSWER), PEER, 10.1), ReofferAnswered
@@ -74,7 +78,7 @@ def test_a_peer_without_update_gets_a_reinvite_with_what_we_said_last() -> None:
     outputs = agent.tick(310.2)
     assert methods(outputs) == [b"INVITE"]
     refresh = sent(outputs)[0]
-    assert refresh.endswith(new.encode())
+    assert refresh.endswith(told_as(new, 2, NUMBER).encode())
     for _ in range(2):
         outputs = agent.receive(response(refresh, 200, more=("Session-Expires: 600;refresher=uac",), body=ANSWER), PEER, 311.0)
         assert methods(outputs) == [b"ACK"]
@@ -86,20 +90,80 @@ def test_a_peer_without_update_gets_a_reinvite_with_what_we_said_last() -> None:
     assert methods(agent.tick(701.0)) == [b"INVITE"]
 
 
-@pytest.mark.parametrize("status", [404, 408, 478, 480, 481, 486, 500, 503, None])
-def test_a_refresh_that_finds_nobody_ends_the_call(status: int | None) -> None:
+@pytest.mark.parametrize("status", [408, 481, None])
+def test_a_refresh_of_a_call_that_nobody_knows_any_more_ends_it(status: int | None) -> None:
     agent = timed()
     called(agent)
     refresh = sent(agent.tick(900.2))[0]
     outputs = agent.receive(response(refresh, status), PEER, 901.0) if status else agent.tick(935.0)
+    gone(agent, outputs, 935.0)
+
+
+def gone(agent: Agent, outputs: list[Output], now: float) -> None:
+    """The call's end has just been told, and nothing stays of it."""
     expired = told(outputs, SessionExpired)
     assert len(expired) == 1
     assert isinstance(expired[0], SessionExpired) and "refresh" in expired[0].words
     assert b"BYE" in methods(outputs)
-    outputs = agent.tick(1000.0)
+    outputs = agent.tick(now + 65)
     assert told(outputs, ByeAnswered) and agent.state("call") is SessionState.GONE
-    agent.tick(1100.0)
+    agent.tick(now + 200)
     assert agent.next_due() is None
+
+
+def asked_until(agent: Agent, end: float, status: int, *more: str) -> tuple[list[float], list[Output]]:
+    """Every refresh is answered so until then: when each was sent, and what came of the last moment."""
+    asked: list[float] = []
+    outputs: list[Output] = []
+    while not told(outputs, SessionExpired) and (due := agent.next_due()) is not None and due <= end:
+        outputs = agent.tick(due)
+        for data in [data for data in sent(outputs) if data.split()[0] in (b"INVITE", b"UPDATE")]:
+            asked.append(due)
+            agent.receive(response(data, status, more=more), PEER, due)
+    return asked, outputs
+
+
+@pytest.mark.parametrize("status", [404, 410, 478, 480, 486, 491, 500, 503, 504])
+def test_who_is_not_to_be_had_is_asked_again_until_the_sessions_end(status: int) -> None:
+    agent = timed()
+    called(agent)
+    asked, outputs = asked_until(agent, 1800.2, status)
+    assert asked[0] == pytest.approx(900.1)
+    assert all(2 <= later - earlier < 226 for earlier, later in pairwise(asked))
+    assert 1790 < asked[-1] < 1800.1
+    assert agent.state("call") is not SessionState.UP
+    gone(agent, outputs, 1800.1)
+
+
+def test_a_telephone_that_connects_anew_keeps_its_call() -> None:
+    agent = timed()
+    called(agent)
+    first = sent(agent.tick(900.2))[0]
+    assert not told(agent.receive(response(first, 478), PEER, 900.3), SessionExpired)
+    again = sent(agent.tick(1126.0))[0]
+    agent.receive(response(again, 200, body=ANSWER), PEER, 1126.1)
+    assert methods(agent.tick(2026.0)) == []
+    assert methods(agent.tick(2026.2)) == [b"INVITE"]
+
+
+def test_a_refresh_that_could_not_be_sent_is_sent_again() -> None:
+    agent = timed()
+    called(agent)
+    to = sends(agent.tick(900.2))[0].to
+    assert not told(agent.undeliverable(to, 900.3), SessionExpired)
+    assert methods(agent.tick(1126.0)) == [b"INVITE"]
+
+
+def test_who_says_when_to_come_again_is_left_alone_until_then() -> None:
+    agent = timed()
+    called(agent)
+    asked, _ = asked_until(agent, 960.0, 503, "Retry-After: 20 (connecting);duration=3600")
+    assert asked == pytest.approx([900.1, 920.1, 940.1])
+    agent = timed()
+    called(agent)
+    asked, outputs = asked_until(agent, 1800.2, 503, "Retry-After: 3600")
+    assert len(asked) == 1
+    gone(agent, outputs, 1800.1)
 
 
 def test_a_peer_that_does_not_know_of_timers_is_asked_all_the_same() -> None:
@@ -111,7 +175,7 @@ def test_a_peer_that_does_not_know_of_timers_is_asked_all_the_same() -> None:
     # It knows of no UPDATE after all: then by re-INVITE, from now on.
     outputs = agent.receive(response(sent(outputs)[0], 405), PEER, 901.0)
     assert methods(outputs) == [b"INVITE"]
-    assert sent(outputs)[0].endswith(ANSWER.encode())
+    assert sent(outputs)[0].endswith(told_as(ANSWER, 1, NUMBER).encode())
     agent.receive(response(sent(outputs)[0], 488), PEER, 902.0)
     assert agent.state(session) is SessionState.UP
     assert methods(agent.tick(1802.1)) == [b"INVITE"]

@@ -7,6 +7,7 @@ import pytest
 from offhook.sip.addresses import Address
 from offhook.sip.dialogs import Dialog, DialogEvent, DialogState
 from offhook.sip.offers import GLARE, OfferEvent, OfferState
+from offhook.sip.origins import Origin
 from offhook.sip.sessions import SESSION_MOVES, Session, SessionEvent, SessionRefuses, SessionState
 from offhook.sip.tables import MACHINES, Machine
 from offhook.sip.transactions import (
@@ -54,7 +55,7 @@ def test_a_transaction_ignores_what_its_table_does_not_hold(moves: Moves) -> Non
 
 def test_a_session_ignores_what_its_table_does_not_hold_and_says_so_of_orders() -> None:
     for state, event in product(SessionState, SessionEvent):
-        session = Session("call")
+        session = Session("call", Origin(1))
         session.state = state
         move = SESSION_MOVES[state].get(event)
         if move is None:
@@ -86,7 +87,7 @@ def test_offers_out_of_turn_change_nothing() -> None:
         OfferState.ACK_AWAITED: {OfferEvent.ANSWER_RECEIVED, OfferEvent.WITHDRAWN},
     }
     for state, event in product(OfferState, OfferEvent):
-        session = Session("call")
+        session = Session("call", Origin(1))
         session.offers = state
         assert session.offer(event) is (event in turns[state])
         if event not in turns[state]:

@@ -11,7 +11,7 @@ from offhook.sip.facts import (
     ReofferReceived,
     ReofferRefused,
 )
-from tests.sip.lines import ANSWER, OFFER, Line, lose, nothing_left, talking
+from tests.sip.lines import ANSWER, OFFER, Line, lose, nothing_left, talking, told_as
 from tests.sip.raw import PEER, an_agent, answered, header, invite, ours, request, response, sends, sent, statuses, told
 
 
@@ -28,7 +28,7 @@ def test_an_offer_by_update_needs_no_ack() -> None:
         line.anna.does("reoffer", "call", sdp=OFFER)
     line.ben.does("accept_reoffer", session, sdp=ANSWER)
     line.run(5)
-    assert line.ben.the(ReofferReceived).sdp == OFFER + "a=sendonly\r\n"
+    assert line.ben.the(ReofferReceived).sdp == told_as(OFFER, 2) + "a=sendonly\r\n"
     assert line.anna.the(ReofferAnswered).sdp == ANSWER
     assert len(line.ben.told(AckReceived)) == 1
     line.ben.does("reoffer", session, sdp=OFFER)
@@ -80,7 +80,7 @@ def test_updates_meet_as_other_offers_do() -> None:
     assert told(agent.receive(update(tag, cseq=4, branch="z9hG4bKv"), PEER, 1.4), ReofferReceived)
     again = agent.receive(update(tag, cseq=5, branch="z9hG4bKw"), PEER, 1.5)
     assert statuses(again) == [500]
-    assert header(sent(again)[0], "Retry-After") == ["1"]
+    assert header(sent(again)[0], "Retry-After") == ["0"]
     assert statuses(agent.accept_reoffer(session, sdp=ANSWER, now=1.6)) == [200]
 
 
@@ -107,3 +107,21 @@ def test_an_update_nobody_answers_leaves_the_call_free() -> None:
     with pytest.raises(SessionRefuses):
         agent.accept_reoffer(session, sdp=ANSWER, now=41.0)
     assert sent(agent.reoffer(session, sdp=OFFER, now=42.0))
+
+
+@pytest.mark.parametrize(("offer", "described", "status"), [(OFFER, ANSWER, 500), ("", OFFER, 491)], ids=["answered", "our offer"])
+def test_an_update_that_overtakes_the_prack_is_to_come_again(offer: str, described: str, status: int) -> None:
+    """Our answer waits for that PRACK, and the call is no less there (RFC 3311 5.2)."""
+    agent = an_agent(dice=lambda: 0.5)
+    outputs = agent.receive(invite(body=offer, more=("Require: 100rel",)), PEER, 0.0)
+    session = next(fact for fact in outputs if isinstance(fact, InviteReceived)).session
+    ring = sent(agent.ring(session, status=183, sdp=described, now=0.1))[0]
+    tag = ours(ring)
+    assert sent(agent.answer(session, sdp=described, now=0.2)) == []
+    refused = agent.receive(update(tag), PEER, 0.3)
+    assert statuses(refused) == [status] and not told(refused, ReofferReceived)
+    assert header(sent(refused)[0], "Retry-After") == (["5"] if status == 500 else [])
+    assert statuses(agent.receive(update(tag, cseq=3, branch="z9hG4bKv", body=""), PEER, 0.4)) == [200]
+    rack = f"RAck: {header(ring, 'RSeq')[0]} 1 INVITE"
+    prack = request("PRACK", branch="z9hG4bKp", cseq=4, to_tag=tag, more=(rack,), body="" if offer else ANSWER)
+    assert statuses(agent.receive(prack, PEER, 0.5)) == [200, 200]

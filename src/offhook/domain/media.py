@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from offhook.domain.calls.ids import LegId
 
+_SECRET = frozenset({"tls", "wss"})
+
 
 @dataclass(frozen=True, slots=True)
 class MediaShape:
@@ -16,6 +18,11 @@ class MediaShape:
 
     PLAIN: ClassVar["MediaShape"]
     """RTP as everybody speaks it: not secure, over IPv4."""
+
+    @classmethod
+    def first_offered(cls, transport: str, *, ipv6: bool, offers_srtp: bool) -> "MediaShape":
+        """How sound is offered first to who signals over this transport ("tls"): in secret where its keys are (RFC 4568 section 8.3)."""
+        return cls(offers_srtp and transport in _SECRET, ipv6)
 
 
 MediaShape.PLAIN = MediaShape()

@@ -1,6 +1,5 @@
 """The offers and answers of one call, and the media port that follows them."""
 
-import secrets
 from collections.abc import Sequence
 
 from offhook.phones import offers
@@ -18,15 +17,13 @@ class Negotiation:
         self.media, self.codecs = media, codecs
         self.flow = Direction.SENDRECV
         self.theirs: sdp.Sdp | None = None
-        self._id, self._version = secrets.randbits(31), 0
         self._secrecy = secrecy
         self._ours = new_key() if secrecy else None
         """Our key while the call's sound is secure, or may become so."""
 
     def offer(self) -> str:
         """A new offer of ours."""
-        self._version += 1
-        described = offers.offer(self.media.host, self.media.port, self.codecs, session_id=self._id, version=self._version, flow=self.flow)
+        described = offers.offer(self.media.host, self.media.port, self.codecs, self.flow)
         return str(secured(described, self._ours) if self._ours else described)
 
     def answer(self, theirs: str) -> str:
@@ -37,11 +34,8 @@ class Negotiation:
             self._ours = None  # plain sound it is, in all we offer in this call
         elif self._ours is None or (self._ours.tag, self._ours.cipher) != (key.tag, key.cipher):
             self._ours = new_key(key.tag, key.cipher)
-        described = offers.answer(
-            parsed, self.media.host, self.media.port, self.codecs, session_id=self._id, version=self._version + 1, flow=self.flow
-        )
+        described = offers.answer(parsed, self.media.host, self.media.port, self.codecs, self.flow)
         self._follow(parsed, key)
-        self._version += 1
         return str(secured(described, self._ours) if self._ours else described)
 
     def is_as_secure_as_we(self, theirs: str) -> bool:

@@ -33,12 +33,12 @@ class Agreement:
     hears: bool
 
 
-def offer(host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int, flow: Direction) -> Sdp:
+def offer(host: str, port: int, codecs: Sequence[str], flow: Direction) -> Sdp:
     """A description of everything we speak, best first."""
-    return sdp.describe(host, port, [FORMATS[name] for name in codecs], session_id=session_id, version=version, flow=flow)
+    return sdp.describe(host, port, [FORMATS[name] for name in codecs], flow=flow)
 
 
-def answer(theirs: Sdp, host: str, port: int, codecs: Sequence[str], *, session_id: int, version: int, flow: Direction) -> Sdp:
+def answer(theirs: Sdp, host: str, port: int, codecs: Sequence[str], flow: Direction) -> Sdp:
     """The answer to an offer: their first codec that we speak, keys if both can, in their payload types. Raises NothingShared.
 
     `flow` is what we want; the answer is no wider than the offer allows (RFC 3264 6.1).
@@ -48,7 +48,7 @@ def answer(theirs: Sdp, host: str, port: int, codecs: Sequence[str], *, session_
     if events:
         chosen.append(events)
     allowed = _narrower(sdp.direction(theirs).answered, flow)
-    return sdp.describe(host, port, chosen, session_id=session_id, version=version, flow=allowed)
+    return sdp.describe(host, port, chosen, flow=allowed)
 
 
 def agreement(theirs: Sdp, codecs: Sequence[str], flow: Direction) -> Agreement:

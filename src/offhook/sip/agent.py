@@ -29,6 +29,7 @@ from offhook.sip.timers import Timers
 from offhook.sip.transactions import OTHER_CLIENT_MOVES, Event
 from offhook.sip.transfers import Transfers
 from offhook.sip.wall import Envelope, Malformed, open_envelope
+from offhook.sip.writing import Headers
 
 __all__ = ["Agent", "SessionRefuses", "SessionState"]
 
@@ -52,17 +53,25 @@ class Agent(CallingOrders, CalledOrders, TalkingOrders, TransferOrders, OutsideO
     ) -> None:
         """tokens gives a new unguessable word at each call, of letters and digits: tags, branches, Call-IDs and session ids are made of it.
 
-        local is what our Via and Contact say; reliable means TCP. dice gives a number from 0 to below 1: pauses after glare and first
-        RSeqs are made of it. session_timers: calls are refreshed, and hung up where the peer is dead (RFC 4028); None leaves them alone.
+        local is what our Via and Contact say; reliable means TCP. dice gives a number from 0 to below 1: pauses, first RSeqs and what
+        a session is called in its descriptions are made of it. session_timers: calls are refreshed, and hung up where the peer is dead
+        (RFC 4028); None leaves them alone.
         """
         spoken = [option for option in SPOKEN if option != TIMER or session_timers is not None]
         self._core = Core(
-            local=local, user_agent=user_agent, tokens=tokens, timers=timers, reliable=reliable, user=contact_user, spoken=spoken
+            local=local,
+            user_agent=user_agent,
+            tokens=tokens,
+            dice=dice,
+            timers=timers,
+            reliable=reliable,
+            user=contact_user,
+            spoken=spoken,
         )
         self._transfers = Transfers(self._core)
-        self._refreshing = Refreshing(self._core, session_timers, dice)
-        self._reoffers = Reoffers(self._core, self._refreshing, dice)
-        self._provisionals = Provisionals(self._core, self._refreshing, dice)
+        self._refreshing = Refreshing(self._core, session_timers)
+        self._reoffers = Reoffers(self._core, self._refreshing)
+        self._provisionals = Provisionals(self._core, self._refreshing)
         self._calling = Calling(self._core, self._reoffers, self._provisionals, self._refreshing, self._transfers)
         self._called = Called(self._core, self._reoffers, self._provisionals, self._refreshing, self._transfers)
 
@@ -99,6 +108,11 @@ class Agent(CallingOrders, CalledOrders, TalkingOrders, TransferOrders, OutsideO
         for transaction in [open_one for open_one in self._core.clients.values() if open_one.to == to]:
             self._core.walker.walk(transaction, Event.UNDELIVERABLE)
         return self._core.take()
+
+    @property
+    def capabilities(self) -> Headers:
+        """What the answer to an OPTIONS says that we can do (RFC 3261 11.2)."""
+        return self._core.capabilities
 
     def state(self, session: SessionId) -> SessionState:
         """Where a session stands; GONE for one that is not known."""

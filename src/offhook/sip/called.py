@@ -48,6 +48,7 @@ class Called:
             "REFER": transfers.refer_came,
             "NOTIFY": transfers.notify_came,
             "SUBSCRIBE": transfers.subscribe_came,
+            "OPTIONS": self._options,
         }
 
     def told(self, transaction: ServerTransaction, event: Event, envelope: Envelope | None) -> None:
@@ -158,7 +159,7 @@ class Called:
         if target is None:
             core.reply(transaction, 400, "Missing Contact header")
             return
-        session = Session(core.tokens())
+        session = Session(core.tokens(), core.origin())
         session.move_on(SessionEvent.INVITE_CAME)
         session.invite = transaction
         core.sessions[session.id] = session
@@ -198,6 +199,9 @@ class Called:
     def _info(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
         self._core.reply(transaction, 200)
         self._core.fact(session, InfoReceived(session.id, request_in(envelope)))
+
+    def _options(self, session: Session, transaction: ServerTransaction, envelope: Envelope) -> None:
+        self._core.reply(transaction, 200, headers=self._core.capabilities)
 
     def _cancel(self, transaction: ServerTransaction, envelope: Envelope) -> None:
         core = self._core

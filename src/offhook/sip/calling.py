@@ -33,8 +33,6 @@ from offhook.sip.writing import SDP, Outline
 MOST_STRAYS = 32
 MOST_CONTACTS = 8
 _Q = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
-# RFC 3261 12.2.1.2: the peer has lost the dialog, so it is of no use to us either.
-_LOST = frozenset((408, 481))
 
 
 class Calling:
@@ -165,7 +163,7 @@ class Calling:
         core = self._core
         session.last_cseq += 1
         session.early.clear()
-        session.described = called.sdp or ""
+        session.described = session.origin.writes(called.sdp or "")
         session.offer(OfferEvent.OFFER_SENT if called.sdp is not None else OfferEvent.WE_ASK)
         outline = Outline(
             "INVITE", called.uri, called.from_value, called.to_value, called.call_id, session.last_cseq, core.branch(), called.routes
@@ -174,7 +172,7 @@ class Calling:
         supported = () if called.sdp is not None else (("Supported", core.pen.supported_without(RELIABLE)),)
         headers = (*called.headers, *self._refreshing.asks(session), *supported)
         session.invite = core.ask(
-            outline, called.destination, Purpose.INVITE, session=session, headers=headers, kind=SDP, body=(called.sdp or "").encode()
+            outline, called.destination, Purpose.INVITE, session=session, headers=headers, kind=SDP, body=session.described.encode()
         )
 
     def _bye(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
@@ -191,16 +189,11 @@ class Calling:
         if session is None or status < 200:
             return
         self._core.fact(session, InfoAnswered(session.id, status))
-        self._lost_if(session, status)
+        self._core.lose(session, status)
 
     def _outside(self, transaction: ClientTransaction, status: int, envelope: Envelope | None) -> None:
         if status >= 200:
             self._core.out.append(ResponseReceived(transaction.asked, status, response_in(envelope) if envelope else None))
-
-    def _lost_if(self, session: Session, status: int) -> None:
-        doing = session.move_on(SessionEvent.LOST) if status in _LOST else None
-        if doing is not None:
-            self._core.do(session, doing)
 
 
 def redirections(response: Response) -> tuple[str, ...]:

@@ -8,13 +8,15 @@ from sipmessage import Request, Response
 
 from offhook.sip.addresses import Address
 from offhook.sip.alarms import Alarms
+from offhook.sip.bodies import ACCEPTED
 from offhook.sip.dialogs import Dialog, DialogEvent, DialogKey
 from offhook.sip.facts import AckMissing, ByeAnswered, Output, Send
 from offhook.sip.offers import OfferEvent
+from offhook.sip.origins import Origin
 from offhook.sip.reading import split_values
 from offhook.sip.referrals import ReferralEvent
 from offhook.sip.session_timers import Wish
-from offhook.sip.sessions import Session, SessionDo, SessionEvent, SessionState, Unacked
+from offhook.sip.sessions import LOST, Session, SessionDo, SessionEvent, SessionState, Unacked
 from offhook.sip.timers import Timers
 from offhook.sip.transactions import (
     INVITE_CLIENT_MOVES,
@@ -27,7 +29,7 @@ from offhook.sip.transactions import (
     Walker,
 )
 from offhook.sip.wall import Envelope, reply_address, via_returned
-from offhook.sip.writing import SDP, Echo, Headers, Outline, Pen
+from offhook.sip.writing import ALLOW, SDP, Echo, Headers, Outline, Pen
 
 COOKIE = "z9hG4bK"
 # The requests that make or refresh a dialog's target (RFC 3261 8.1.1.8, 3311 5.1, 3515 2.2, 6665 4.4.1).
@@ -103,14 +105,17 @@ class Core:
         local: Address,
         user_agent: str,
         tokens: Callable[[], str],
+        dice: Callable[[], float],
         timers: Timers,
         reliable: bool,
         user: str,
         spoken: Sequence[str],
     ) -> None:
         self.pen = Pen(local, user_agent, reliable=reliable, contact_user=user, supported=spoken)
+        self.capabilities: Headers = (ALLOW, *ACCEPTED, ("Supported", ", ".join(spoken)))
         self.local = local
         self.tokens = tokens
+        self.dice = dice
         self.timers = timers
         self.alarms = Alarms()
         self.now = 0.0
@@ -144,6 +149,9 @@ class Core:
         """Tell it, unless the session has been forgotten meanwhile."""
         if self.sessions.get(session.id) is session:
             self.out.append(fact)
+
+    def origin(self) -> Origin:
+        return Origin(1 + int(self.dice() * 2**53))
 
     def branch(self) -> str:
         return COOKIE + self.tokens()
@@ -197,6 +205,10 @@ class Core:
         data = self.pen.response(transaction.echo, status, reason, headers=headers, contact=dialog, dialog=dialog, kind=kind, body=body)
         self.walker.walk(transaction, _said(transaction, status), say=data)
 
+    def put_off(self, transaction: ServerTransaction) -> None:
+        """500: it is to come again, at a moment that is not that of everybody else who was told so (RFC 3261 14.2, RFC 3311 5.2)."""
+        self.reply(transaction, 500, headers=(("Retry-After", str(int(self.dice() * 11))),))
+
     def tag(self, transaction: ServerTransaction, to_value: str) -> None:
         """From now on its responses carry this To, with a tag."""
         lines, _, routes, to = transaction.echo
@@ -233,7 +245,8 @@ class Core:
         if not isinstance(withheld, ClientTransaction) or session.dialog is None:
             return False
         session.offer(OfferEvent.ANSWER_SENT)
-        session.described = sdp or session.described
+        if sdp is not None:
+            sdp = session.described = session.origin.writes(sdp)
         self.acknowledge(withheld, session.dialog, session.dialog.key[2], credentials_of(session), sdp)
         return True
 
@@ -267,6 +280,12 @@ class Core:
                 self._send_cancel(session)
         if session.state is SessionState.GONE:
             self.drop(session)
+
+    def lose(self, session: Session, status: int) -> None:
+        """Hang up where this answer says that the peer knows nothing of the call."""
+        doing = session.move_on(SessionEvent.LOST) if status in LOST else None
+        if doing is not None:
+            self.do(session, doing)
 
     def drop(self, session: Session) -> None:
         """The session is over: nobody finds its dialog any more."""

@@ -38,7 +38,7 @@ class CallingOrders(Orders):
         if session in core.sessions:
             raise SessionRefuses(session, SessionEvent.INVITE, core.sessions[session].state)
         core.begin(now)
-        opened = core.sessions[session] = Session(session)
+        opened = core.sessions[session] = Session(session, core.origin())
         opened.obey(SessionEvent.INVITE)
         from_value, tag = self._tagged(from_header)
         opened.called = Order(

@@ -1,6 +1,5 @@
 """Provisional responses that are acknowledged (100rel and PRACK, RFC 3262), on both sides, without anybody's doing."""
 
-from collections.abc import Callable
 from functools import partial
 
 from offhook.sip.alarms import Alarm
@@ -53,10 +52,9 @@ class Reliable:
 class Provisionals:
     """Sends, repeats and hears reliable provisionals."""
 
-    def __init__(self, core: Core, refreshing: Refreshing, dice: Callable[[], float]) -> None:
+    def __init__(self, core: Core, refreshing: Refreshing) -> None:
         self._core = core
         self._refreshing = refreshing
-        self._dice = dice
 
     # -- called
 
@@ -66,7 +64,7 @@ class Provisionals:
         required = has_option(headers, "Require", RELIABLE)
         if required or has_option(headers, "Supported", RELIABLE):
             # Any first number but 0, best by chance (RFC 3262 3).
-            session.reliable = Reliable(required=required, rseq=int(self._dice() * (_HIGHEST // 2)))
+            session.reliable = Reliable(required=required, rseq=int(self._core.dice() * (_HIGHEST // 2)))
 
     def ring(self, session: Session, status: int, reason: str, sdp: str | None, headers: Headers) -> None:
         """Send a provisional response, reliably where the caller demands it, or can do it and the response describes anything.
@@ -77,6 +75,8 @@ class Provisionals:
         if not isinstance(invite, ServerTransaction):
             return
         asked = session.offers is OfferState.PEER_ASKED
+        if sdp is not None:
+            sdp = session.origin.writes(sdp)
         if not isinstance(reliable, Reliable) or not (reliable.required or (sdp is not None and not asked)):
             self._core.reply(invite, status, reason, headers=headers, dialog=True, kind=SDP, body=(sdp or "").encode())
         elif asked and sdp is None:
@@ -100,7 +100,7 @@ class Provisionals:
         core, reliable, invite = self._core, session.reliable, session.invite
         if not isinstance(invite, ServerTransaction):
             return
-        said = None
+        sdp, said = session.origin.writes(sdp), None
         if isinstance(reliable, Reliable):
             reliable.rest()
             reliable.waiting.clear()

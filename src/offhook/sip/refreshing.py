@@ -10,17 +10,29 @@ from offhook.sip.core import ClientTransaction, Core, Purpose, ServerTransaction
 from offhook.sip.extensions import has_option
 from offhook.sip.facts import SessionExpired
 from offhook.sip.offers import OfferEvent, OfferState
-from offhook.sip.session_timers import Agreed, SessionTimers, accepted, asking, expires_in, granted, is_too_brief, minimum_in, wish_in
-from offhook.sip.sessions import Session, SessionEvent, SessionState
+from offhook.sip.session_timers import (
+    Agreed,
+    SessionTimers,
+    accepted,
+    asking,
+    expires_in,
+    granted,
+    is_too_brief,
+    minimum_in,
+    wait_in,
+    wish_in,
+)
+from offhook.sip.sessions import LOST, Session, SessionEvent, SessionState
 from offhook.sip.wall import Envelope
 from offhook.sip.writing import SDP, Headers
 
 BUSY_SECONDS = 5.0
 """How long a refresh waits for an offer that is open: its answer is a refresh as well."""
 _EARLY_SECONDS = 32.0
+_LEAST_PAUSE = 2.0
 _REFUSES = frozenset((400, 401, 403, 405, 406, 407, 413, 415, 420, 421, 488, 493, 501, 513, 580, 603, 606))
-"""What a peer says that lives and does not want what it is offered. All else says that nobody is in this call there: gone (404, 408, 480,
-481), busy with others (486), or no way to it, as a proxy says for it (476 to 479 are Kamailio's own, 500, 503)."""
+"""What a peer says that lives and does not want what it is offered. All else but 408 and 481 says that it is not to be had just now: away
+(404, 480), busy with others (486), or no way to it, as a proxy says for it (476 to 479 are Kamailio's own, 500, 503)."""
 
 _NO_UPDATE = frozenset((405, 500, 501))
 """The peer knows no UPDATE, or says so badly: it is asked by a re-INVITE. A 500 to that too is taken for a proxy's."""
@@ -49,10 +61,9 @@ class Refresh:
 class Refreshing:
     """Asks for, grants and keeps session timers. Without settings it does nothing."""
 
-    def __init__(self, core: Core, settings: SessionTimers | None, dice: Callable[[], float]) -> None:
+    def __init__(self, core: Core, settings: SessionTimers | None) -> None:
         self._core = core
         self._settings = settings
-        self._dice = dice
 
     # -- what requests and answers say
 
@@ -121,6 +132,15 @@ class Refreshing:
         refresh.rest()
         refresh.alarm = self._core.alarms.set(self._core.now + seconds, partial(ring, session))
 
+    def _later(self, session: Session, seconds: float, words: str) -> None:
+        """Refresh after so many seconds; once the session's time is up hang up, with these words (RFC 4028 10)."""
+        refresh = _of(session)
+        left = refresh.until - self._core.now
+        if left > seconds:
+            self._set(session, refresh, seconds, self._refresh)
+        else:
+            self._set(session, refresh, max(left, 0), partial(self._expire, words=words))
+
     def _unrefreshed(self, session: Session) -> None:
         self._expire(session, "the other side has not refreshed the call in time")
 
@@ -136,10 +156,7 @@ class Refreshing:
         if dialog is None or session.state is not SessionState.UP:
             return
         if session.offers is not OfferState.STABLE or session.unacked is not None:
-            if core.now < refresh.until:
-                self._set(session, refresh, BUSY_SECONDS, self._refresh)
-            else:
-                self._expire(session, "an offer stayed open until the session's time was up")
+            self._later(session, BUSY_SECONDS, "an offer stayed open until the session's time was up")
             return
         headers = self.asks(session)
         if refresh.updates:
@@ -170,12 +187,20 @@ class Refreshing:
             self._refresh(session)
         elif status == 422 and envelope is not None and self.raises(session, envelope):
             self._refresh(session)
-        elif status == 491:
-            self._set(session, refresh, 2.1 + self._dice() * 1.9, self._refresh)
-        elif status in _REFUSES and envelope is not None:
+        elif status in LOST:
+            self._expire(session, f"the other side has not answered our refresh ({status})")
+        elif status in _REFUSES:
             self._start(session, refresh.agreed)
         else:
-            self._expire(session, f"the other side has not answered our refresh ({status})")
+            words = f"the other side has answered our refreshes with {status} until the session's time was up"
+            self._later(session, self._pause(refresh, status, envelope), words)
+
+    def _pause(self, refresh: Refresh, status: int, envelope: Envelope | None) -> float:
+        """How long to leave alone who has not refreshed the call; else a while that grows shorter: a telephone may be connecting anew."""
+        if status == 491:
+            return 2.1 + self._core.dice() * 1.9
+        asked = wait_in(envelope.message.headers) if envelope is not None else None
+        return max(_LEAST_PAUSE, (refresh.until - self._core.now) / 4 if asked is None else asked)
 
     def _refreshed(self, session: Session, envelope: Envelope) -> None:
         headers = envelope.message.headers

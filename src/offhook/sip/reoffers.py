@@ -1,6 +1,5 @@
 """Offers in a call that stands: re-INVITE and UPDATE (RFC 3261 14, RFC 3311), by either side, and glare."""
 
-from collections.abc import Callable
 from functools import partial
 
 from offhook.sip.bodies import sdp_of
@@ -8,26 +7,22 @@ from offhook.sip.core import ClientTransaction, Core, Purpose, ServerTransaction
 from offhook.sip.facts import ReofferAnswered, ReofferReceived, ReofferRefused
 from offhook.sip.offers import GLARE, OfferEvent, OfferState
 from offhook.sip.refreshing import Refreshing
-from offhook.sip.sessions import Session, SessionEvent, SessionState
+from offhook.sip.sessions import Session, SessionState
 from offhook.sip.wall import Envelope
 from offhook.sip.writing import SDP
 
 MOST_TRIES = 4
 """One offer, and three more after 491."""
 
-COME_AGAIN = (("Retry-After", "1"),)
-# RFC 3261 12.2.1.2: the peer has lost the dialog, so it is of no use to us either.
-_LOST = frozenset((408, 481))
-_UPDATED_IN = frozenset((SessionState.ARRIVED, SessionState.PROGRESS, SessionState.ANSWERED, SessionState.UP))
+_UPDATED_IN = frozenset((SessionState.ARRIVED, SessionState.PROGRESS, SessionState.ANSWER_HELD, SessionState.ANSWERED, SessionState.UP))
 
 
 class Reoffers:
     """What offers in a call mean for it."""
 
-    def __init__(self, core: Core, refreshing: Refreshing, dice: Callable[[], float]) -> None:
+    def __init__(self, core: Core, refreshing: Refreshing) -> None:
         self._core = core
         self._refreshing = refreshing
-        self._dice = dice
 
     # -- the peer's
 
@@ -40,7 +35,7 @@ class Reoffers:
             return
         elif session.state is not SessionState.UP:
             # Its INVITE is not over for us.
-            core.reply(transaction, 500, headers=COME_AGAIN)
+            core.put_off(transaction)
         else:
             core.reply(transaction, 100)
             self._tell(session, transaction, envelope, sdp_of(envelope))
@@ -55,13 +50,20 @@ class Reoffers:
                 session.dialog.refresh(transaction.contact)
             self._refreshing.hears(session, transaction, envelope)
             core.reply(transaction, 200, headers=self._refreshing.grants(session, transaction), dialog=True)
-        elif not self._glares(session, transaction):
+        elif self._glares(session, transaction):
+            return
+        elif session.state is SessionState.ANSWER_HELD:
+            # It has overtaken the PRACK that our answer waits for (RFC 3311 5.2).
+            core.put_off(transaction)
+        else:
             self._tell(session, transaction, envelope, sdp)
 
     def _glares(self, session: Session, transaction: ServerTransaction) -> bool:
         status = GLARE.get(session.offers)
-        if status is not None:
-            self._core.reply(transaction, status, headers=COME_AGAIN if status == 500 else ())
+        if status == 491:
+            self._core.reply(transaction, status)
+        elif status is not None:
+            self._core.put_off(transaction)
         return status is not None
 
     def _tell(self, session: Session, transaction: ServerTransaction, envelope: Envelope, sdp: str | None) -> None:
@@ -75,11 +77,11 @@ class Reoffers:
         core = self._core
         session.reinvite = None
         session.offer(OfferEvent.ANSWER_SENT)
-        session.described = sdp
+        session.described = session.origin.writes(sdp)
         if session.dialog is not None:
             session.dialog.refresh(transaction.contact)
         headers = self._refreshing.grants(session, transaction)
-        core.reply(transaction, 200, headers=headers, dialog=True, kind=SDP, body=sdp.encode())
+        core.reply(transaction, 200, headers=headers, dialog=True, kind=SDP, body=session.described.encode())
         if transaction.method == "INVITE":
             core.await_ack(session, transaction)
 
@@ -91,6 +93,8 @@ class Reoffers:
         if dialog is None:
             return
         session.offer(OfferEvent.OFFER_SENT if sdp is not None else OfferEvent.WE_ASK)
+        if sdp is not None:
+            sdp = session.origin.writes(sdp)
         asked = core.ask(
             dialog.outline(method, core.branch()),
             dialog.to,
@@ -141,14 +145,12 @@ class Reoffers:
             self._try_later(session, transaction.outline.method, transaction.offer, transaction.tries + 1)
             return
         core.fact(session, ReofferRefused(session.id, status))
-        doing = session.move_on(SessionEvent.LOST) if status in _LOST else None
-        if doing is not None:
-            core.do(session, doing)
+        core.lose(session, status)
 
     def _try_later(self, session: Session, method: str, sdp: str | None, tries: int) -> None:
         """After a pause that is never the same on both sides (RFC 3261 14.1): who made the Call-ID waits longer."""
         core = self._core
-        pause = 2.1 + self._dice() * 1.9 if session.called is not None else self._dice() * 2.0
+        pause = 2.1 + core.dice() * 1.9 if session.called is not None else core.dice() * 2.0
         session.retry = core.alarms.set(core.now + pause, partial(self._try_again, session, method, sdp, tries))
 
     def _try_again(self, session: Session, method: str, sdp: str | None, tries: int) -> None:

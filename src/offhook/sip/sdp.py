@@ -186,14 +186,12 @@ def describe(
     port: int,
     formats: Sequence[Codec],
     *,
-    session_id: int,
-    version: int = 1,
     flow: Direction = Direction.SENDRECV,
     ptime: int = 20,
 ) -> Sdp:
-    """A description of one RTP/AVP audio stream of ours, ptime in milliseconds. version grows by one at each change (RFC 3264 8)."""
+    """A description of one RTP/AVP audio stream of ours, ptime in milliseconds. Its o= line the agent writes."""
     family = "IP6" if ":" in host else "IP4"
-    session = ("v=0", f"o=- {session_id} {version} IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0")
+    session = ("v=0", f"o=- 0 0 IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0")
     lines: list[str] = []
     for codec in formats:
         suffix = f"/{codec.channels}" if codec.channels > 1 else ""

@@ -62,6 +62,12 @@ def minimum_in(headers: Read) -> int:
     return 0 if said is None else _seconds(said.partition(";")[0])
 
 
+def wait_in(headers: Read) -> int | None:
+    """Retry-After in seconds (RFC 3261 20.33), None where it is not said readably."""
+    said = (headers.get("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 11 else None
+
+
 @lru_cache(64)
 def asking(settings: SessionTimers, minimum: int, refresher: str = "") -> Headers:
     """The headers of a request of ours; minimum is what a 422 told us before, in seconds."""

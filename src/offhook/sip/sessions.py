@@ -8,6 +8,7 @@ from offhook.sip.alarms import Alarm
 from offhook.sip.dialogs import Dialog
 from offhook.sip.moves import Move, Table
 from offhook.sip.offers import OfferEvent, OfferState, next_offer_state
+from offhook.sip.origins import Origin
 from offhook.sip.referrals import Referral, Subscription
 from offhook.sip.transactions import Transaction
 from offhook.sip.writing import Headers
@@ -72,6 +73,9 @@ class SessionDo(StrEnum):
     SEND_BYE = "send BYE"
     SEND_REFUSAL = "refuse the INVITE"
 
+
+LOST = frozenset((408, 481))
+"""What a request of ours is answered with by a peer that has lost the dialog, so that it is of no use to us either (RFC 3261 12.2.1.2)."""
 
 _S, _E, _BYE, _CANCEL = SessionState, SessionEvent, (SessionDo.SEND_BYE,), (SessionDo.SEND_CANCEL,)
 
@@ -232,7 +236,9 @@ class Restful(Protocol):
 
 
 class Session:
-    """One session. invite is its INVITE transaction on our side or the peer's; reinvite a re-INVITE of the peer not yet answered.
+    """One session. origin writes every description that we send in it.
+
+    invite is its INVITE transaction on our side or the peer's; reinvite a re-INVITE of the peer not yet answered.
 
     withheld is a transaction of ours whose 200 made an offer: its ACK waits for our answer. described is the description we agreed to
     last. retry waits to offer again after 491. referral is the peer's latest REFER, subscription our latest. early holds, by To tag,
@@ -249,6 +255,7 @@ class Session:
         "invite",
         "last_cseq",
         "offers",
+        "origin",
         "referral",
         "refresh",
         "reinvite",
@@ -260,8 +267,9 @@ class Session:
         "withheld",
     )
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, origin: Origin) -> None:
         self.id = session_id
+        self.origin = origin
         self.state = SessionState.NEW
         self.offers = OfferState.STABLE
         self.dialog: Dialog | None = None

@@ -19,7 +19,6 @@ TOLD_SECONDS = 180
 """How long a subscription is said to last: a transfer that rings longer is told of to its end all the same."""
 
 _EVENTS = (("Allow-Events", "refer"),)
-_COME_AGAIN = (("Retry-After", "1"),)
 _SILENT = (("Refer-Sub", "false"),)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?= |$)")
 
@@ -41,7 +40,7 @@ class Transfers:
             core.reply(transaction, 400, "Bad Refer-To header")
         elif session.state is not SessionState.UP:
             # No transfer before the answer; the ACK to it may still be on its way.
-            core.reply(transaction, 500, headers=_COME_AGAIN)
+            core.put_off(transaction)
         elif session.referral is not None and session.referral.state is not ReferralState.OVER:
             core.reply(transaction, 491)
         else:

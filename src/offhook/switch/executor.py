@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offhook.domain.calls.commands import (
     AcceptReoffer,
@@ -66,7 +66,6 @@ log = logging.getLogger(__name__)
 
 OFFERED_CODECS = ("PCMU", "PCMA", "G722", "opus", "telephone-event")
 """What is offered beside the caller's own: passed through where the ends agree, converted only where they share nothing."""
-_SECURE_TRANSPORTS = frozenset({"tls", "wss"})
 PRESSED_MILLISECONDS = 160
 """How long a key that came in the signalling sounds: nobody tells us how long it was held."""
 _WITHOUT_OPUS = ("PCMU", "PCMA", "G722", "telephone-event")
@@ -131,12 +130,11 @@ class Executor:
         return DevicesFound(now(), tuple(self._device(command.username, contact) for contact in contacts))
 
     def _device(self, username: str, contact: Contact) -> Device:
-        # Keys of SRTP stand in the SDP, so it is offered where the signalling is TLS (RFC 4568 section 8.3), and elsewhere only to a
-        # telephone that takes nothing less.
-        secure = self.offers_srtp and contact.transport in _SECURE_TRANSPORTS
         ipv6 = "[" in contact.uri.rpartition("alias=")[2]
-        second = MediaShape(not secure, ipv6) if self.offers_srtp else None
-        return Device(contact.uri, _words(username, contact.uri, contact.user_agent), MediaShape(secure, ipv6), second)
+        shape = MediaShape.first_offered(contact.transport, ipv6=ipv6, offers_srtp=self.offers_srtp)
+        # Where others might read its keys a telephone is offered secure sound only when it takes nothing less.
+        second = replace(shape, secure=not shape.secure) if self.offers_srtp else None
+        return Device(contact.uri, _words(username, contact.uri, contact.user_agent), shape, second)
 
     async def _offer_media(self, call: CallId, command: OfferMedia) -> Event:
         beside = offered_beside(command.description.codecs)

@@ -77,6 +77,7 @@ async def run_switch(plan: SystemPlan) -> None:
         new_call=lambda: call_id(time.time_ns() // 1_000_000, secrets.randbits(30)),
         tokens=_tokens().__next__,
         follows_redirects=plan.follows_redirects,
+        offers_srtp=plan.offers_srtp,
         session_timers=SessionTimers(plan.session_seconds) if plan.session_seconds else None,
     )
     media = RtpEngine(ng)
@@ -91,8 +92,7 @@ async def run_switch(plan: SystemPlan) -> None:
     say_goodbye(journal.left, line)
     tasks.append(asyncio.create_task(clear_up(journal.left, media, Counted(records, watch), exchange.alive), name="recovery"))
     tasks.append(asyncio.create_task(_relief(plan, line, exchange, watch).look(), name="relief"))
-    tidying = collect_when_quiet(lambda: exchange.begun, lambda: bool(exchange.alive()))
-    tasks.append(asyncio.create_task(tidying, name="garbage"))
+    tasks.append(asyncio.create_task(collect_when_quiet(lambda: exchange.begun, lambda: bool(exchange.alive())), name="garbage"))
     desk = await open_desk(plan.switch_desk, exchange, held, watch.figures, lambda: records.lost)
     warmed = asyncio.create_task(_speak_ahead(prompts, held.snapshot), name="prompts")
     await asked_to_stop()

@@ -36,9 +36,11 @@ def test_a_telephone_asks_for_our_offer_and_answers_it_in_its_ack() -> None:
     scene.tell(lambda at: LegReofferAsked(at, CALLER))
     assert scene.orders == [AcceptReoffer(CALLER, f"answer of {FIRST}", Direction.BOTH)], "what it was last told is offered again"
     scene.tell(lambda at: OfferAnswered(at, CALLER, MOVED))
-    assert [(order.leg, order.offerer, order.description) for order in scene.ordered(OfferMedia)] == [(FIRST, CALLER, MOVED)]
-    scene.offered(FIRST)
-    scene.joined(FIRST)
+    others = scene.call.legs[FIRST].description
+    assert [(order.leg, order.offerer, order.description) for order in scene.ordered(OfferMedia)] == [(CALLER, FIRST, others)]
+    scene.offered(CALLER)
+    assert [(order.leg, order.offerer, order.description) for order in scene.ordered(AnswerMedia)] == [(CALLER, FIRST, MOVED)]
+    scene.joined(CALLER)
     assert not scene.ordered(AcceptReoffer), "an ACK wants no answer"
     assert scene.call.caller_leg.description == MOVED
 
@@ -56,7 +58,9 @@ def test_an_answer_that_comes_while_the_other_changes_waits_its_turn() -> None:
     scene.offered(CALLER)
     scene.joined(CALLER)
     assert [order.leg for order in scene.ordered(AcceptReoffer)] == [FIRST]
-    assert [order.description for order in scene.ordered(OfferMedia)] == [MOVED]
+    assert [(order.leg, order.offerer) for order in scene.ordered(OfferMedia)] == [(CALLER, FIRST)]
+    scene.offered(CALLER)
+    assert [order.description for order in scene.ordered(AnswerMedia)] == [MOVED]
 
 
 def test_a_change_that_is_taken_back_in_time_is_undone_at_the_relay() -> None:

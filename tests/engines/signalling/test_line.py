@@ -39,7 +39,7 @@ from offhook.sip.facts import (
     ResponseReceived,
 )
 from offhook.sip.timers import Timers
-from tests.engines.signalling.far_end import ANSWER, OFFER, PHONE, Line, eventually
+from tests.engines.signalling.far_end import ANSWER, OFFER, Line, eventually
 
 OUT = leg_id(CallId("out"), 1)
 
@@ -223,7 +223,8 @@ async def test_a_change_is_delivered_and_accepted(line: Line) -> None:
     reoffered = await line.told(LegReoffered)
     assert (reoffered.leg, reoffered.description.direction.value) == (call.leg, "sendonly")
     line.line.accept_reoffer(call.leg, ANSWER)
-    assert (await line.far.told(ReofferAnswered)).sdp == ANSWER
+    accepted = (await line.far.told(ReofferAnswered)).sdp or ""
+    assert accepted.endswith(ANSWER.partition("IN IP4")[2])
     line.far.does("reoffer", "in", sdp=OFFER)
     await line.told(LegReoffered, 2)
     line.line.refuse_reoffer(call.leg, 488)
@@ -286,7 +287,9 @@ async def test_what_comes_outside_a_call_is_answered(line: Line, method: str, st
     )
     answered = await line.far.told(ResponseReceived)
     assert answered.status == status
-    assert status != 405 or (answered.response is not None and "INVITE" in answered.response.headers["Allow"])
+    assert answered.response is not None
+    assert status not in (200, 405) or "INVITE" in answered.response.headers["Allow"]
+    assert status != 200 or "replaces" in answered.response.headers["Supported"]
 
 
 async def test_an_answer_without_record_route_leads_nowhere_but_to_the_edge(line: Line) -> None:
@@ -327,13 +330,6 @@ async def test_a_call_nobody_acknowledges_is_lost_and_forgotten(line: Line) -> N
     await line.forgets()
     assert line.ladder(call.leg)[-1] == "out BYE"
     assert len([event for event in line.events if isinstance(event, LegLost)]) == 1
-
-
-async def test_an_invite_that_wants_another_calls_place_is_refused_and_forgotten(line: Line) -> None:
-    line.call_in(headers=(*PHONE, ("Replaces", "x@y;to-tag=a;from-tag=b")))
-    assert (await line.far.told(RefusalReceived)).status == 481
-    await line.forgets()
-    assert line.events == []
 
 
 async def test_carriers_and_emergency_callers(line: Line) -> None:

@@ -74,11 +74,15 @@ QUIET_SECONDS = 60
 
 @dataclass(slots=True)
 class _Change:
-    """A change of one party's sound that the media engine is being told of. `asked`: the party waits for our answer."""
+    """A change of one party's sound that the media engine is being told of.
+
+    `asked`: the party waits for our answer; `answers`: it has answered an offer of ours.
+    """
 
     leg: LegId
     description: Description
-    asked: bool
+    asked: bool = False
+    answers: bool = False
     cancelled: bool = False
 
 
@@ -150,7 +154,7 @@ class Talk:
     def _offer_answered(self, call: Call, event: OfferAnswered) -> list[Command]:
         if not event.description.codecs:
             return call.end(NO_COMMON_CODEC, event.at)
-        change = _Change(event.leg, event.description, asked=False)
+        change = _Change(event.leg, event.description, answers=True)
         if self.changing is not None:
             self.later.append(change)
             return []
@@ -162,6 +166,10 @@ class Talk:
     def _change(self, call: Call, change: _Change) -> list[Command]:
         self.changing, self.before = change, call.legs[change.leg].description
         other = self.other(call, change.leg)
+        if change.answers:
+            # What it was offered was the other's. As an offer of its own its new key would be passed on to the other, who is not told.
+            assert other.description is not None
+            return [OfferMedia(change.leg, other.id, other.description, call.legs[change.leg].side.shape)]
         return [OfferMedia(other.id, change.leg, change.description, other.side.shape)]
 
     def _cancelled(self, call: Call, event: LegReofferCancelled) -> list[Command]:
@@ -174,6 +182,8 @@ class Talk:
             return []
         leg = call.legs[self.changing.leg]
         other = self.other(call, leg.id)
+        if self.changing.answers:
+            return [AnswerMedia(leg.id, other.id, self.changing.description, shape=other.side.shape)]
         assert other.description is not None
         held = _holds(self.changing.description.direction)
         return [AnswerMedia(other.id, leg.id, other.description, Direction.RECEIVES if held else Direction.BOTH, leg.side.shape)]
@@ -193,7 +203,7 @@ class Talk:
         # The media engine believes a change that the telephone knows nothing of.
         if self.before is None:
             return []
-        return self._change(call, _Change(leg, self.before, asked=False))
+        return self._change(call, _Change(leg, self.before))
 
     def _keep_waiting(self, call: Call) -> list[Command]:
         """Music for whoever is kept waiting, and silence between the two while anybody is."""

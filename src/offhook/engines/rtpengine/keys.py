@@ -39,7 +39,7 @@ def strongly_keyed(sdp: str) -> str:
     if not secure and "a=crypto:" not in sdp:
         return sdp
     lines = sdp.splitlines()
-    # Keys on plain sound say "secure if you can" in no way that a standard knows; rtpengine would answer them.
+    # Keys on plain sound say "secure if you can" (OSRTP, RFC 8643). An answer without any is plain sound by the same RFC; decision 0018.
     kept = [line for line in lines if not line.startswith("a=crypto:") or (secure and _is_strong(line))]
     if secure and not any(line.startswith("a=crypto:") for line in kept):
         raise MediaRefused(f"The phone wants secure sound but names no cipher that is good enough: have it offer {_OFTEN}.")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
+from sipmessage import Request
+
 from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import (
@@ -21,8 +23,10 @@ from offhook.domain.calls.events import (
     TransferAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
+from offhook.domain.media import MediaShape
+from offhook.domain.routing import Caller
 from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, hops_of, user_of
-from offhook.engines.signalling.showing import OUR_OFFER, shown_as
+from offhook.engines.signalling.showing import our_offer, shown_as
 from offhook.engines.signalling.telling import HUNG_UP_BY_THE_AGENT, OVER, TELLS
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
 from offhook.sip.addresses import Address
@@ -41,6 +45,7 @@ from offhook.sip.facts import (
     SessionId,
 )
 from offhook.sip.notes import DialogNote
+from offhook.sip.referring import Replaces, replaces_in
 from offhook.sip.session_timers import SessionTimers
 from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 
@@ -85,10 +90,14 @@ class EdgeLine(asyncio.DatagramProtocol):
         new_call: Callable[[], CallId],
         tokens: Callable[[], str],
         follows_redirects: bool = True,
+        offers_srtp: bool = True,
         session_timers: SessionTimers | None = None,
     ) -> None:
-        """`follows_redirects`: where a telephone sends its callers (3xx) is told; else it has only refused."""
-        self._follows_redirects = follows_redirects
+        """`follows_redirects`: where a telephone sends its callers (3xx) is told; else it has only refused.
+
+        `offers_srtp`: a caller who asks for our offer over TLS is offered secure sound.
+        """
+        self._follows_redirects, self._offers_srtp = follows_redirects, offers_srtp
         self._edge, self._local, self._deliver, self._observe, self._new_call = edge, local, deliver, observe, new_call
         self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch", session_timers=session_timers)
         self._peer = (edge.host, edge.port)
@@ -152,7 +161,7 @@ class EdgeLine(asyncio.DatagramProtocol):
             elif isinstance(output, RequestReceived):
                 # The edge asks for signs of life. The rest (MESSAGE, SUBSCRIBE...) is known and not taken (RFC 3261 section 8.2.1).
                 alive = output.request.method == "OPTIONS"
-                headers: Headers = () if alive else (ALLOW,)
+                headers: Headers = self._agent.capabilities if alive else (ALLOW,)
                 self._act(self._agent.respond(output.key, status=200 if alive else 405, headers=headers, now=time.monotonic()))
             elif not isinstance(output, InviteReceived):
                 self._happened(output)
@@ -182,18 +191,47 @@ class EdgeLine(asyncio.DatagramProtocol):
             self._observe(leg, time.time(), direction, data)
 
     def _admit(self, fact: InviteReceived) -> None:
-        if fact.request.headers.get("Replaces"):
-            # Calls change hands by REFER here (decision 0026); a call that was to take over another must not ring somebody instead.
-            log.info("An INVITE with Replaces (%s) was refused", fact.request.headers.get("Call-ID"))
-            self._act(self._agent.refuse(fact.session, status=481, now=time.monotonic()))
+        status = self._status_of_replacing(fact.request)
+        if status:
+            log.info("An INVITE with Replaces (%s) was refused with %d", fact.request.headers.get("Call-ID"), status)
+            self._act(self._agent.refuse(fact.session, status=status, now=time.monotonic()))
             self._agent.forget(fact.session)
             return
         leg = leg_id(self._new_call(), 0)
         self._dialogues[leg] = _Dialogue(leg, fact.session, incoming=True, hops=hops_of(fact.request))
         self._legs[fact.session] = leg
+        caller = caller_of(fact.request)
         # Who offers nothing asks what we offer (RFC 3261 section 13.2.1): he is taken to speak all that we do until he says otherwise.
-        description = description_of(OUR_OFFER if fact.sdp is None else fact.sdp)
-        self._deliver(CallArrived(_now(), leg, caller_of(fact.request), dialled_in(fact.request), description))
+        description = description_of(our_offer(self._shape_of(caller)) if fact.sdp is None else fact.sdp)
+        self._deliver(CallArrived(_now(), leg, caller, dialled_in(fact.request), description))
+
+    def _shape_of(self, caller: Caller) -> MediaShape:
+        transport, _, where = caller.address.partition(":")
+        return MediaShape.first_offered(transport, ipv6=where.startswith("["), offers_srtp=self._offers_srtp)
+
+    def _status_of_replacing(self, request: Request) -> int:
+        """What refuses an INVITE that wants another call's place (RFC 3891 section 3); 0 for one that does not.
+
+        Calls change hands by REFER here (decision 0026), so nobody is authorized to take one over, nor must somebody ring instead.
+        """
+        if request.headers.get("Replaces") is None:
+            return 0
+        wanted = replaces_in(request)
+        if wanted is None:
+            return 400
+        replaced = self._leg_of(wanted)
+        if replaced is None:
+            return 481
+        return 486 if self._answered_too_early(wanted, replaced) else 403
+
+    def _leg_of(self, wanted: Replaces) -> LegId | None:
+        # Of the two tags of a dialog with us, "to" is ours: the telephone names it as it sees it (RFC 3891 section 3).
+        session = self._agent.session_of(wanted.call_id, wanted.to_tag, wanted.from_tag)
+        return self._legs.get(session) if session is not None else None
+
+    def _answered_too_early(self, wanted: Replaces, leg: LegId) -> bool:
+        """Whether only a call that still rings was wanted (early-only), and somebody has answered meanwhile."""
+        return wanted.early_only and leg in self._dialogues and self._dialogues[leg].answered
 
     def _happened(self, fact: Any) -> None:
         leg = self._legs.get(getattr(fact, "session", ""))
@@ -225,11 +263,9 @@ class EdgeLine(asyncio.DatagramProtocol):
     def _transfer_asked(self, leg: LegId, fact: ReferReceived) -> None:
         replaced: LegId | None = None
         if fact.replaces is not None:
-            # Of the two tags of a dialog with us, "to" is ours: the telephone names it as it sees it (RFC 3891 section 3).
-            session = self._agent.session_of(fact.replaces.call_id, fact.replaces.to_tag, fact.replaces.from_tag)
-            replaced = self._legs.get(session) if session is not None else None
-            if replaced is None:
-                self._order(leg, self._agent.refuse_refer, status=481)
+            replaced = self._leg_of(fact.replaces)
+            if replaced is None or self._answered_too_early(fact.replaces, replaced):
+                self._order(leg, self._agent.refuse_refer, status=481 if replaced is None else 486)
                 return
         dialled = user_of(fact.refer_to)
         if not dialled and replaced is None:

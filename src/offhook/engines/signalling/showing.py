@@ -1,19 +1,37 @@
 """From the domain's words to SIP headers: how a caller is shown, and what we offer when we are asked to."""
 
+from base64 import b64encode
+from secrets import token_bytes
 from urllib.parse import quote
 
 from offhook.domain.calls.commands import Diversion, InviteLeg
+from offhook.domain.media import MediaShape
 from offhook.sip.writing import Headers
 
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """The From of a caller who wants to be nobody (RFC 3323 section 4.1)."""
 
-OUR_OFFER = (
-    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0 8 9 101\r\n"
+_SPOKEN = (
     "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
     "a=fmtp:101 0-15\r\na=sendrecv\r\n"
 )
-"""What a caller who offers nothing is taken to have offered; port 9 (discard) is where nobody listens."""
+"""Not Opus: whoever is called would choose it before the caller has said whether he speaks it."""
+
+_KEY_OCTETS = 30
+"""Of AES_CM_128_HMAC_SHA1_80, the cipher that every secure telephone has (RFC 4568 section 6.2)."""
+
+
+def our_offer(shape: MediaShape) -> str:
+    """What a caller who offers nothing is taken to have offered; port 9 (discard) is where nobody listens.
+
+    Its key may go on to whoever is called, as any caller's may, so it is a new one each time.
+    """
+    where = "IP6 ::1" if shape.ipv6 else "IP4 127.0.0.1"
+    transport = "RTP/SAVP" if shape.secure else "RTP/AVP"
+    key = b64encode(token_bytes(_KEY_OCTETS)).decode()
+    crypto = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n" if shape.secure else ""
+    session = f"v=0\r\no=- 1 1 IN {where}\r\ns=-\r\nc=IN {where}\r\nt=0 0\r\n"
+    return f"{session}m=audio 9 {transport} 0 8 9 101\r\n{_SPOKEN}{crypto}"
 
 
 def shown_as(order: InviteLeg) -> tuple[str, Headers]:
