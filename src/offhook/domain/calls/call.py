@@ -56,6 +56,7 @@ from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.calls.leg import MOVING_EVENTS, Leg, LegState
 from offhook.domain.calls.sides import Side
 from offhook.domain.media import MediaFigures
+from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller, CallOut, Decision, Plan, Refuse, Source
 
 
@@ -173,6 +174,11 @@ class Call:
         if self.caller is not None and self.caller.source is Source.CARRIER:
             return "in"
         return "out" if self.decision is not None and isinstance(self.decision.plan, CallOut) else "inside"
+
+    def is_of(self, organization: OrganizationId) -> bool:
+        """Whether it is a call of this organization."""
+        decided = self.decision.organization if self.decision is not None else None
+        return decided is not None and decided.id == organization
 
     def add_leg(self, side: Side) -> Leg:
         """A leg that is going to be called."""
