@@ -40,8 +40,9 @@ from offhook.sip.facts import (
     Send,
     SessionId,
 )
-from offhook.sip.notes import DialogNote
+from offhook.sip.notes import CalledNote, CallingNote, DialogNote
 from offhook.sip.session_timers import SessionTimers
+from offhook.sip.transfers import TOLD_SECONDS
 from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 
 log = logging.getLogger(__name__)
@@ -53,9 +54,8 @@ ALARM_SECONDS = 0.1
 FAREWELL_SECONDS = 1.0
 """How long the last messages of a leg that is over (the 200 to its BYE, the ACK to a refusal) are still told as its own."""
 
-
-_NOTED = tuple(each.name for each in fields(DialogNote))
-
+_NOTES: Mapping[str, type] = {each.__name__: each for each in (DialogNote, CallingNote, CalledNote)}
+_NOTED = {note: tuple(each.name for each in fields(note)) for note in _NOTES.values()}
 
 _SO_MEMINFO, _MEMINFO = 55, struct.Struct("9I")  # Linux, sock_diag.h: octets in the receive queue, then the most there may be
 
@@ -95,6 +95,7 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
         self._dialogues: dict[LegId, _Dialogue] = {}
         self._legs: dict[SessionId, LegId] = {}
+        self._awaiting: dict[LegId, tuple[SessionId, asyncio.TimerHandle]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
@@ -239,17 +240,35 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def _over(self, leg: LegId) -> None:
         dialogue = self._dialogues.pop(leg, None)
-        if dialogue is not None:
-            self._agent.forget(dialogue.session)
-            self._farewells.append((time.monotonic() + FAREWELL_SECONDS, dialogue.session))
-            self._wind()
+        if dialogue is None:
+            return
+        if not dialogue.ending and self._agent.is_telling(dialogue.session):
+            # Who hangs up after a REFER is still to be told what came of it: that outlives the call (RFC 5057 section 4.1).
+            later = asyncio.get_running_loop().call_later(TOLD_SECONDS, self._told, leg)
+            self._awaiting[leg] = dialogue.session, later
+            return
+        self._forget(dialogue.session)
+
+    def _told(self, leg: LegId) -> None:
+        """A telephone that had hung up knows what came of its transfer, or has waited for long enough."""
+        session, later = self._awaiting.pop(leg)
+        later.cancel()
+        self._forget(session)
+
+    def _forget(self, session: SessionId) -> None:
+        self._agent.forget(session)
+        self._farewells.append((time.monotonic() + FAREWELL_SECONDS, session))
+        self._wind()
 
     def _order(self, leg: LegId, order: Callable[..., list[Output]], **details: Any) -> None:
         dialogue = self._dialogues.get(leg)
         if dialogue is None:
             raise SignallingRefused(f"leg {leg} is over")
+        self._give(dialogue.session, order, **details)
+
+    def _give(self, session: SessionId, order: Callable[..., list[Output]], **details: Any) -> None:
         try:
-            outputs = order(dialogue.session, now=time.monotonic(), **details)
+            outputs = order(session, now=time.monotonic(), **details)
         except SessionRefuses as refusal:
             raise SignallingRefused(str(refusal)) from refusal
         self._act(outputs)
@@ -301,27 +320,30 @@ class EdgeLine(asyncio.DatagramProtocol):
         if dialogue.answered:
             self._order(leg, self._agent.bye, headers=(_q850(ending),))
         elif dialogue.incoming:
-            status, words = (ending.sip_status, ending.sip_reason) if ending.sip_status >= 300 else (480, "Temporarily Unavailable")
-            wait = (("Retry-After", str(RETRY_AFTER_SECONDS)),) if status == 503 else ()
-            self._order(leg, self._agent.refuse, status=status, reason=words, headers=(_q850(ending), *wait))
+            self._order(leg, self._agent.refuse, **_refusal(ending))
             self._over(leg)
         else:
-            self._order(leg, self._agent.cancel, headers=(("Reason", f'SIP;cause={ending.sip_status};text="{ending.sip_reason}"'),))
+            self._order(leg, self._agent.cancel, headers=(_cancelled(ending),))
 
     def remembered(self, leg: LegId) -> dict[str, Any] | None:
         """See the port."""
         dialogue = self._dialogues.get(leg)
-        if dialogue is None:
+        note = self._agent.noted(dialogue.session) if dialogue is not None else None
+        if note is None:
             return None
-        try:
-            note = self._agent.remembered(dialogue.session)
-        except SessionRefuses:
-            return None
-        return {name: getattr(note, name) for name in _NOTED}
+        return {"kind": type(note).__name__, **{name: getattr(note, name) for name in _NOTED[type(note)]}}
 
     def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
-        """See the port. Raises TypeError for a note that another version of this program wrote."""
-        self._act(self._agent.bye_for(DialogNote(**note), (_q850(ending),), time.monotonic()))
+        """See the port. Raises TypeError or KeyError for a note that another version of this program wrote."""
+        # One without a kind is of a time when there was but one.
+        values, now = dict(note), time.monotonic()
+        match _NOTES[values.pop("kind", DialogNote.__name__)](**values):
+            case CallingNote() as calling:
+                self._act(self._agent.cancel_for(calling, (_cancelled(ending),), now))
+            case CalledNote() as called:
+                self._act(self._agent.refuse_for(called, **_refusal(ending), now=now))
+            case talking:
+                self._act(self._agent.bye_for(talking, (_q850(ending),), now))
 
     def accept_reoffer(self, leg: LegId, sdp: str) -> None:
         """See the port."""
@@ -345,7 +367,13 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
         """See the port."""
-        self._order(leg, self._agent.notify_refer, status=status, reason=words, final=final)
+        dialogue, awaiting = self._dialogues.get(leg), self._awaiting.get(leg)
+        session = dialogue.session if dialogue is not None else awaiting[0] if awaiting is not None else None
+        if session is None:
+            return
+        self._give(session, self._agent.notify_refer, status=status, reason=words, final=final)
+        if final and awaiting is not None:
+            self._told(leg)
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         """See the port."""
@@ -355,6 +383,17 @@ class EdgeLine(asyncio.DatagramProtocol):
 
 def _q850(ending: Ending) -> tuple[str, str]:
     return "Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'
+
+
+def _cancelled(ending: Ending) -> tuple[str, str]:
+    return "Reason", f'SIP;cause={ending.sip_status};text="{ending.sip_reason}"'
+
+
+def _refusal(ending: Ending) -> dict[str, Any]:
+    """How a caller who is not connected is told of an ending."""
+    status, words = (ending.sip_status, ending.sip_reason) if ending.sip_status >= 300 else (480, "Temporarily Unavailable")
+    wait = (("Retry-After", str(RETRY_AFTER_SECONDS)),) if status == 503 else ()
+    return {"status": status, "reason": words, "headers": (_q850(ending), *wait)}
 
 
 def _now() -> Moment:
