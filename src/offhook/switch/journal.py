@@ -52,8 +52,8 @@ MOST_WAITING = 100_000
 """Lines that wait for a disk that hangs; more are dropped and counted."""
 
 _CALLED = frozenset({LegState.INVITED, LegState.RINGING})
-_STANDING = frozenset({LegState.ANSWERED, LegState.UP})
-_NOTED = _CALLED | _STANDING | {LegState.ARRIVED}
+_NOTED = {LegState.ARRIVED: 0, LegState.INVITED: 1, LegState.RINGING: 2, LegState.ANSWERED: 3, LegState.UP: 3}
+"""The legs that are noted, and how far each is: two that are equally far are ended in the same way."""
 
 Note = dict[str, Any]
 Remember = Callable[[LegId], Note | None]
@@ -155,7 +155,7 @@ class Journal:
 
     def __init__(self, file: Path, remember: Remember) -> None:
         self._file, self._remember = file, remember
-        self._known: dict[CallId, Any] = {}
+        self._known: dict[CallId, tuple[list[Any], Entry | None]] = {}
         self._queue: Gathering[tuple[str, Any] | None] = Gathering(GATHER_SECONDS)
         self.lost = 0
         try:
@@ -177,13 +177,18 @@ class Journal:
         legs = [leg for leg in call.legs.values() if leg.state in _NOTED]
         if call.answered is None and not any(leg.state in _CALLED for leg in legs):
             return
+        seen = [call.connected, *((leg.id, _NOTED[leg.state], leg.description) for leg in legs)]
+        before, noted = self._known.get(call.id, (None, None))
+        if before == seen:
+            return
+        self._known[call.id] = seen, None
         try:
-            # A leg that talks has changed when it has moved; the INVITE of one that rings may have been sent anew (RFC 4028 section 7.3).
-            seen = [call.connected, *((leg.id, leg.description if leg.state in _STANDING else self._remember(leg.id)) for leg in legs)]
-            if self._known.get(call.id) == seen:
-                return
-            self._known[call.id] = seen
-            self._put("call", self._entry_of(call, legs))
+            entry = self._entry_of(call, legs)
+            if call.answered is None:
+                self._known[call.id] = seen, entry
+            # Who begins to ring changes nothing, unless the INVITE was sent anew (RFC 4028 section 7.3).
+            if entry != noted:
+                self._put("call", entry)
         except Exception:
             log.exception("call=%s: it does not stand in the journal", call.id)
 
