@@ -193,6 +193,38 @@ async def test_a_call_outlives_the_edge_and_is_hung_up_through_the_next(tidy: Sy
         assert (await recorded(tidy, name))["record"]["state"] == "completed.by_caller"
 
 
+async def kills_the_edge(system: System) -> None:
+    """Kill Kamailio and wait for the next."""
+    pid = system.pids()["kamailio"]
+    os.killpg(pid, signal.SIGKILL)
+    await eventually(lambda: (now := system.pids()["kamailio"]) not in (None, pid) and now, "another edge", GENEROUS_SECONDS)
+
+
+async def test_a_caller_gives_up_after_the_death_of_the_edge(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
+        call = await anna.dials("102")
+        at_ben = await ben.rings(GENEROUS_SECONDS)
+        await call.ringing(GENEROUS_SECONDS)
+        name = await rings_in_the_journal(tidy, 2)
+        await kills_the_edge(tidy)
+        assert (await call.hangs_up(GENEROUS_SECONDS)).status == 487
+        await at_ben.ended(GENEROUS_SECONDS)
+        assert (await recorded(tidy, name))["record"]["state"] == "caller.cancelled"
+
+
+async def test_edge_and_switch_that_die_together_let_no_telephone_ring_on(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
+        call = await anna.dials("102")
+        at_ben = await ben.rings(GENEROUS_SECONDS)
+        await call.ringing(GENEROUS_SECONDS)
+        await rings_in_the_journal(tidy, 2)
+        pids = tidy.pids()
+        os.killpg(pids["kamailio"], signal.SIGKILL)
+        os.kill(pids["switch"], signal.SIGKILL)
+        for each in (at_ben, call):
+            assert (await each.ended(GENEROUS_SECONDS)).who.value == "them", each.story()
+
+
 async def test_edge_and_switch_that_die_together_leave_nobody_in_a_call(tidy: System) -> None:
     async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
         call, other = await connected(anna, ben, "102")
