@@ -200,8 +200,9 @@ async def kills_the_edge(system: System) -> None:
     await eventually(lambda: (now := system.pids()["kamailio"]) not in (None, pid) and now, "another edge", GENEROUS_SECONDS)
 
 
-async def test_a_caller_gives_up_after_the_death_of_the_edge(tidy: System) -> None:
-    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_caller_gives_up_after_the_death_of_the_edge(tidy: System, transport: str) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben", transport=transport)) as (anna, ben):
         call = await anna.dials("102")
         at_ben = await ben.rings(GENEROUS_SECONDS)
         await call.ringing(GENEROUS_SECONDS)
