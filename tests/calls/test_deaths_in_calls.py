@@ -213,6 +213,20 @@ async def test_a_caller_gives_up_after_the_death_of_the_edge(tidy: System, trans
         assert (await recorded(tidy, name))["record"]["state"] == "caller.cancelled"
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_what_rings_is_answered_after_the_death_of_the_edge(tidy: System, transport: str) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben", transport=transport)) as (anna, ben):
+        call = await anna.dials("102")
+        at_ben = await ben.rings(GENEROUS_SECONDS)
+        await call.ringing(GENEROUS_SECONDS)
+        await kills_the_edge(tidy)
+        await at_ben.answers(GENEROUS_SECONDS)
+        await call.answered(GENEROUS_SECONDS)
+        await hear_each_other(call, at_ben)
+        await call.hangs_up(GENEROUS_SECONDS)
+        await at_ben.ended(GENEROUS_SECONDS)
+
+
 async def test_edge_and_switch_that_die_together_let_no_telephone_ring_on(tidy: System) -> None:
     async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
         call = await anna.dials("102")
