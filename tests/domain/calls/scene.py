@@ -33,6 +33,7 @@ from offhook.domain.calls.events import (
     Trouble,
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
+from offhook.domain.calls.sides import Diversion
 from offhook.domain.media import Description, MediaFigures
 from offhook.domain.organizations import Organization
 from offhook.domain.routing import Caller, route
@@ -93,10 +94,12 @@ class Scene:
         """The latest orders of one kind."""
         return [order for order in self.orders if isinstance(order, kind)]
 
-    def arrives(self, dialled: str, caller: Caller | None = None, description: Description | None = None) -> list[Command]:
+    def arrives(
+        self, dialled: str, caller: Caller | None = None, description: Description | None = None, diverted: tuple[Diversion, ...] = ()
+    ) -> list[Command]:
         """A call arrives and is routed."""
         who = caller or world.calling()
-        self.tell(lambda at: CallArrived(at, CALLER, who, dialled, description or world.sdp()))
+        self.tell(lambda at: CallArrived(at, CALLER, who, dialled, description or world.sdp(), diverted))
         return self.tell(lambda at: Routed(at, route(self.organization, who, dialled)))
 
     def devices(self, count: int) -> list[Command]:

@@ -42,7 +42,7 @@ from offhook.domain.calls.events import (
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.calls.in_bridge import MOST_REDIRECTS
-from offhook.domain.calls.sides import Side
+from offhook.domain.calls.sides import Diversion, Side
 from offhook.domain.media import MediaShape
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller, Source, route
@@ -327,6 +327,36 @@ def test_a_telephone_sends_its_caller_on() -> None:
     scene.answers(SECOND)
     scene.joined(SECOND)
     assert scene.call.state == "talking"
+
+
+BEFORE = Diversion("+12065550150", "no-answer")
+
+
+def test_who_sent_the_call_on_before_us_is_told_onward() -> None:
+    scene = Scene()
+    scene.arrives("+12065550103", world.from_outside(), diverted=(BEFORE,))
+    scene.devices(1)
+    assert [order.diverted for order in scene.ordered(InviteLeg)] == [(BEFORE,)]
+    sent_on(scene, FIRST, "3125550123")
+    scene.offered(SECOND)
+    (invite,) = scene.ordered(InviteLeg)
+    assert invite.outside and invite.diverted == (BEFORE, Diversion("103", "deflection"))
+
+
+def test_an_attendant_tells_it_onward_and_a_transfer_does_not() -> None:
+    scene = Scene()
+    scene.arrives("100", diverted=(BEFORE,))
+    scene.tell(lambda at: MediaAlone(at, CALLER, "sdp alone"))
+    scene.confirmed()
+    scene.presses("2")
+    scene.devices(1)
+    assert [order.diverted for order in scene.ordered(InviteLeg)] == [(BEFORE,)]
+    scene.answers(FIRST)
+    scene.joined(FIRST)
+    transferred(scene, FIRST, "103")
+    found(scene)
+    scene.offered(SECOND)
+    assert [order.diverted for order in scene.ordered(InviteLeg)] == [()], "that is a call of his who transfers"
 
 
 def test_a_telephone_sends_its_caller_out_with_its_owners_rights() -> None:

@@ -60,8 +60,8 @@ async def test_what_rings_when_kamailio_is_killed_can_be_cancelled_on_both_sides
     from_anna = await switch.hear(invites)
     switch.send(reply(from_anna, 180, "Ringing"), edge.inner)
     await anna.line.hear(lambda m: m.status == 180)
-    to_ben = {"call": token(), "branch": token()}
-    switch.send(switch_text(edge, "INVITE", ben.contact.strip("<>"), preloaded(edge), **to_ben), edge.inner)
+    ours, our_branch = token(), token()
+    switch.send(switch_text(edge, "INVITE", ben.contact.strip("<>"), preloaded(edge), call=ours, branch=our_branch), edge.inner)
     at_ben = await ben.line.hear(invites)
     edge.end(signal.SIGKILL)
     await edge.start()
@@ -72,7 +72,7 @@ async def test_what_rings_when_kamailio_is_killed_can_be_cancelled_on_both_sides
     switch.send(reply(from_anna, 487, "Request Terminated"), edge.inner)
     over = await anna.line.hear(lambda m: m.status == 487)
     assert (over.one("CSeq"), over.source) == ("2 INVITE", edge.phones)
-    switch.send(switch_text(edge, "CANCEL", ben.contact.strip("<>"), preloaded(edge), **to_ben), edge.inner)
+    switch.send(switch_text(edge, "CANCEL", ben.contact.strip("<>"), preloaded(edge), call=ours, branch=our_branch), edge.inner)
     assert (await ben.line.hear(lambda m: m.method == "CANCEL")).all("Via")[0] == at_ben.all("Via")[0]
     ben.send(reply(at_ben, 487, "Request Terminated"))
     assert (await switch.hear(lambda m: m.status == 487)).source == edge.inner

@@ -14,7 +14,6 @@ from offhook.domain.calls.commands import (
     AnswerLeg,
     AnswerMedia,
     Command,
-    Diversion,
     EndLeg,
     FindDevices,
     InviteLeg,
@@ -71,7 +70,7 @@ from offhook.domain.calls.in_talk import Talk
 from offhook.domain.calls.inviting import Called, carriers_side, in_the_name_of, invitation, telephones_side
 from offhook.domain.calls.leg import Leg, LegState
 from offhook.domain.calls.refusals import ending_of, ends_every_leg
-from offhook.domain.calls.sides import Side
+from offhook.domain.calls.sides import Diversion, Side
 from offhook.domain.organizations import Organization
 from offhook.domain.routing import Attend, CallOut, Refuse, RingUser
 from offhook.domain.users import User
@@ -123,6 +122,8 @@ class Bridge:
 
     def begin(self, call: Call) -> list[Command]:
         """Look for the telephones of a person, or prepare the call to the carrier."""
+        if self.near is None:
+            self.diverted = call.diverted
         if isinstance(self.target, RingUser):
             return self._look_for(call, self.target)
         self.stage = BridgeStage.RINGING

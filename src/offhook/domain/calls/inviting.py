@@ -1,9 +1,9 @@
 """How those whom a call rings are called: what their side of it is, and what their INVITE shows them of the caller."""
 
-from offhook.domain.calls.commands import Diversion, InviteLeg
+from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.events import Device
 from offhook.domain.calls.leg import Leg
-from offhook.domain.calls.sides import Side
+from offhook.domain.calls.sides import Diversion, Side
 from offhook.domain.organizations import Organization
 from offhook.domain.routing import Caller, CallOut, RingUser, Source
 from offhook.domain.users import User

@@ -21,8 +21,9 @@ from offhook.domain.calls.events import (
     TransferAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
+from offhook.engines.signalling.diversions import diverted_in
 from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, hops_of, user_of
-from offhook.engines.signalling.showing import OUR_OFFER, shown_as
+from offhook.engines.signalling.showing import OUR_OFFER, cancel_reason, reason_of, refusal_of, shown_as
 from offhook.engines.signalling.telling import HUNG_UP_BY_THE_AGENT, OVER, TELLS
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
 from offhook.sip.addresses import Address
@@ -47,7 +48,6 @@ from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 5
 ALARM_SECONDS = 0.1
 """How late SIP's timers may ring; the shortest is T1, half a second (RFC 3261 section 17.1.1.1)."""
 
@@ -194,7 +194,8 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._legs[fact.session] = leg
         # Who offers nothing asks what we offer (RFC 3261 section 13.2.1): he is taken to speak all that we do until he says otherwise.
         description = description_of(OUR_OFFER if fact.sdp is None else fact.sdp)
-        self._deliver(CallArrived(_now(), leg, caller_of(fact.request), dialled_in(fact.request), description))
+        request = fact.request
+        self._deliver(CallArrived(_now(), leg, caller_of(request), dialled_in(request), description, diverted_in(request)))
 
     def _happened(self, fact: Any) -> None:
         leg = self._legs.get(getattr(fact, "session", ""))
@@ -318,12 +319,12 @@ class EdgeLine(asyncio.DatagramProtocol):
             return
         dialogue.ending = True
         if dialogue.answered:
-            self._order(leg, self._agent.bye, headers=(_q850(ending),))
+            self._order(leg, self._agent.bye, headers=(reason_of(ending),))
         elif dialogue.incoming:
-            self._order(leg, self._agent.refuse, **_refusal(ending))
+            self._order(leg, self._agent.refuse, **refusal_of(ending))
             self._over(leg)
         else:
-            self._order(leg, self._agent.cancel, headers=(_cancelled(ending),))
+            self._order(leg, self._agent.cancel, headers=(cancel_reason(ending),))
 
     def remembered(self, leg: LegId) -> dict[str, Any] | None:
         """See the port."""
@@ -339,11 +340,11 @@ class EdgeLine(asyncio.DatagramProtocol):
         values, now = dict(note), time.monotonic()
         match _NOTES[values.pop("kind", DialogNote.__name__)](**values):
             case CallingNote() as calling:
-                self._act(self._agent.cancel_for(calling, (_cancelled(ending),), now))
+                self._act(self._agent.cancel_for(calling, (cancel_reason(ending),), now))
             case CalledNote() as called:
-                self._act(self._agent.refuse_for(called, **_refusal(ending), now=now))
+                self._act(self._agent.refuse_for(called, **refusal_of(ending), now=now))
             case talking:
-                self._act(self._agent.bye_for(talking, (_q850(ending),), now))
+                self._act(self._agent.bye_for(talking, (reason_of(ending),), now))
 
     def accept_reoffer(self, leg: LegId, sdp: str) -> None:
         """See the port."""
@@ -379,21 +380,6 @@ class EdgeLine(asyncio.DatagramProtocol):
         """See the port."""
         body = f"Signal={digit}\r\nDuration=160\r\n".encode()
         self._order(leg, self._agent.info, content_type=DTMF_RELAY, body=body)
-
-
-def _q850(ending: Ending) -> tuple[str, str]:
-    return "Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'
-
-
-def _cancelled(ending: Ending) -> tuple[str, str]:
-    return "Reason", f'SIP;cause={ending.sip_status};text="{ending.sip_reason}"'
-
-
-def _refusal(ending: Ending) -> dict[str, Any]:
-    """How a caller who is not connected is told of an ending."""
-    status, words = (ending.sip_status, ending.sip_reason) if ending.sip_status >= 300 else (480, "Temporarily Unavailable")
-    wait = (("Retry-After", str(RETRY_AFTER_SECONDS)),) if status == 503 else ()
-    return {"status": status, "reason": words, "headers": (_q850(ending), *wait)}
 
 
 def _now() -> Moment:

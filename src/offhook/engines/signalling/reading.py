@@ -141,6 +141,11 @@ def _number(who: Party) -> E164 | None:
     return as_e164(who.user) or as_e164("+" + who.user)
 
 
+def number_in(who: Party) -> str:
+    """The number that a user part is, or the user part where it is none."""
+    return _number(who) or "".join(letter for letter in who.user if letter.isprintable())[:_LONGEST_NAME]
+
+
 def _name(who: Party) -> str:
     name = who.name
     return (name if name.isprintable() else "".join(letter for letter in name if letter.isprintable()))[:_LONGEST_NAME]
