@@ -109,6 +109,47 @@ async def check_lost(system: System, call: str, leg: PhoneCall) -> None:
     assert "Ending: switch.lost" in printed.stdout and leg.call_id in printed.stdout, printed.stdout
 
 
+async def rings_in_the_journal(system: System, legs: int) -> str:
+    """The one call that is known to ring with so many legs."""
+
+    def asked() -> str | None:
+        found = [left.entry for left in read_journal(system.folder / "calls.journal") if len(left.entry.notes) == legs and not left.ending]
+        return found[0].call if len(found) == 1 else None
+
+    return await eventually(asked, f"a call of {legs} legs in the journal")
+
+
+async def test_a_killed_switch_lets_no_telephone_ring_on(tidy: System) -> None:
+    phones = (tidy.phone("anna"), tidy.phone("ben"), tidy.phone("ben"))
+    async with registered(*phones) as (anna, desk, mobile):
+        call = await anna.dials("102")
+        ringing = [await phone.rings(GENEROUS_SECONDS) for phone in (desk, mobile)]
+        await call.ringing(GENEROUS_SECONDS)
+        name = await rings_in_the_journal(tidy, 3)
+        killed = time.monotonic()
+        os.kill(tidy.pids()["switch"], signal.SIGKILL)
+        for each in (*ringing, call):
+            assert (await each.ended(GENEROUS_SECONDS)).who.value == "them", each.story()
+        log.info("seconds from kill -9 to the last telephone that stopped ringing: %.2f", time.monotonic() - killed)
+        assert call.ending is not None and call.ending.status == 503, call.story()
+        record = (await recorded(tidy, name))["record"]
+        assert (record["state"], record["answered_at"], record["talked_seconds"]) == ("switch.lost", None, 0)
+        await hear_each_other(*(again := await connected(anna, desk, "102")))
+        await again[0].hangs_up()
+
+
+async def test_who_is_kept_is_hung_up_and_whom_he_was_to_talk_to_stops_ringing(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben"), tidy.phone("chloe")) as (anna, ben, chloe):
+        call, at_ben = await connected(anna, ben, "102")
+        wish = asyncio.create_task(at_ben.transfers("103"))
+        at_chloe = await chloe.rings(GENEROUS_SECONDS)
+        await rings_in_the_journal(tidy, 3)
+        os.kill(tidy.pids()["switch"], signal.SIGKILL)
+        await heard_bye(call, at_ben)
+        await at_chloe.ended(GENEROUS_SECONDS)
+        await asyncio.gather(wish, return_exceptions=True)
+
+
 async def test_after_a_transfer_the_two_who_talk_are_hung_up(tidy: System) -> None:
     async with registered(tidy.phone("anna"), tidy.phone("ben"), tidy.phone("chloe")) as (anna, ben, chloe):
         call, at_ben = await connected(anna, ben, "102")
@@ -150,6 +191,53 @@ async def test_a_call_outlives_the_edge_and_is_hung_up_through_the_next(tidy: Sy
         assert (await call.hangs_up(GENEROUS_SECONDS)).status == 200
         assert (await other.ended(GENEROUS_SECONDS)).who.value == "them"
         assert (await recorded(tidy, name))["record"]["state"] == "completed.by_caller"
+
+
+async def kills_the_edge(system: System) -> None:
+    """Kill Kamailio and wait for the next."""
+    pid = system.pids()["kamailio"]
+    os.killpg(pid, signal.SIGKILL)
+    await eventually(lambda: (now := system.pids()["kamailio"]) not in (None, pid) and now, "another edge", GENEROUS_SECONDS)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_caller_gives_up_after_the_death_of_the_edge(tidy: System, transport: str) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben", transport=transport)) as (anna, ben):
+        call = await anna.dials("102")
+        at_ben = await ben.rings(GENEROUS_SECONDS)
+        await call.ringing(GENEROUS_SECONDS)
+        name = await rings_in_the_journal(tidy, 2)
+        await kills_the_edge(tidy)
+        assert (await call.hangs_up(GENEROUS_SECONDS)).status == 487
+        await at_ben.ended(GENEROUS_SECONDS)
+        assert (await recorded(tidy, name))["record"]["state"] == "caller.cancelled"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_what_rings_is_answered_after_the_death_of_the_edge(tidy: System, transport: str) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben", transport=transport)) as (anna, ben):
+        call = await anna.dials("102")
+        at_ben = await ben.rings(GENEROUS_SECONDS)
+        await call.ringing(GENEROUS_SECONDS)
+        await kills_the_edge(tidy)
+        await at_ben.answers(GENEROUS_SECONDS)
+        await call.answered(GENEROUS_SECONDS)
+        await hear_each_other(call, at_ben)
+        await call.hangs_up(GENEROUS_SECONDS)
+        await at_ben.ended(GENEROUS_SECONDS)
+
+
+async def test_edge_and_switch_that_die_together_let_no_telephone_ring_on(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
+        call = await anna.dials("102")
+        at_ben = await ben.rings(GENEROUS_SECONDS)
+        await call.ringing(GENEROUS_SECONDS)
+        await rings_in_the_journal(tidy, 2)
+        pids = tidy.pids()
+        os.killpg(pids["kamailio"], signal.SIGKILL)
+        os.kill(pids["switch"], signal.SIGKILL)
+        for each in (at_ben, call):
+            assert (await each.ended(GENEROUS_SECONDS)).who.value == "them", each.story()
 
 
 async def test_edge_and_switch_that_die_together_leave_nobody_in_a_call(tidy: System) -> None:

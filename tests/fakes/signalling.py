@@ -19,7 +19,6 @@ _NEEDS = {
     "reoffer": {"up"},
     "accept_transfer": {"up"},
     "refuse_transfer": {"up"},
-    "tell_transfer": {"up"},
     "send_digit": {"up", "reoffered"},
 }
 
@@ -97,13 +96,13 @@ class FakeSignalling:
         self._needs(Told("refuse_transfer", leg, str(status)))
 
     def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
-        self._needs(Told("tell_transfer", leg, f"{status}{' at last' if final else ''}"))
+        self._takes(Told("tell_transfer", leg, f"{status}{' at last' if final else ''}"))
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         self._needs(Told("send_digit", leg, digit))
 
     def remembered(self, leg: LegId) -> dict[str, Any] | None:
-        return {"leg": leg} if self.states.get(leg) in {"up", "reoffered"} else None
+        return {"leg": leg, "state": state} if (state := self.states.get(leg, "over")) != "over" else None
 
     def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
         self._takes(Told("farewell", note["leg"], ending.code))

@@ -13,11 +13,12 @@ import pytest
 from offhook.domain.calls.call import Call
 from offhook.domain.calls.endings import HUNG_UP_BY_CALLER
 from offhook.domain.calls.entering import enter
-from offhook.domain.calls.events import Moment
+from offhook.domain.calls.events import LegRinging, Moment
 from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.calls.leg import Leg, LegState
 from offhook.domain.calls.sides import Side
 from offhook.switch import journal as journals
+from offhook.switch.executor import now
 from offhook.switch.journal import Journal, Left, read_journal
 from tests.switch.office import ANSWER, Office, eventually
 
@@ -65,23 +66,51 @@ def names(left: tuple[Left, ...]) -> list[str]:
     return [each.entry.call for each in left]
 
 
-async def test_a_call_stands_in_the_journal_from_its_answer_until_its_record_is_kept(office: Office, tmp_path: Path) -> None:
+def states_of(left: Left) -> dict[LegId, str]:
+    return {leg: note["state"] for leg, note in left.entry.notes.items()}
+
+
+async def test_a_call_stands_in_the_journal_from_its_ringing_until_its_record_is_kept(office: Office, tmp_path: Path) -> None:
     file = tmp_path / "calls.journal"
-    unanswered = office.dials("103")
-    await office.called(unanswered)
-    call = await office.talking("102")
-    (left,) = await eventually(lambda: read_journal(file), "the call in the journal")
+    refused = office.dials("what?")
+    await office.ended(refused)
+    call = office.dials("102")
+    caller, first, second = (leg_id(call, number) for number in (0, 1, 2))
+    await office.called(call, 2)
+    rings = {caller: "arrived", first: "calling", second: "calling"}
+    await eventually(lambda: [states_of(left) for left in read_journal(file)] == [rings], "the ringing call, and no other, in the journal")
+    assert read_journal(file)[0].entry.answered is None
+    office.answers(first)
+    await eventually(lambda: states_of(read_journal(file)[0]) == {caller: "up", first: "up"}, "the call that talks")
+    (left,) = read_journal(file)
     entry = left.entry
     assert (entry.call, entry.organization, entry.caller, entry.dialled, entry.direction) == (call, 7, "anna@lumen.test", "102", "inside")
-    assert entry.notes == {leg_id(call, number): {"leg": leg_id(call, number)} for number in (0, 1)}
-    assert left.ending is None and left.last >= entry.answered >= entry.started
+    assert left.ending is None and entry.answered is not None and left.last >= entry.answered >= entry.started
     office.hangs_up(leg_id(call, 0))
     await office.ended(call)
     await eventually(lambda: read_journal(file)[0].ending == "completed.by_caller", "its ending")
     office.journal.settled([call])
     await eventually(lambda: not read_journal(file), "an empty journal")
-    office.cancels(leg_id(unanswered, 0))
-    await office.ended(unanswered)
+
+
+async def test_a_call_that_nobody_answers_leaves_its_ending_until_its_record_is_kept(office: Office, tmp_path: Path) -> None:
+    file = tmp_path / "calls.journal"
+    call = office.dials("103")
+    await office.called(call)
+    office.cancels(leg_id(call, 0))
+    await office.ended(call)
+    await eventually(lambda: [left.ending for left in read_journal(file)] == ["caller.cancelled"], "its ending")
+    office.journal.settled([call])
+    await eventually(lambda: not read_journal(file), "an empty journal")
+
+
+async def test_an_invite_that_is_sent_anew_is_noted_anew(office: Office, tmp_path: Path) -> None:
+    file = tmp_path / "calls.journal"
+    call = office.dials("103")
+    leg = await office.called(call)
+    await eventually(lambda: read_journal(file), "the call in the journal")
+    office.signalling.happens(LegRinging(now(), leg), "calling again")
+    await eventually(lambda: states_of(read_journal(file)[0])[leg] == "calling again", "the new INVITE")
 
 
 async def test_a_party_that_moves_is_noted_anew(office: Office, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A new switch ends what a dead one left: both sides, the media, the record; twice if need be, and nobody else's."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,14 @@ async def test_both_sides_hear_bye_the_media_is_freed_and_the_record_kept() -> N
     ((cdr, trace),) = records.kept
     assert (cdr.ending.code, cdr.talked_seconds, cdr.started_at, cdr.organization) == ("switch.lost", 60.0, 1.7e9, 7)
     assert trace["state"] == "switch.lost" and cdr.findings
+
+
+async def test_a_call_that_only_rang_is_recorded_as_never_answered() -> None:
+    records, left = KeptRecords(), lost()
+    left = replace(left, entry=replace(left.entry, answered=None, connected=None))
+    await clear_up([left], FakeMedia(), records, lambda: NOBODY)
+    ((cdr, _),) = records.kept
+    assert (cdr.ending.code, cdr.answered_at, cdr.talked_seconds, cdr.ended_at) == ("switch.lost", None, 0.0, 1.7e9 + 65)
 
 
 async def test_a_call_that_had_ended_keeps_its_ending() -> None:

@@ -83,14 +83,16 @@ class ServerTransaction(Transaction):
 
     __slots__ = ("asked", "contact", "cseq", "echo", "merged", "method", "session", "tagged", "wish")
 
-    def __init__(self, key: tuple[str, ...], envelope: Envelope, echo: Echo) -> None:
-        super().__init__(INVITE_SERVER_MOVES if envelope.method == "INVITE" else OTHER_SERVER_MOVES, key, echo.to, None)
+    def __init__(
+        self, key: tuple[str, ...], echo: Echo, method: str, cseq: int = 0, contact: str | None = None, *, tagged: bool = False
+    ) -> None:
+        super().__init__(INVITE_SERVER_MOVES if method == "INVITE" else OTHER_SERVER_MOVES, key, echo.to, None)
         self.echo = echo
-        self.method = envelope.method
-        self.cseq = envelope.sequence
+        self.method = method
+        self.cseq = cseq
         self.wish: Wish | None = None
-        self.contact = envelope.message.headers.get("Contact")
-        self.tagged = bool(envelope.to_tag)
+        self.contact = contact
+        self.tagged = tagged
         self.session: Session | None = None
         self.asked = ""
         self.merged: tuple[str, str, int, str] | None = None
@@ -184,7 +186,8 @@ class Core:
         via_lines = "".join([f"Via: {via}\r\n" for via in vias])
         lines = f"{via_lines}From: {headers['From']}\r\nCall-ID: {envelope.call_id}\r\nCSeq: {headers['CSeq']}\r\n"
         routes = "".join([f"Record-Route: {route}\r\n" for route in headers.getlist("Record-Route")])
-        transaction = ServerTransaction(key, envelope, Echo(lines, headers["To"], routes, to))
+        echo, contact = Echo(lines, headers["To"], routes, to), headers.get("Contact")
+        transaction = ServerTransaction(key, echo, envelope.method, envelope.sequence, contact, tagged=bool(envelope.to_tag))
         self.servers[key] = transaction
         self.walker.walk(transaction, Event.REQUEST, envelope)
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from offhook.sip.addresses import Address
-from offhook.sip.core import Purpose
+from offhook.sip.core import ClientTransaction, Purpose
 from offhook.sip.facts import Output, SessionId
-from offhook.sip.notes import DialogNote, farewell_to, note_of
+from offhook.sip.notes import CalledNote, CallingNote, DialogNote, Note, called_again, calling_again, dialog_note, farewell_to, note_of
 from offhook.sip.orders import Orders
-from offhook.sip.sessions import SessionRefuses, SessionState
+from offhook.sip.sessions import SessionDo, SessionRefuses, SessionState
 from offhook.sip.writing import Headers, Outline, one_line
 
 
@@ -70,7 +70,15 @@ class OutsideOrders(Orders):
         found = self._session(session, "be remembered")
         if found.dialog is None:
             raise SessionRefuses(session, "be remembered", found.state)
-        return note_of(found.dialog)
+        return dialog_note(found.dialog)
+
+    def noted(self, session: SessionId) -> Note | None:
+        """What another life of the process needs to end this session as it stands now, None for one that is over.
+
+        That of a call that rings stays good until its INVITE is answered, or sent anew.
+        """
+        found = self._core.sessions.get(session)
+        return note_of(found) if found is not None else None
 
     def bye_for(self, note: DialogNote, headers: Headers, now: float) -> list[Output]:
         """Hang up a dialog that another life of the process set up. Ends with ResponseReceived(key=note.local_tag)."""
@@ -78,4 +86,22 @@ class OutsideOrders(Orders):
         core.begin(now)
         outline, to = farewell_to(note, core.branch())
         core.ask(outline, to, Purpose.OUTSIDE, asked=note.local_tag, headers=headers)
+        return core.take()
+
+    def cancel_for(self, note: CallingNote, headers: Headers, now: float) -> list[Output]:
+        """Cancel an INVITE that another life of the process sent. One that is answered all the same is acknowledged and hung up."""
+        core, session = self._core, calling_again(note)
+        core.begin(now)
+        session.farewell = tuple(headers)
+        if isinstance(session.invite, ClientTransaction):
+            core.clients[session.invite.key] = session.invite
+        core.do(session, (SessionDo.SEND_CANCEL,))
+        return core.take()
+
+    def refuse_for(self, note: CalledNote, *, status: int, reason: str, headers: Headers, now: float) -> list[Output]:
+        """Refuse an INVITE that came to another life of the process, and repeat that until its ACK comes."""
+        core, transaction = self._core, called_again(note)
+        core.begin(now)
+        core.servers[transaction.key] = transaction
+        core.reply(transaction, status, reason, headers=headers)
         return core.take()

@@ -47,6 +47,11 @@ class TransferOrders(Orders):
         self._transfers.notify(found, found.referral, status, reason, final=final)
         return self._core.take()
 
+    def is_telling(self, session: SessionId) -> bool:
+        """Whether the peer waits to be told how its REFER goes, be the call over or not."""
+        found = self._core.sessions.get(session)
+        return found is not None and found.referral is not None and found.referral.state is ReferralState.TOLD
+
     def refer(self, session: SessionId, *, refer_to: str, now: float, headers: Headers = ()) -> list[Output]:
         """Ask the peer to call somebody else (REFER); refer_to is a URI or a whole Refer-To value.
 

@@ -1,9 +1,9 @@
-"""The journal of answered calls: what the next switch needs to end them properly if this one dies.
+"""The journal of calls: what the next switch needs to end them properly if this one dies.
 
 A file of JSON lines that only grows, written by one thread and never by the call loop:
 
     {"run": token}                                 a switch began; what stands above was left by another
-    {"call": {...}, "at": ticks}                   a call was answered, or its legs changed: the dialogs, and what its record needs
+    {"call": {...}, "at": ticks}                   somebody is called, answered, or legs changed: the legs, and what its record needs
     {"over": id, "ending": code, "ended": ticks}   it ended; its record is not on disk yet
     {"settled": [id, ...]}                         their records are on disk
     {"alive": ticks}                               a sign of life, every BEAT_SECONDS while there are calls
@@ -31,7 +31,7 @@ import orjson
 
 from offhook.domain.calls.call import Call
 from offhook.domain.calls.ids import CallId, LegId
-from offhook.domain.calls.leg import LegState
+from offhook.domain.calls.leg import Leg, LegState
 from offhook.gathering import Gathering
 
 log = logging.getLogger(__name__)
@@ -51,16 +51,18 @@ LARGEST = 1024 * 1024
 MOST_WAITING = 100_000
 """Lines that wait for a disk that hangs; more are dropped and counted."""
 
-_STANDING = frozenset({LegState.ANSWERED, LegState.UP})
+_CALLED = frozenset({LegState.INVITED, LegState.RINGING})
+_NOTED = {LegState.ARRIVED: 0, LegState.INVITED: 1, LegState.RINGING: 2, LegState.ANSWERED: 3, LegState.UP: 3}
+"""The legs that are noted, and how far each is: two that are equally far are ended in the same way."""
 
 Note = dict[str, Any]
 Remember = Callable[[LegId], Note | None]
-"""What must be kept of a leg to say BYE to it later, as plain values; None for one that has no dialog."""
+"""What must be kept of a leg to end it later, as plain values; None for one that is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An answered call as the journal has it. `started_at` is in seconds since 1970, `started` and `answered` are ticks."""
+    """A call as the journal has it. `started_at` is in seconds since 1970, `started` and `answered` (None: it rings) are ticks."""
 
     call: CallId
     organization: int | None
@@ -71,7 +73,7 @@ class Entry:
     direction: str
     started_at: float
     started: float
-    answered: float
+    answered: float | None
     notes: dict[LegId, Note]
 
 
@@ -153,7 +155,7 @@ class Journal:
 
     def __init__(self, file: Path, remember: Remember) -> None:
         self._file, self._remember = file, remember
-        self._known: dict[CallId, Any] = {}
+        self._known: dict[CallId, tuple[list[Any], Entry | None]] = {}
         self._queue: Gathering[tuple[str, Any] | None] = Gathering(GATHER_SECONDS)
         self.lost = 0
         try:
@@ -166,19 +168,31 @@ class Journal:
         self._thread.start()
 
     def follow(self, call: Call) -> None:
-        """Take note of a call that something happened to: written once it is answered, and again when its legs or their sound changed."""
-        if call.answered is None or call.ending is not None:
+        """Take note of a call that something happened to: once it calls somebody or is answered, and again when its legs changed.
+
+        A call that is refused before anybody is called costs nothing here.
+        """
+        if call.ending is not None:
             return
-        seen = [call.connected, *((leg.id, leg.description) for leg in call.legs.values() if leg.state in _STANDING)]
-        if self._known.get(call.id) == seen:
+        legs = [leg for leg in call.legs.values() if leg.state in _NOTED]
+        if call.answered is None and not any(leg.state in _CALLED for leg in legs):
             return
-        self._known[call.id] = seen
+        seen = [call.connected, *((leg.id, _NOTED[leg.state], leg.description) for leg in legs)]
+        before, noted = self._known.get(call.id, (None, None))
+        if before == seen:
+            return
+        self._known[call.id] = seen, None
         try:
-            self._put("call", self._entry_of(call, [leg.id for leg in call.legs.values() if leg.state in _STANDING], call.answered.ticks))
+            entry = self._entry_of(call, legs)
+            if call.answered is None:
+                self._known[call.id] = seen, entry
+            # Who begins to ring changes nothing, unless the INVITE was sent anew (RFC 4028 section 7.3).
+            if entry != noted:
+                self._put("call", entry)
         except Exception:
             log.exception("call=%s: it does not stand in the journal", call.id)
 
-    def _entry_of(self, call: Call, standing: Iterable[LegId], answered: float) -> Entry:
+    def _entry_of(self, call: Call, legs: Iterable[Leg]) -> Entry:
         organization = call.decision.organization if call.decision else None
         return Entry(
             call=call.id,
@@ -190,12 +204,12 @@ class Journal:
             direction=call.direction,
             started_at=call.started.wall,
             started=call.started.ticks,
-            answered=answered,
-            notes={leg: note for leg in standing if (note := self._remember(leg)) is not None},
+            answered=call.answered.ticks if call.answered is not None else None,
+            notes={leg.id: note for leg in legs if (note := self._remember(leg.id)) is not None},
         )
 
     def ended(self, call: Call) -> None:
-        """A call has ended, and its record is about to be written. Nothing happens for a call that was never answered."""
+        """A call has ended, and its record is about to be written. Nothing happens for a call in which nobody was called."""
         if self._known.pop(call.id, None) is not None and call.ending is not None:
             ended = call.ended or call.started
             self._put("over", (call.id, call.ending.code, ended.ticks))
@@ -277,7 +291,7 @@ class _Writer:
             return b""
 
     def _noted(self, kind: str, what: Any) -> bytes:
-        """The line for it; empty for what says nothing new (most calls that are settled were never answered)."""
+        """The line for it; empty for what says nothing new (calls that are settled and never stood here)."""
         match kind:
             case "call":
                 line = _line({"call": what, "at": round(time.monotonic(), 3)})

@@ -35,20 +35,20 @@ _OURS = re.compile(r"[0-9a-hjkmnp-tv-z]{14,16}")
 
 
 class Farewells(Protocol):
-    """Who can say BYE in a dialog that another switch set up."""
+    """Who can end a leg that another switch set up: by BYE, or while it rings by CANCEL or a refusal."""
 
     def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
-        """Say it; what comes back is of no interest."""
+        """End it; what comes back is of no interest."""
 
 
 def say_goodbye(lost: Iterable[Left], signalling: Farewells) -> None:
-    """BYE to both sides of every lost call, at once: nobody should sit in the silence for longer than it takes to start a switch."""
+    """End every side of every lost call, at once: nobody should sit in the silence, or ring, for longer than a switch takes to start."""
     for left in lost:
         for leg, note in left.entry.notes.items():
             try:
                 signalling.farewell(note, ending_of(left))
             except Exception:
-                log.exception("leg=%s: no BYE could be sent to what a dead switch left", leg)
+                log.exception("leg=%s: what a dead switch left could not be ended", leg)
 
 
 async def clear_up(lost: Sequence[Left], media: Media, records: Records, alive: Callable[[], Collection[CallId]]) -> None:
@@ -96,8 +96,8 @@ def record_of(left: Left, figures: MediaFigures) -> Cdr:
         organization=None if entry.organization is None else OrganizationId(entry.organization),
         revision=entry.revision,
         started_at=entry.started_at,
-        answered_at=entry.started_at + (entry.answered - entry.started),
-        ended_at=entry.started_at + max(left.last, entry.answered) - entry.started,
+        answered_at=None if entry.answered is None else entry.started_at + (entry.answered - entry.started),
+        ended_at=entry.started_at + max(left.last, entry.answered or entry.started) - entry.started,
         caller=entry.caller,
         dialled=entry.dialled,
         connected=entry.connected,

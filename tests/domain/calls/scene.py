@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from offhook.domain.calls.call import Call, Stage
-from offhook.domain.calls.commands import Command, InviteLeg, OfferMedia, RecordCall
+from offhook.domain.calls.commands import AnswerAlone, Command, InviteLeg, LeaveAlone, OfferMedia, RecordCall, RemoveMedia
 from offhook.domain.calls.entering import enter
 from offhook.domain.calls.events import (
     CallArrived,
@@ -33,18 +33,23 @@ from offhook.domain.calls.events import (
     Trouble,
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
+from offhook.domain.calls.sides import Diversion
 from offhook.domain.media import Description, MediaFigures
 from offhook.domain.organizations import Organization
 from offhook.domain.routing import Caller, route
 from tests.fakes import world
 
 C = TypeVar("C", bound=Command)
+_SYSTEM = LegId("the system's own end")
 CALLER = leg_id(CallId("c"), 0)
 FIRST, SECOND, THIRD = (leg_id(CallId("c"), number) for number in (1, 2, 3))
 
 
 class Scene:
-    """One call. Each thing that happens returns the orders it led to; `orders` has the latest."""
+    """One call. Each thing that happens returns the orders it led to; `orders` has the latest.
+
+    `joined_with` has whom the media engine knows each leg with; a leg without anybody has lost its port, and is in `portless` for ever.
+    """
 
     def __init__(self, organization: Organization | None = None) -> None:
         self.call = Call(CallId("c"), enter)
@@ -52,22 +57,49 @@ class Scene:
         self.orders: list[Command] = []
         self.record: RecordCall | None = None
         self.ticks = 0.0
+        self.joined_with: dict[LegId, set[LegId]] = {}
+        self.portless: set[LegId] = set()
 
     def tell(self, make: Callable[[Moment], Event], after: float = 0.1) -> list[Command]:
         """Something happens, `after` seconds later."""
         self.ticks += after
         self.orders = self.call.handle(make(world.at(self.ticks)))
         self.record = next((order for order in self.orders if isinstance(order, RecordCall)), self.record)
+        for order in self.orders:
+            self._join(order)
         return self.orders
+
+    def _join(self, order: Command) -> None:
+        """What the media engine makes of an order: with the last leg it was joined with a leg's port goes."""
+        match order:
+            case OfferMedia(leg, offerer):
+                self.joined_with.setdefault(offerer, set()).add(leg)
+                self.joined_with.setdefault(leg, set()).add(offerer)
+            case AnswerAlone(leg):
+                self.joined_with.setdefault(leg, set()).add(_SYSTEM)
+            case RemoveMedia(leg, offerer):
+                self._part(offerer, leg)
+                self._part(leg, offerer)
+            case LeaveAlone(leg):
+                self._part(leg, _SYSTEM)
+
+    def _part(self, leg: LegId, other: LegId) -> None:
+        others = self.joined_with.get(leg, set())
+        if other in others:
+            others.discard(other)
+            if not others:
+                self.portless.add(leg)
 
     def ordered(self, kind: type[C]) -> list[C]:
         """The latest orders of one kind."""
         return [order for order in self.orders if isinstance(order, kind)]
 
-    def arrives(self, dialled: str, caller: Caller | None = None, description: Description | None = None) -> list[Command]:
+    def arrives(
+        self, dialled: str, caller: Caller | None = None, description: Description | None = None, diverted: tuple[Diversion, ...] = ()
+    ) -> list[Command]:
         """A call arrives and is routed."""
         who = caller or world.calling()
-        self.tell(lambda at: CallArrived(at, CALLER, who, dialled, description or world.sdp()))
+        self.tell(lambda at: CallArrived(at, CALLER, who, dialled, description or world.sdp(), diverted))
         return self.tell(lambda at: Routed(at, route(self.organization, who, dialled)))
 
     def devices(self, count: int) -> list[Command]:

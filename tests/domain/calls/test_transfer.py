@@ -18,6 +18,7 @@ from offhook.domain.calls.commands import (
     RemoveMedia,
     ReofferLeg,
     Route,
+    Silence,
     SoundKind,
     TellTransfer,
     TurnYield,
@@ -41,7 +42,8 @@ from offhook.domain.calls.events import (
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.calls.in_bridge import MOST_REDIRECTS
-from offhook.domain.calls.sides import Side
+from offhook.domain.calls.sides import Diversion, Side
+from offhook.domain.media import MediaShape
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller, Source, route
 from tests.domain.calls.scene import CALLER, FIRST, SECOND, THIRD, Scene
@@ -113,7 +115,7 @@ def test_if_he_who_asked_has_left_a_failed_transfer_ends_the_call() -> None:
     scene.offered(SECOND)
     assert scene.hangs_up(FIRST) and scene.call.ending is None
     scene.refuses(SECOND, 486)
-    assert not told(scene) and scene.closes() == "callee.busy"
+    assert told(scene) == [(486, True)] and scene.closes() == "callee.busy"
 
 
 def test_the_one_who_is_kept_may_hang_up_while_it_rings() -> None:
@@ -122,7 +124,66 @@ def test_the_one_who_is_kept_may_hang_up_while_it_rings() -> None:
     found(scene)
     scene.offered(SECOND)
     scene.hangs_up(CALLER)
+    assert told(scene) == [(487, True)]
     assert {order.leg for order in scene.ordered(EndLeg)} == {FIRST, SECOND} and scene.closes() == "caller.left"
+
+
+def telephones(scene: Scene, second: MediaShape | None = None) -> None:
+    scene.tell(lambda at: DevicesFound(at, (Device("sip:chloe@h", "Chloe's telephone", second=second),)))
+
+
+@pytest.mark.parametrize("leaves", ["before it is routed", "before her telephone is found", "while it rings"])
+def test_he_who_asked_may_leave_at_any_time_and_the_one_who_is_kept_keeps_his_port(leaves: str) -> None:
+    scene = Scene().talking()
+    scene.tell(lambda at: TransferAsked(at, FIRST, "103"))
+    if leaves == "before it is routed":
+        scene.hangs_up(FIRST)
+    scene.tell(lambda at: Routed(at, route(scene.organization, world.calling("ben"), "103")))
+    if leaves == "before her telephone is found":
+        scene.hangs_up(FIRST)
+    telephones(scene)
+    scene.offered(SECOND)
+    scene.rings(SECOND)
+    if leaves == "while it rings":
+        assert scene.hangs_up(FIRST) == [Silence(CALLER)], "nobody may hear him"
+    scene.answers(SECOND)
+    scene.joined(SECOND)
+    assert told(scene) == [(200, True)], "he is told all the same"
+    assert {order.leg for order in scene.ordered(Unsilence)} == {CALLER, SECOND}
+    assert CALLER not in scene.portless and scene.joined_with[CALLER] == {SECOND}
+
+
+@pytest.mark.parametrize("refusal", ["302", "488"])
+def test_he_who_asked_has_left_and_another_is_called_in_the_place_of_the_third(refusal: str) -> None:
+    scene = Scene().talking()
+    transferred(scene, FIRST, "103")
+    telephones(scene, second=MediaShape(secure=True))
+    scene.offered(SECOND)
+    scene.hangs_up(FIRST)
+    if refusal == "302":
+        sent_on(scene, SECOND, "102")
+        telephones(scene)
+    else:
+        scene.refuses(SECOND, 488)
+    assert scene.ordered(OfferMedia)[0].leg == THIRD
+    scene.offered(THIRD)
+    assert [order.leg for order in scene.ordered(RemoveMedia)] == [SECOND], "only once the next one is there"
+    scene.answers(THIRD)
+    scene.joined(THIRD)
+    assert CALLER not in scene.portless and scene.joined_with[CALLER] == {THIRD}
+
+
+def test_blind_to_a_telephone_that_sends_its_callers_to_the_attendant() -> None:
+    scene = Scene().talking()
+    transferred(scene, FIRST, "103")
+    found(scene)
+    scene.offered(SECOND)
+    sent_on(scene, SECOND, "100")
+    assert told(scene) == [(200, True)] and [order.leg for order in scene.ordered(EndLeg)] == [FIRST]
+    assert CALLER not in scene.portless
+    scene.tell(lambda at: MediaAlone(at, CALLER, "sdp"))
+    assert scene.ordered(Play)[0].sound.kind is SoundKind.SPEECH
+    assert scene.joined_with[CALLER] == {"the system's own end"}
 
 
 def test_a_transfer_is_decided_with_the_rights_of_him_who_asks() -> None:
@@ -221,6 +282,23 @@ def test_a_call_gives_nothing_to_others(leg: LegId, organization: OrganizationId
     assert scene.call.ending is None
 
 
+@pytest.mark.parametrize(("key", "instead"), [("", "100"), ("2", "102")], ids=["itself", "whom it calls"])
+def test_an_attendant_has_itself_dialled_anew_or_whom_it_calls(key: str, instead: str) -> None:
+    scene = Scene().greeted()
+    if key:
+        scene.presses(key)
+        scene.devices(1)
+        scene.rings(FIRST)
+    scene.tell(lambda at: YieldAsked(at, CALLER, OTHER, OURS))
+    assert scene.orders[0] == TurnYield(OTHER, instead) and scene.closes() == "completed.transferred"
+
+
+@pytest.mark.parametrize(("leg", "organization"), [(CALLER, OrganizationId(8)), (THIRD, OURS)], ids=["another's", "no leg of it"])
+def test_an_attendant_says_nothing_to_others(leg: LegId, organization: OrganizationId) -> None:
+    scene = Scene().greeted()
+    assert scene.tell(lambda at: YieldAsked(at, leg, OTHER, organization)) == [RefuseYield(OTHER)]
+
+
 def test_a_call_that_only_rings_tells_what_was_dialled_and_ends() -> None:
     scene = Scene()
     scene.arrives("102")
@@ -249,6 +327,36 @@ def test_a_telephone_sends_its_caller_on() -> None:
     scene.answers(SECOND)
     scene.joined(SECOND)
     assert scene.call.state == "talking"
+
+
+BEFORE = Diversion("+12065550150", "no-answer")
+
+
+def test_who_sent_the_call_on_before_us_is_told_onward() -> None:
+    scene = Scene()
+    scene.arrives("+12065550103", world.from_outside(), diverted=(BEFORE,))
+    scene.devices(1)
+    assert [order.diverted for order in scene.ordered(InviteLeg)] == [(BEFORE,)]
+    sent_on(scene, FIRST, "3125550123")
+    scene.offered(SECOND)
+    (invite,) = scene.ordered(InviteLeg)
+    assert invite.outside and invite.diverted == (BEFORE, Diversion("103", "deflection"))
+
+
+def test_an_attendant_tells_it_onward_and_a_transfer_does_not() -> None:
+    scene = Scene()
+    scene.arrives("100", diverted=(BEFORE,))
+    scene.tell(lambda at: MediaAlone(at, CALLER, "sdp alone"))
+    scene.confirmed()
+    scene.presses("2")
+    scene.devices(1)
+    assert [order.diverted for order in scene.ordered(InviteLeg)] == [(BEFORE,)]
+    scene.answers(FIRST)
+    scene.joined(FIRST)
+    transferred(scene, FIRST, "103")
+    found(scene)
+    scene.offered(SECOND)
+    assert [order.diverted for order in scene.ordered(InviteLeg)] == [()], "that is a call of his who transfers"
 
 
 def test_a_telephone_sends_its_caller_out_with_its_owners_rights() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from offhook.engines.kamailio.render import write_configuration
 from offhook.engines.kamailio.settings import EdgeMisconfigured
 from offhook.services.ports.registrar import RegistrarAbsent
 from tests.engines.kamailio.conftest import DIRECTORY, RunningEdge, changed, settings_in
-from tests.engines.kamailio.talk import Line, eventually, ha1, token
+from tests.engines.kamailio.talk import SHORT_SILENCE_SECONDS, Line, NothingCame, eventually, ha1, reply, token
 from tests.engines.kamailio.test_calls import answered, invites, preloaded, switch_text, within
 
 pytestmark = pytest.mark.engines
@@ -49,6 +50,50 @@ async def test_registrations_and_calls_outlive_a_killed_kamailio(edge: RunningEd
     uri, to, routes = within(answer)
     anna.send(anna.text("BYE", uri, *routes, call=call, cseq=3, to=to))
     assert (await switch.hear(lambda m: m.method == "BYE")).one("Call-ID") == call
+
+
+async def test_what_rings_when_kamailio_is_killed_can_be_cancelled_on_both_sides(edge: RunningEdge, switch: Line) -> None:
+    anna, ben = await edge.phone(), await edge.phone("ben")
+    call, branch, target = token(), token(), "sip:102@lumen.test"
+    challenge = await anna.answer_to(anna.text("INVITE", target, call=call))
+    anna.send(anna.text("INVITE", target, anna.proof(challenge, "INVITE", target), call=call, cseq=2, branch=branch))
+    from_anna = await switch.hear(invites)
+    switch.send(reply(from_anna, 180, "Ringing"), edge.inner)
+    await anna.line.hear(lambda m: m.status == 180)
+    ours, our_branch = token(), token()
+    switch.send(switch_text(edge, "INVITE", ben.contact.strip("<>"), preloaded(edge), call=ours, branch=our_branch), edge.inner)
+    at_ben = await ben.line.hear(invites)
+    edge.end(signal.SIGKILL)
+    await edge.start()
+    anna.send(anna.text("CANCEL", target, call=call, cseq=2, branch=branch))
+    cancel = await switch.hear(lambda m: m.method == "CANCEL")
+    assert cancel.all("Via")[0] == from_anna.all("Via")[0], "the switch knows the INVITE by it"
+    switch.send(reply(cancel, 200), edge.inner)
+    switch.send(reply(from_anna, 487, "Request Terminated"), edge.inner)
+    over = await anna.line.hear(lambda m: m.status == 487)
+    assert (over.one("CSeq"), over.source) == ("2 INVITE", edge.phones)
+    switch.send(switch_text(edge, "CANCEL", ben.contact.strip("<>"), preloaded(edge), call=ours, branch=our_branch), edge.inner)
+    assert (await ben.line.hear(lambda m: m.method == "CANCEL")).all("Via")[0] == at_ben.all("Via")[0]
+    ben.send(reply(at_ben, 487, "Request Terminated"))
+    assert (await switch.hear(lambda m: m.status == 487)).source == edge.inner
+
+
+async def test_once_nothing_can_ring_any_more_a_cancel_of_nothing_goes_nowhere(edge: RunningEdge, switch: Line) -> None:
+    edge.end()
+    edge.settings = replace(edge.settings, longest_ringing_ms=0)
+    await edge.start()
+    anna = await edge.phone()
+
+    async def unheard() -> bool:
+        call = token()
+        anna.send(anna.text("CANCEL", "sip:102@lumen.test", call=call))
+        try:
+            await switch.hear(lambda m: m.method == "CANCEL" and m.one("Call-ID") == call, SHORT_SILENCE_SECONDS)
+        except NothingCame:
+            return True
+        return False
+
+    await eventually(unheard)
 
 
 async def test_a_lost_or_locked_database_file_stops_nobody(edge: RunningEdge, switch: Line) -> None:

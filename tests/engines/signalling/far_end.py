@@ -8,12 +8,12 @@ from itertools import count
 from typing import Any, TypeVar
 
 from offhook.domain.calls.commands import InviteLeg
-from offhook.domain.calls.events import CallArrived, LegEvent
-from offhook.domain.calls.ids import CallId, LegId
+from offhook.domain.calls.events import CallArrived, LegAnswered, LegConfirmed, LegEvent, LegRinging
+from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.engines.signalling.line import EdgeLine
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent
-from offhook.sip.facts import Output, Send
+from offhook.sip.facts import AckReceived, InviteReceived, Output, Send
 
 OFFER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
 OFFER += "m=audio 4000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -21,6 +21,7 @@ ANSWER = OFFER.replace("4000", "5000")
 SOON = 8.0
 
 F = TypeVar("F")
+OUT = leg_id(CallId("out"), 1)
 PHONE = (
     ("P-Asserted-Identity", "<sip:anna@lumen.test>"),
     ("X-Offhook-Source", "phone"),
@@ -84,11 +85,11 @@ class FarEnd(asyncio.DatagramProtocol):
 class Line:
     """The switch's line with what it delivered and observed."""
 
-    def __init__(self, far: FarEnd) -> None:
+    def __init__(self, far: FarEnd, port: int | None = None) -> None:
         words, calls = count(1), count(1)
         self.events: list[CallArrived | LegEvent] = []
         self.observed: list[tuple[LegId, str, bytes]] = []
-        self.port = _free_port()
+        self.port = port or _free_port()
         self.far = far
         self.line = EdgeLine(
             local=Address("127.0.0.1", self.port),
@@ -134,8 +135,40 @@ class Line:
 
     async def forgets(self) -> None:
         """Wait until nothing is kept of any leg, session or dialog."""
-        core = self.line._agent._core
-        await eventually(lambda: not (self.line._dialogues or self.line._legs or core.sessions or core.dialogs), "an empty memory")
+        line, core = self.line, self.line._agent._core
+        await eventually(lambda: not (line._dialogues or line._awaiting or line._legs or core.sessions or core.dialogs), "an empty memory")
+
+
+async def arrived(line: Line, **changes: object) -> CallArrived:
+    """A call comes in."""
+    line.call_in(**changes)  # type: ignore[arg-type]
+    return await line.told(CallArrived)
+
+
+async def talking_in(line: Line) -> CallArrived:
+    """A call comes in and is answered."""
+    call = await arrived(line)
+    line.line.answer(call.leg, ANSWER)
+    await line.told(LegConfirmed)
+    return call
+
+
+async def ringing_out(line: Line) -> str:
+    """We call a telephone, and it rings; its session."""
+    line.call_out(OUT)
+    session = (await line.far.told(InviteReceived)).session
+    line.far.does("ring", session)
+    await line.told(LegRinging)
+    return session
+
+
+async def talking_out(line: Line) -> str:
+    """The same, and it answers."""
+    session = await ringing_out(line)
+    line.far.does("answer", session, sdp=ANSWER)
+    await line.told(LegAnswered)
+    await line.far.told(AckReceived)
+    return session
 
 
 def _word(data: bytes) -> str:

@@ -18,15 +18,13 @@ from offhook.domain.calls.events import (
     LegRefused,
     LegReofferAsked,
     LegReoffered,
-    LegRinging,
 )
-from offhook.domain.calls.ids import CallId, call_of, leg_id
+from offhook.domain.calls.ids import call_of, leg_id
 from offhook.domain.routing import Source
 from offhook.services.ports.signalling import SignallingRefused
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent
 from offhook.sip.facts import (
-    AckReceived,
     AnswerReceived,
     ByeAnswered,
     ByeReceived,
@@ -39,37 +37,17 @@ from offhook.sip.facts import (
     ResponseReceived,
 )
 from offhook.sip.timers import Timers
-from tests.engines.signalling.far_end import ANSWER, OFFER, Line, eventually
-
-OUT = leg_id(CallId("out"), 1)
-
-
-async def arrived(line: Line, **changes: object) -> CallArrived:
-    line.call_in(**changes)  # type: ignore[arg-type]
-    return await line.told(CallArrived)
-
-
-async def talking_in(line: Line) -> CallArrived:
-    call = await arrived(line)
-    line.line.answer(call.leg, ANSWER)
-    await line.told(LegConfirmed)
-    return call
-
-
-async def ringing_out(line: Line) -> str:
-    line.call_out(OUT)
-    session = (await line.far.told(InviteReceived)).session
-    line.far.does("ring", session)
-    await line.told(LegRinging)
-    return session
-
-
-async def talking_out(line: Line) -> str:
-    session = await ringing_out(line)
-    line.far.does("answer", session, sdp=ANSWER)
-    await line.told(LegAnswered)
-    await line.far.told(AckReceived)
-    return session
+from tests.engines.signalling.far_end import (
+    ANSWER,
+    OFFER,
+    OUT,
+    Line,
+    arrived,
+    eventually,
+    ringing_out,
+    talking_in,
+    talking_out,
+)
 
 
 async def test_a_telephones_call_says_who_what_and_how(line: Line) -> None:

@@ -54,8 +54,9 @@ from offhook.domain.calls.events import (
 )
 from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.calls.leg import MOVING_EVENTS, Leg, LegState
-from offhook.domain.calls.sides import Side
+from offhook.domain.calls.sides import Diversion, Side
 from offhook.domain.media import MediaFigures
+from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller, CallOut, Decision, Plan, Refuse, Source
 
 
@@ -128,6 +129,7 @@ class Call:
     legs: dict[LegId, Leg] = field(default_factory=dict)
     caller: Caller | None = None
     dialled: str = ""
+    diverted: tuple[Diversion, ...] = ()
     decision: Decision | None = None
     within: Within | None = None
     started: Moment = field(default_factory=lambda: Moment(0.0, 0.0))
@@ -173,6 +175,11 @@ class Call:
         if self.caller is not None and self.caller.source is Source.CARRIER:
             return "in"
         return "out" if self.decision is not None and isinstance(self.decision.plan, CallOut) else "inside"
+
+    def is_of(self, organization: OrganizationId) -> bool:
+        """Whether it is a call of this organization."""
+        decided = self.decision.organization if self.decision is not None else None
+        return decided is not None and decided.id == organization
 
     def add_leg(self, side: Side) -> Leg:
         """A leg that is going to be called."""
@@ -223,7 +230,8 @@ class Call:
 
 
 def _arrived(call: Call, event: CallArrived) -> list[Command]:
-    call.stage, call.started, call.caller, call.dialled = Stage.ROUTING, event.at, event.caller, event.dialled
+    call.stage, call.started, call.caller = Stage.ROUTING, event.at, event.caller
+    call.dialled, call.diverted = event.dialled, event.diverted
     side = Side(
         f"{call.shown_caller} at {event.caller.address}",
         private=event.caller.private,

@@ -10,6 +10,7 @@ from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import Timer
 from offhook.domain.calls.ids import CallId, LegId
+from offhook.domain.calls.sides import Diversion
 from offhook.domain.media import Description, Direction, MediaShape
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller
@@ -135,14 +136,6 @@ class ReadFigures(Command):
 @dataclass(frozen=True, slots=True)
 class CloseMedia(Command):
     """Free every port of the call -> MediaClosed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diversion:
-    """Somebody who sent the call on: as the called side knows him, and why, in the words of RFC 5806 (`deflection`, `unconditional`)."""
-
-    number: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

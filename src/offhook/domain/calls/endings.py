@@ -213,11 +213,11 @@ SWITCH_FAILED = Ending(
 )
 SWITCH_LOST = Ending(
     "switch.lost",
-    480,
-    "Temporarily Unavailable",
+    503,
+    "Service Unavailable",
     41,
     Fault.OURS,
-    "The switch died during the call; the next one hung up both sides. The call counts up to the last sign of life.",
+    "The switch died during the call; the next one ended it on both sides. The call counts up to the last sign of life.",
     "Look for the reason in the switch's log before its last start, and report it.",
 )
 MEDIA_SILENT = Ending(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from offhook.domain.calls.ids import CallId, LegId
-from offhook.domain.calls.sides import Side
+from offhook.domain.calls.sides import Diversion, Side
 from offhook.domain.media import Description, MediaFigures, MediaShape
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.routing import Caller, Decision
@@ -61,12 +61,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class CallArrived(Event):
-    """An INVITE came. `leg` is the caller's."""
+    """An INVITE came. `leg` is the caller's; `diverted` who sent the call on before, the first who did first."""
 
     leg: LegId
     caller: Caller
     dialled: str
     description: Description
+    diverted: tuple[Diversion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from offhook.domain.calls.commands import (
     StartTimer,
     StopSound,
     StopTimer,
+    TurnYield,
 )
 from offhook.domain.calls.endings import (
     ATTENDANT_LEFT,
@@ -28,6 +29,7 @@ from offhook.domain.calls.endings import (
     MEDIA_ABSENT,
     MEDIA_REFUSED,
     NO_COMMON_CODEC,
+    TRANSFERRED,
     Ending,
 )
 from offhook.domain.calls.events import (
@@ -46,6 +48,7 @@ from offhook.domain.calls.events import (
     Timer,
     TimerFired,
     Trouble,
+    YieldAsked,
 )
 from offhook.domain.calls.ids import LegId
 from offhook.domain.calls.in_bridge import Bridge
@@ -94,7 +97,7 @@ class Attending:
 
     def handle(self, call: Call, event: Event) -> list[Command]:
         """The orders that follow from an event: the bridge's, once somebody is being connected, else by the table."""
-        if self.bridge is not None and not self._answers_change(event):
+        if self.bridge is not None and not isinstance(event, YieldAsked) and not self._answers_change(event):
             return self.bridge.handle(call, event)
         move = ATTENDANT_MOVES[self.stage].get(type(event))
         return move.do(self, call, event) if move else []
@@ -209,6 +212,15 @@ class Attending:
         asked = isinstance(change, LegReoffered)
         return [AcceptReoffer(near.id, event.sdp, change.description.direction.mirrored)] if asked else []
 
+    def _yield_asked(self, call: Call, event: YieldAsked) -> list[Command]:
+        # We are no party that could be given away: the call that asks dials anew, us or whom we are calling.
+        near = self._near(call)
+        if not call.is_of(event.organization) or event.leg != near.id or near.side.orders_as is None:
+            return []
+        called = self.bridge.target.user if self.bridge is not None and isinstance(self.bridge.target, RingUser) else None
+        wanted = (called.extension or called.number) if called is not None else None
+        return [TurnYield(event.by, wanted or self.attendant.extension), *call.end(TRANSFERRED, event.at)]
+
     def _left(self, call: Call, event: LegHungUp) -> list[Command]:
         return call.end(ATTENDANT_LEFT, event.at)
 
@@ -217,7 +229,8 @@ class Attending:
 
 
 _S = AttendantStage
-_ALWAYS: Mapping[type, Move] = {LegHungUp: Move(Attending._left, ()), LegLost: Move(Attending._lost, ())}
+_YIELDS: Mapping[type, Move] = {YieldAsked: Move(Attending._yield_asked, ())}
+_ALWAYS: Mapping[type, Move] = {LegHungUp: Move(Attending._left, ()), LegLost: Move(Attending._lost, ()), **_YIELDS}
 
 
 def _talking(stage: AttendantStage) -> Mapping[type, Move]:
@@ -262,6 +275,7 @@ ATTENDANT_MOVES: Mapping[AttendantStage, Mapping[type, Move]] = MappingProxyType
         _S.CONNECTING: {
             MediaAlone: Move(Attending._changed, (_S.CONNECTING,)),
             CommandFailed: Move(Attending._voiceless, (_S.CONNECTING,)),
+            **_YIELDS,
         },
     }
 )

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from offhook.domain.calls.call import Call, Meet, Move
+from offhook.domain.attendants import Attendant
+from offhook.domain.calls.call import Call, Meet, Move, Within
 from offhook.domain.calls.commands import (
     AnswerLeg,
     AnswerMedia,
     Command,
-    Diversion,
     EndLeg,
     FindDevices,
     InviteLeg,
@@ -67,10 +67,12 @@ from offhook.domain.calls.events import (
 )
 from offhook.domain.calls.ids import LegId
 from offhook.domain.calls.in_talk import Talk
+from offhook.domain.calls.inviting import Called, carriers_side, in_the_name_of, invitation, telephones_side
 from offhook.domain.calls.leg import Leg, LegState
 from offhook.domain.calls.refusals import ending_of, ends_every_leg
-from offhook.domain.calls.sides import Side
-from offhook.domain.routing import Attend, Caller, CallOut, Refuse, RingUser, Source
+from offhook.domain.calls.sides import Diversion, Side
+from offhook.domain.organizations import Organization
+from offhook.domain.routing import Attend, CallOut, Refuse, RingUser
 from offhook.domain.users import User
 
 RING_SECONDS = 30
@@ -97,16 +99,18 @@ class Bridge:
     """Joins `near` (the caller, unless it says otherwise) with `target`.
 
     `codec` is set when `near` was answered before (by an attendant, or by a person who transfers him): the one he speaks. `on_failure` then
-    takes the call back; without it a failure ends the call. `on_joined` gives the first orders of the conversation.
+    takes the call back; without it a failure ends the call. `on_joined` gives the first orders of what follows: a conversation, or an
+    attendant. `spent` refused: their ports are kept until others are there, as with the last ones the media engine forgets `near`'s too.
     """
 
-    target: RingUser | CallOut
+    target: Called
     codec: str | None = None
     on_failure: Callable[[Call, Ending, Event], list[Command]] | None = None
-    on_joined: Callable[[Call, Talk, Event], list[Command]] | None = None
+    on_joined: Callable[[Call, Within], list[Command]] | None = None
     near: LegId | None = None
     stage: BridgeStage = BridgeStage.FINDING
-    called: dict[LegId, RingUser | CallOut] = field(default_factory=dict)
+    called: dict[LegId, Called] = field(default_factory=dict)
+    spent: list[LegId] = field(default_factory=list)
     looked_for: list[RingUser] = field(default_factory=list)
     diverted: tuple[Diversion, ...] = ()
     sent_on_by: list[User] = field(default_factory=list)
@@ -118,6 +122,8 @@ class Bridge:
 
     def begin(self, call: Call) -> list[Command]:
         """Look for the telephones of a person, or prepare the call to the carrier."""
+        if self.near is None:
+            self.diverted = call.diverted
         if isinstance(self.target, RingUser):
             return self._look_for(call, self.target)
         self.stage = BridgeStage.RINGING
@@ -142,32 +148,37 @@ class Bridge:
         self.stage = BridgeStage.OVER
         if self.on_failure is None:
             return call.end(ending, event.at)
-        quiet: list[Command] = [StopTimer(Timer.RING), *([StopSound(self._near(call).id)] if self.told_ringing else [])]
-        return [*self._drop(call, self.called, ending), *quiet, *self.on_failure(call, ending, event)]
+        return [*self._drop(call, self.called, ending), *self._quiet(call), *self.on_failure(call, ending, event)]
+
+    def _quiet(self, call: Call) -> list[Command]:
+        return [StopTimer(Timer.RING), *([] if self.codec is None else [StopSound(self._near(call).id)])]
 
     def _near(self, call: Call) -> Leg:
         return call.caller_leg if self.near is None else call.legs[self.near]
 
     def _look_for(self, call: Call, target: RingUser) -> list[Command]:
-        assert call.decision is not None and call.decision.organization is not None
         self.looked_for.append(target)
-        return [FindDevices(target.user.username, call.decision.organization.domain)]
+        return [FindDevices(target.user.username, _organization(call).domain)]
 
     def _prepare_carrier(self, call: Call, target: CallOut) -> list[Command]:
-        carrier, number = target.carrier, target.number
-        side = Side(f"{number} through {carrier.name}", f"sip:{number}@{carrier.host}:{carrier.port}", number=number)
-        return self._prepare(call, side, target)
+        return self._prepare(call, carriers_side(target), target)
 
-    def _prepare(self, call: Call, side: Side, target: RingUser | CallOut) -> list[Command]:
+    def _prepare(self, call: Call, side: Side, target: Called) -> list[Command]:
         leg = call.add_leg(side)
         self.called[leg.id] = target
         near = self._near(call)
         assert near.description is not None
         return [OfferMedia(leg.id, near.id, near.description, side.shape)]
 
-    def _drop(self, call: Call, legs: Iterable[LegId], ending: Ending) -> list[Command]:
+    def _drop(self, call: Call, legs: Iterable[LegId], ending: Ending, first: Iterable[Command] = ()) -> list[Command]:
+        """End who may still ring; then, after what comes `first`, forget the ports of all who were called in vain."""
         alive = [leg for leg in legs if not call.legs[leg].gone]
-        return [order for leg in alive for order in (EndLeg(leg, ending), RemoveMedia(leg, self._near(call).id))]
+        self.spent += alive
+        return [*(EndLeg(leg, ending) for leg in alive), *first, *self._forget(call)]
+
+    def _forget(self, call: Call) -> list[Command]:
+        forgotten, self.spent = self.spent, []
+        return [RemoveMedia(leg, self._near(call).id) for leg in forgotten]
 
     def _found(self, call: Call, event: DevicesFound) -> list[Command]:
         if not self.looked_for:
@@ -177,10 +188,7 @@ class Bridge:
             return self._none_registered(call, event)
         prepared: list[Command] = []
         for device in event.devices:
-            user = target.user
-            number = user.extension or user.number or user.username
-            side = Side(device.words, device.uri, user.name, number, orders_as=_as(call, user), shape=device.shape, second=device.second)
-            prepared += self._prepare(call, side, target)
+            prepared += self._prepare(call, telephones_side(device, target.user, _organization(call)), target)
         self.stage = BridgeStage.RINGING
         return [*prepared, StartTimer(Timer.RING, RING_SECONDS)]
 
@@ -197,21 +205,11 @@ class Bridge:
         return self.fail(call, REGISTRAR_ABSENT, event) if event.command is FindDevices else []
 
     def _offered(self, call: Call, event: MediaOffered) -> list[Command]:
-        return self._invite(call, call.legs[event.leg], event.sdp) if event.leg in self.called else []
+        return [*self._invite(call, call.legs[event.leg], event.sdp), *self._forget(call)] if event.leg in self.called else []
 
     def _invite(self, call: Call, leg: Leg, sdp: str) -> list[Command]:
-        decision, near, target = call.decision, self._near(call).side, self.called[leg.id]
-        assert decision is not None and decision.organization is not None
-        domain = decision.organization.domain
-        if isinstance(target, CallOut):
-            # Whoever is called for help must see who calls.
-            private = near.private and not target.emergency
-            return [
-                InviteLeg(
-                    leg.id, leg.side.uri, sdp, target.number, domain, "", target.shown or "anonymous", private, self.diverted, outside=True
-                )
-            ]
-        return [InviteLeg(leg.id, leg.side.uri, sdp, leg.side.number, domain, near.name, near.number, near.private, self.diverted)]
+        near = self._near(call).side
+        return [invitation(leg, sdp, self.called[leg.id], near, _organization(call).domain, self.diverted)]
 
     def _ringing(self, call: Call, event: Event) -> list[Command]:
         if self.told_ringing:
@@ -223,8 +221,7 @@ class Bridge:
         near = self._near(call).id
         if self.codec is None:
             return [RingLeg(near)]
-        assert call.decision is not None and call.decision.organization is not None
-        return [Play(near, Sound(SoundKind.RINGBACK, country=call.decision.organization.country), self.codec)]
+        return [Play(near, Sound(SoundKind.RINGBACK, country=_organization(call).country), self.codec)]
 
     def _ring_again(self, call: Call, event: MediaRestarted) -> list[Command]:
         return self._ring(call) if self.told_ringing and self.codec is not None else []
@@ -242,9 +239,10 @@ class Bridge:
     def _answered(self, call: Call, event: LegAnswered) -> list[Command]:
         if not event.description.codecs and not self.bypassed:
             # A telephone that answers without sound is hung up like one that refuses; others may still answer.
-            orders = self._drop(call, [event.leg], NO_COMMON_CODEC)
+            self.spent.append(event.leg)
             self.refusals.append(NO_COMMON_CODEC.sip_status)
-            return [*orders, *self._maybe_failed(call, event, at_once=not self._alive(call, event.leg))]
+            hung_up = EndLeg(event.leg, NO_COMMON_CODEC)
+            return [hung_up, *self._maybe_failed(call, event, at_once=not self._alive(call, event.leg))]
         self.stage, self.winner = BridgeStage.JOINING, event.leg
         leg, near = call.legs[event.leg], self._near(call)
         leg.description, call.connected = event.description, leg.party
@@ -264,21 +262,21 @@ class Bridge:
         talk = Talk(near, self.winner, self.codec, self.bypassed)
         call.within = talk
         if self.on_joined is not None:
-            return self.on_joined(call, talk, event)
+            return self.on_joined(call, talk)
         if self.codec is not None:
             return [LeaveAlone(near), *talk.begin(call)]
         call.answered = event.at
         return [AnswerLeg(near, event.sdp), *talk.begin(call)]
 
     def _refused(self, call: Call, event: LegRefused) -> list[Command]:
-        removed: list[Command] = [RemoveMedia(event.leg, self._near(call).id)]
         leg, target = call.legs[event.leg], self.called[event.leg]
+        self.spent.append(leg.id)
         if event.status in _NOT_SO and leg.side.second is not None:
-            return [*removed, *self._prepare(call, replace(leg.side, shape=leg.side.second, second=None), target)]
+            return self._prepare(call, replace(leg.side, shape=leg.side.second, second=None), target)
         if event.targets and isinstance(target, RingUser) and len(self.diverted) < MOST_REDIRECTS:
-            return [*removed, *self._send_on(call, target.user, event.targets[0])]
+            return self._send_on(call, target.user, event.targets[0])
         self.refusals.append(event.status)
-        return [*removed, *self._maybe_failed(call, event, ends_every_leg(event.status))]
+        return self._maybe_failed(call, event, ends_every_leg(event.status))
 
     def _maybe_failed(self, call: Call, event: Event, at_once: bool) -> list[Command]:
         if self._alive(call) and not at_once:
@@ -289,7 +287,7 @@ class Bridge:
         self.diverted = (*self.diverted, Diversion(by.extension or by.number or by.username, "deflection"))
         self.sent_on_by.append(by)
         call.findings.append(f"{by.name}'s telephone sent the call on to {dialled}")
-        return [Route(_as(call, by), dialled)]
+        return [Route(in_the_name_of(by, _organization(call)), dialled)]
 
     def _sent_on(self, call: Call, event: Routed) -> list[Command]:
         if not self.sent_on_by:
@@ -304,9 +302,13 @@ class Bridge:
                 self.refusals.append(ending.sip_status)
                 return self._maybe_failed(call, event, at_once=False)
             case Attend(attendant):
-                orders = [*self._drop(call, self.called, ANSWERED_ELSEWHERE), StopTimer(Timer.RING)]
-                call.within = call.enter(Meet(attendant, self._near(call).id, self.codec))
-                return [*orders, *call.within.begin(call)]
+                return self._meet(call, attendant)
+
+    def _meet(self, call: Call, attendant: Attendant) -> list[Command]:
+        self.stage = BridgeStage.OVER
+        call.within = call.enter(Meet(attendant, self._near(call).id, self.codec))
+        begun = call.within.begin(call) if self.on_joined is None else self.on_joined(call, call.within)
+        return self._drop(call, self.called, ANSWERED_ELSEWHERE, first=[*self._quiet(call), *begun])
 
     def _timed(self, call: Call, event: TimerFired) -> list[Command]:
         return self.fail(call, CALLEE_NO_ANSWER, event) if event.timer is Timer.RING else []
@@ -347,17 +349,14 @@ class Bridge:
 
     def _yield_asked(self, call: Call, event: YieldAsked) -> list[Command]:
         # Whoever transfers before the other has answered means whom he dialled (RFC 5589 section 7.4): the call that asks dials it anew.
-        organization = call.decision.organization if call.decision else None
-        ours = organization is not None and organization.id == event.organization and self.near is None
-        if not ours or event.leg != call.caller_leg.id or self.codec is not None:
+        if not call.is_of(event.organization) or self.near is not None or event.leg != call.caller_leg.id or self.codec is not None:
             return []
         return [TurnYield(event.by, call.dialled), *call.end(TRANSFERRED, event.at)]
 
 
-def _as(call: Call, user: User) -> Caller:
-    """In the name of a person who does not call himself, but has a call sent on."""
+def _organization(call: Call) -> Organization:
     assert call.decision is not None and call.decision.organization is not None
-    return Caller(Source.PHONE, user.username, call.decision.organization.domain, address="a telephone that sends the call on")
+    return call.decision.organization
 
 
 _S = BridgeStage

@@ -270,8 +270,7 @@ class Talk:
         return call.within.begin(call)
 
     def _yield_asked(self, call: Call, event: YieldAsked) -> list[Command]:
-        organization = call.decision.organization if call.decision else None
-        ours = organization is not None and organization.id == event.organization and event.leg in (self.near, self.far)
+        ours = call.is_of(event.organization) and event.leg in (self.near, self.far)
         if not ours or call.legs[event.leg].side.orders_as is None or self.changing is not None or self.bypassed:
             return [RefuseYield(event.by)]
         return [GiveLeg(self.other(call, event.leg).id, event.by), *call.end(TRANSFERRED, event.at)]

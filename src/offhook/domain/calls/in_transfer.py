@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from offhook.domain.calls.call import Call, Conversation, Meet, Move
+from offhook.domain.calls.call import Call, Conversation, Meet, Move, Within
 from offhook.domain.calls.commands import (
     AcceptTransfer,
     AnswerMedia,
@@ -121,11 +121,9 @@ class Transferring:
             case Refuse(ending):
                 return self._failed(call, ending, event)
             case Attend(attendant):
-                # The system itself answers: nobody has to be waited for. Its voice comes before the sound of the one who asked goes: the
-                # media engine forgets the port of a leg that is joined with nobody.
-                let_go, removed = self._let_go(call)
+                # The system itself answers: nobody has to be waited for.
                 call.within = call.enter(Meet(attendant, kept.id, codec))
-                return [*let_go, StopSound(kept.id), *call.within.begin(call), removed]
+                return [StopSound(kept.id), *self._reached(call, call.within)]
             case RingUser() | CallOut() as target:
                 self.stage = TransferStage.REACHING
                 self.bridge = Bridge(target, codec, self._failed, self._reached, kept.id)
@@ -136,36 +134,39 @@ class Transferring:
         return self._tell(call, 180, "Ringing", final=False)
 
     def _tell(self, call: Call, status: int, words: str, *, final: bool) -> list[Command]:
-        asks = call.legs[self.asked.leg]
-        return [] if asks.gone else [TellTransfer(asks.id, status, words, final)]
+        # He may have hung up: what he asked for is told him all the same (RFC 5057 section 4.1).
+        return [TellTransfer(self.asked.leg, status, words, final)]
 
-    def _let_go(self, call: Call) -> tuple[list[Command], Command]:
-        """The transfer has succeeded: he who asked is told so and leaves, and then his sound."""
+    def _reached(self, call: Call, within: Within) -> list[Command]:
+        """The transfer has succeeded: he who asked is told so and leaves.
+
+        His ports go last, as the media engine forgets the port of a leg that is joined with nobody.
+        """
         asks = self.asked.leg
         self.stage = TransferStage.OVER
-        return [*self._tell(call, 200, "OK", final=True), EndLeg(asks, TRANSFERRED)], RemoveMedia(asks, self._kept(call).id)
-
-    def _reached(self, call: Call, talk: Talk, event: Event) -> list[Command]:
-        let_go, removed = self._let_go(call)
-        return [*let_go, removed, *talk.resume(call)]
+        told = [*self._tell(call, 200, "OK", final=True), EndLeg(asks, TRANSFERRED)]
+        begun = within.resume(call) if isinstance(within, Talk) else within.begin(call)
+        return [*told, *begun, RemoveMedia(asks, self._kept(call).id)]
 
     def _failed(self, call: Call, ending: Ending, event: Event) -> list[Command]:
         self.stage = TransferStage.OVER
         asks = call.legs[self.asked.leg]
+        told = self._tell(call, ending.sip_status if ending.sip_status >= 300 else 480, ending.sip_reason, final=True)
         if asks.gone:
-            return call.end(ending, event.at)
+            return [*told, *call.end(ending, event.at)]
         call.within, call.connected = self.talk, (asks if asks.id != call.caller_leg.id else self._kept(call)).party
         call.findings.append(f"The transfer failed: {ending.explanation}")
-        status = ending.sip_status if ending.sip_status >= 300 else 480
-        return [StopTimer(Timer.TRANSFER), *self._tell(call, status, ending.sip_reason, final=True), *self.talk.resume(call)]
+        return [StopTimer(Timer.TRANSFER), *told, *self.talk.resume(call)]
 
     def _asking_left(self, call: Call, event: LegHungUp | LegLost) -> list[Command]:
         """Whoever hangs up: he who asked may, the one who is kept takes the whole call with him, and the third ends the attempt."""
         kept = self._kept(call)
         if event.leg == self.asked.leg:
-            return [RemoveMedia(event.leg, kept.id)]
+            # Nobody may hear the one who is kept any more; but the ports of the two stay until he is joined with somebody else.
+            return [Silence(kept.id)]
         if event.leg == kept.id:
-            return call.end(CALLER_LEFT if isinstance(event, LegHungUp) else CALLER_LOST, event.at)
+            ending = CALLER_LEFT if isinstance(event, LegHungUp) else CALLER_LOST
+            return [*self._tell(call, 487, "Request Terminated", final=True), *call.end(ending, event.at)]
         if event.leg == self.received:
             return [RemoveMedia(event.leg, kept.id), *self._failed(call, CALLEE_FAILED, event)]
         return self.bridge.handle(call, event) if self.bridge is not None else []
@@ -199,9 +200,8 @@ class Transferring:
         assert self.received is not None
         kept = self._kept(call)
         talk = Talk(kept.id, self.received, self.talk.codec_of(call, kept.id))
-        let_go, removed = self._let_go(call)
         call.within = talk
-        return [*let_go, removed, StopSound(kept.id), *talk.resume(call)]
+        return [StopSound(kept.id), *self._reached(call, talk)]
 
     def _not_moved(self, call: Call, event: LegReofferRefused | CommandFailed) -> list[Command]:
         if self.received is None or (isinstance(event, CommandFailed) and event.command not in (OfferMedia, ReofferLeg, AnswerMedia)):

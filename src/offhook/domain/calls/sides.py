@@ -23,3 +23,11 @@ class Side:
     orders_as: Caller | None = None
     shape: MediaShape = MediaShape.PLAIN
     second: MediaShape | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diversion:
+    """Somebody who sent the call on: as the called side knows him, and why, in the words of RFC 5806 (`deflection`, `unconditional`)."""
+
+    number: str
+    reason: str

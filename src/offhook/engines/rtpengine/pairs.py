@@ -46,6 +46,11 @@ class CallPairs:
         self.pairs.pop((answerer, offerer), None)
         self.pairs[offerer, answerer] = exchange
 
+    def forgets(self, one: LegId, other: LegId) -> None:
+        """The two exchange nothing any more, whoever offered."""
+        self.pairs.pop((one, other), None)
+        self.pairs.pop((other, one), None)
+
     @property
     def centre(self) -> LegId | None:
         """The one leg that is in every pair, None when there is none."""

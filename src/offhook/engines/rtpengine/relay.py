@@ -142,7 +142,7 @@ class RtpEngine:
         """
         await self._order("delete", call, {"from-tag": offerer, "to-tag": answerer})
         known = self._calls.get(call, _NONE)
-        known.pairs.pop((offerer, answerer), None)
+        known.forgets(offerer, answerer)
         was = known.alone.get(offerer)
         if was is not None and was.attended and set(known.pairs) <= {(offerer, alone(offerer))}:
             await self._attend_again(call, offerer, was)

@@ -11,8 +11,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
-from sipmessage import Request
-
 from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.endings import Ending
 from offhook.domain.calls.events import (
@@ -23,10 +21,10 @@ from offhook.domain.calls.events import (
     TransferAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
-from offhook.domain.media import MediaShape
-from offhook.domain.routing import Caller
-from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, hops_of, user_of
-from offhook.engines.signalling.showing import our_offer, shown_as
+from offhook.engines.signalling.diversions import diverted_in
+from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, hops_of, shape_of, user_of
+from offhook.engines.signalling.replacing import answered_too_early, status_of_replacing
+from offhook.engines.signalling.showing import cancel_reason, our_offer, reason_of, refusal_of, shown_as
 from offhook.engines.signalling.telling import HUNG_UP_BY_THE_AGENT, OVER, TELLS
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
 from offhook.sip.addresses import Address
@@ -44,23 +42,22 @@ from offhook.sip.facts import (
     Send,
     SessionId,
 )
-from offhook.sip.notes import DialogNote
-from offhook.sip.referring import Replaces, replaces_in
+from offhook.sip.notes import CalledNote, CallingNote, DialogNote
+from offhook.sip.referring import Replaces
 from offhook.sip.session_timers import SessionTimers
+from offhook.sip.transfers import TOLD_SECONDS
 from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 5
 ALARM_SECONDS = 0.1
 """How late SIP's timers may ring; the shortest is T1, half a second (RFC 3261 section 17.1.1.1)."""
 
 FAREWELL_SECONDS = 1.0
 """How long the last messages of a leg that is over (the 200 to its BYE, the ACK to a refusal) are still told as its own."""
 
-
-_NOTED = tuple(each.name for each in fields(DialogNote))
-
+_NOTES: Mapping[str, type] = {each.__name__: each for each in (DialogNote, CallingNote, CalledNote)}
+_NOTED = {note: tuple(each.name for each in fields(note)) for note in _NOTES.values()}
 
 _SO_MEMINFO, _MEMINFO = 55, struct.Struct("9I")  # Linux, sock_diag.h: octets in the receive queue, then the most there may be
 
@@ -104,6 +101,7 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
         self._dialogues: dict[LegId, _Dialogue] = {}
         self._legs: dict[SessionId, LegId] = {}
+        self._awaiting: dict[LegId, tuple[SessionId, asyncio.TimerHandle]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
@@ -191,7 +189,7 @@ class EdgeLine(asyncio.DatagramProtocol):
             self._observe(leg, time.time(), direction, data)
 
     def _admit(self, fact: InviteReceived) -> None:
-        status = self._status_of_replacing(fact.request)
+        status = status_of_replacing(fact.request, self._leg_of, self._is_answered)
         if status:
             log.info("An INVITE with Replaces (%s) was refused with %d", fact.request.headers.get("Call-ID"), status)
             self._act(self._agent.refuse(fact.session, status=status, now=time.monotonic()))
@@ -202,36 +200,17 @@ class EdgeLine(asyncio.DatagramProtocol):
         self._legs[fact.session] = leg
         caller = caller_of(fact.request)
         # Who offers nothing asks what we offer (RFC 3261 section 13.2.1): he is taken to speak all that we do until he says otherwise.
-        description = description_of(our_offer(self._shape_of(caller)) if fact.sdp is None else fact.sdp)
-        self._deliver(CallArrived(_now(), leg, caller, dialled_in(fact.request), description))
-
-    def _shape_of(self, caller: Caller) -> MediaShape:
-        transport, _, where = caller.address.partition(":")
-        return MediaShape.first_offered(transport, ipv6=where.startswith("["), offers_srtp=self._offers_srtp)
-
-    def _status_of_replacing(self, request: Request) -> int:
-        """What refuses an INVITE that wants another call's place (RFC 3891 section 3); 0 for one that does not.
-
-        Calls change hands by REFER here (decision 0026), so nobody is authorized to take one over, nor must somebody ring instead.
-        """
-        if request.headers.get("Replaces") is None:
-            return 0
-        wanted = replaces_in(request)
-        if wanted is None:
-            return 400
-        replaced = self._leg_of(wanted)
-        if replaced is None:
-            return 481
-        return 486 if self._answered_too_early(wanted, replaced) else 403
+        description = description_of(our_offer(shape_of(caller, offers_srtp=self._offers_srtp)) if fact.sdp is None else fact.sdp)
+        request = fact.request
+        self._deliver(CallArrived(_now(), leg, caller, dialled_in(request), description, diverted_in(request)))
 
     def _leg_of(self, wanted: Replaces) -> LegId | None:
         # Of the two tags of a dialog with us, "to" is ours: the telephone names it as it sees it (RFC 3891 section 3).
         session = self._agent.session_of(wanted.call_id, wanted.to_tag, wanted.from_tag)
         return self._legs.get(session) if session is not None else None
 
-    def _answered_too_early(self, wanted: Replaces, leg: LegId) -> bool:
-        """Whether only a call that still rings was wanted (early-only), and somebody has answered meanwhile."""
-        return wanted.early_only and leg in self._dialogues and self._dialogues[leg].answered
+    def _is_answered(self, leg: LegId) -> bool:
+        return leg in self._dialogues and self._dialogues[leg].answered
 
     def _happened(self, fact: Any) -> None:
         leg = self._legs.get(getattr(fact, "session", ""))
@@ -264,7 +243,7 @@ class EdgeLine(asyncio.DatagramProtocol):
         replaced: LegId | None = None
         if fact.replaces is not None:
             replaced = self._leg_of(fact.replaces)
-            if replaced is None or self._answered_too_early(fact.replaces, replaced):
+            if replaced is None or answered_too_early(fact.replaces, replaced, self._is_answered):
                 self._order(leg, self._agent.refuse_refer, status=481 if replaced is None else 486)
                 return
         dialled = user_of(fact.refer_to)
@@ -275,17 +254,35 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def _over(self, leg: LegId) -> None:
         dialogue = self._dialogues.pop(leg, None)
-        if dialogue is not None:
-            self._agent.forget(dialogue.session)
-            self._farewells.append((time.monotonic() + FAREWELL_SECONDS, dialogue.session))
-            self._wind()
+        if dialogue is None:
+            return
+        if not dialogue.ending and self._agent.is_telling(dialogue.session):
+            # Who hangs up after a REFER is still to be told what came of it: that outlives the call (RFC 5057 section 4.1).
+            later = asyncio.get_running_loop().call_later(TOLD_SECONDS, self._told, leg)
+            self._awaiting[leg] = dialogue.session, later
+            return
+        self._forget(dialogue.session)
+
+    def _told(self, leg: LegId) -> None:
+        """A telephone that had hung up knows what came of its transfer, or has waited for long enough."""
+        session, later = self._awaiting.pop(leg)
+        later.cancel()
+        self._forget(session)
+
+    def _forget(self, session: SessionId) -> None:
+        self._agent.forget(session)
+        self._farewells.append((time.monotonic() + FAREWELL_SECONDS, session))
+        self._wind()
 
     def _order(self, leg: LegId, order: Callable[..., list[Output]], **details: Any) -> None:
         dialogue = self._dialogues.get(leg)
         if dialogue is None:
             raise SignallingRefused(f"leg {leg} is over")
+        self._give(dialogue.session, order, **details)
+
+    def _give(self, session: SessionId, order: Callable[..., list[Output]], **details: Any) -> None:
         try:
-            outputs = order(dialogue.session, now=time.monotonic(), **details)
+            outputs = order(session, now=time.monotonic(), **details)
         except SessionRefuses as refusal:
             raise SignallingRefused(str(refusal)) from refusal
         self._act(outputs)
@@ -335,29 +332,32 @@ class EdgeLine(asyncio.DatagramProtocol):
             return
         dialogue.ending = True
         if dialogue.answered:
-            self._order(leg, self._agent.bye, headers=(_q850(ending),))
+            self._order(leg, self._agent.bye, headers=(reason_of(ending),))
         elif dialogue.incoming:
-            status, words = (ending.sip_status, ending.sip_reason) if ending.sip_status >= 300 else (480, "Temporarily Unavailable")
-            wait = (("Retry-After", str(RETRY_AFTER_SECONDS)),) if status == 503 else ()
-            self._order(leg, self._agent.refuse, status=status, reason=words, headers=(_q850(ending), *wait))
+            self._order(leg, self._agent.refuse, **refusal_of(ending))
             self._over(leg)
         else:
-            self._order(leg, self._agent.cancel, headers=(("Reason", f'SIP;cause={ending.sip_status};text="{ending.sip_reason}"'),))
+            self._order(leg, self._agent.cancel, headers=(cancel_reason(ending),))
 
     def remembered(self, leg: LegId) -> dict[str, Any] | None:
         """See the port."""
         dialogue = self._dialogues.get(leg)
-        if dialogue is None:
+        note = self._agent.noted(dialogue.session) if dialogue is not None else None
+        if note is None:
             return None
-        try:
-            note = self._agent.remembered(dialogue.session)
-        except SessionRefuses:
-            return None
-        return {name: getattr(note, name) for name in _NOTED}
+        return {"kind": type(note).__name__, **{name: getattr(note, name) for name in _NOTED[type(note)]}}
 
     def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
-        """See the port. Raises TypeError for a note that another version of this program wrote."""
-        self._act(self._agent.bye_for(DialogNote(**note), (_q850(ending),), time.monotonic()))
+        """See the port. Raises TypeError or KeyError for a note that another version of this program wrote."""
+        # One without a kind is of a time when there was but one.
+        values, now = dict(note), time.monotonic()
+        match _NOTES[values.pop("kind", DialogNote.__name__)](**values):
+            case CallingNote() as calling:
+                self._act(self._agent.cancel_for(calling, (cancel_reason(ending),), now))
+            case CalledNote() as called:
+                self._act(self._agent.refuse_for(called, **refusal_of(ending), now=now))
+            case talking:
+                self._act(self._agent.bye_for(talking, (reason_of(ending),), now))
 
     def accept_reoffer(self, leg: LegId, sdp: str) -> None:
         """See the port."""
@@ -381,16 +381,18 @@ class EdgeLine(asyncio.DatagramProtocol):
 
     def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
         """See the port."""
-        self._order(leg, self._agent.notify_refer, status=status, reason=words, final=final)
+        dialogue, awaiting = self._dialogues.get(leg), self._awaiting.get(leg)
+        session = dialogue.session if dialogue is not None else awaiting[0] if awaiting is not None else None
+        if session is None:
+            return
+        self._give(session, self._agent.notify_refer, status=status, reason=words, final=final)
+        if final and awaiting is not None:
+            self._told(leg)
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         """See the port."""
         body = f"Signal={digit}\r\nDuration=160\r\n".encode()
         self._order(leg, self._agent.info, content_type=DTMF_RELAY, body=body)
-
-
-def _q850(ending: Ending) -> tuple[str, str]:
-    return "Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'
 
 
 def _now() -> Moment:

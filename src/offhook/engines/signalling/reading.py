@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from sipmessage import Request
 
-from offhook.domain.media import Description, Direction
+from offhook.domain.media import Description, Direction, MediaShape
 from offhook.domain.numbers import E164, as_e164
 from offhook.domain.routing import Caller, Source
 from offhook.sip import sdp as descriptions
@@ -51,6 +51,12 @@ def user_of(uri: str) -> str:
     """The user part of a SIP URI, or the number of a tel: URI; "" where there is none."""
     target = party(f"<{uri}>")
     return target.user if target else ""
+
+
+def shape_of(caller: Caller, *, offers_srtp: bool) -> MediaShape:
+    """How sound is offered to a caller who leaves the offer to us: as to a telephone that is called at his address."""
+    transport, _, where = caller.address.partition(":")
+    return MediaShape.first_offered(transport, ipv6=where.startswith("["), offers_srtp=offers_srtp)
 
 
 def hops_of(request: Request) -> int:
@@ -139,6 +145,11 @@ def digit_of(request: Request) -> str | None:
 
 def _number(who: Party) -> E164 | None:
     return as_e164(who.user) or as_e164("+" + who.user)
+
+
+def number_in(who: Party) -> str:
+    """The number that a user part is, or the user part where it is none."""
+    return _number(who) or "".join(letter for letter in who.user if letter.isprintable())[:_LONGEST_NAME]
 
 
 def _name(who: Party) -> str:

@@ -1,12 +1,17 @@
-"""From the domain's words to SIP headers: how a caller is shown, and what we offer when we are asked to."""
+"""From the domain's words to SIP headers: how a caller is shown, how an ending, and what we offer when we are asked to."""
 
 from base64 import b64encode
 from secrets import token_bytes
+from typing import Any
 from urllib.parse import quote
 
-from offhook.domain.calls.commands import Diversion, InviteLeg
+from offhook.domain.calls.commands import InviteLeg
+from offhook.domain.calls.endings import Ending
+from offhook.domain.calls.sides import Diversion
 from offhook.domain.media import MediaShape
 from offhook.sip.writing import Headers
+
+RETRY_AFTER_SECONDS = 5
 
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """The From of a caller who wants to be nobody (RFC 3323 section 4.1)."""
@@ -46,6 +51,23 @@ def shown_as(order: InviteLeg) -> tuple[str, Headers]:
     if not order.private:
         return who, (*asserted, *onward)
     return ANONYMOUS, ((*asserted, ("Privacy", "id"), *onward) if order.outside else (("Privacy", "id"),))
+
+
+def reason_of(ending: Ending) -> tuple[str, str]:
+    """Why, as a Q.850 cause and our code (RFC 3326)."""
+    return "Reason", f'Q.850;cause={ending.cause};text="{ending.code}"'
+
+
+def cancel_reason(ending: Ending) -> tuple[str, str]:
+    """Why somebody stops ringing, as a SIP status: telephones tell "answered elsewhere" by it."""
+    return "Reason", f'SIP;cause={ending.sip_status};text="{ending.sip_reason}"'
+
+
+def refusal_of(ending: Ending) -> dict[str, Any]:
+    """How a caller who is not connected is told of an ending: the details of the order to refuse."""
+    status, words = (ending.sip_status, ending.sip_reason) if ending.sip_status >= 300 else (480, "Temporarily Unavailable")
+    wait = (("Retry-After", str(RETRY_AFTER_SECONDS)),) if status == 503 else ()
+    return {"status": status, "reason": words, "headers": (reason_of(ending), *wait)}
 
 
 def _sent_on(diverted: tuple[Diversion, ...], to: str, domain: str) -> Headers:

@@ -53,13 +53,13 @@ class Signalling(Protocol):
         """Refuse a TransferAsked with a SIP status."""
 
     def tell_transfer(self, leg: LegId, status: int, words: str, final: bool) -> None:
-        """Tell how far a transfer is (NOTIFY with a sipfrag, RFC 3420)."""
+        """Tell how far a transfer is (NOTIFY with a sipfrag, RFC 3420), also whoever has hung up; nothing happens where nobody listens."""
 
     def remembered(self, leg: LegId) -> dict[str, Any] | None:
-        """What `farewell` needs to end this leg in another life of the process, as JSON values; None while it has no dialog."""
+        """What `farewell` needs to end this leg in another life of the process, as JSON values; None for one that is over."""
 
     def farewell(self, note: Mapping[str, Any], ending: Ending) -> None:
-        """Say BYE in a dialog that another life of the process set up. Nothing comes back."""
+        """End a leg of another life of the process as it stood: BYE, CANCEL or a refusal. Nothing comes back."""
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         """Pass a key on in the signalling (INFO, application/dtmf-relay)."""
