@@ -219,19 +219,17 @@ class EdgeLine(asyncio.DatagramProtocol):
         wanted = replaces_in(request)
         if wanted is None:
             return 400
-        replaced = self._leg_of(wanted)
-        if replaced is None:
+        replaced = self._named_by(wanted)
+        # A call that rings is replaced at its caller's alone.
+        if replaced is None or (replaced.incoming and not replaced.answered):
             return 481
-        return 486 if self._answered_too_early(wanted, replaced) else 403
+        return 486 if wanted.early_only and replaced.answered else 403
 
-    def _leg_of(self, wanted: Replaces) -> LegId | None:
+    def _named_by(self, wanted: Replaces) -> _Dialogue | None:
         # Of the two tags of a dialog with us, "to" is ours: the telephone names it as it sees it (RFC 3891 section 3).
         session = self._agent.session_of(wanted.call_id, wanted.to_tag, wanted.from_tag)
-        return self._legs.get(session) if session is not None else None
-
-    def _answered_too_early(self, wanted: Replaces, leg: LegId) -> bool:
-        """Whether only a call that still rings was wanted (early-only), and somebody has answered meanwhile."""
-        return wanted.early_only and leg in self._dialogues and self._dialogues[leg].answered
+        leg = self._legs.get(session) if session is not None else None
+        return self._dialogues.get(leg) if leg is not None else None
 
     def _happened(self, fact: Any) -> None:
         leg = self._legs.get(getattr(fact, "session", ""))
@@ -261,17 +259,17 @@ class EdgeLine(asyncio.DatagramProtocol):
             self._deliver(event)
 
     def _transfer_asked(self, leg: LegId, fact: ReferReceived) -> None:
-        replaced: LegId | None = None
+        replaced: _Dialogue | None = None
         if fact.replaces is not None:
-            replaced = self._leg_of(fact.replaces)
-            if replaced is None or self._answered_too_early(fact.replaces, replaced):
+            replaced = self._named_by(fact.replaces)
+            if replaced is None or (fact.replaces.early_only and replaced.answered):
                 self._order(leg, self._agent.refuse_refer, status=481 if replaced is None else 486)
                 return
         dialled = user_of(fact.refer_to)
         if not dialled and replaced is None:
             self._order(leg, self._agent.refuse_refer, status=400)
             return
-        self._deliver(TransferAsked(_now(), leg, dialled, replaced))
+        self._deliver(TransferAsked(_now(), leg, dialled, replaced.leg if replaced is not None else None))
 
     def _over(self, leg: LegId) -> None:
         dialogue = self._dialogues.pop(leg, None)
