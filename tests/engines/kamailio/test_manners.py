@@ -126,12 +126,3 @@ async def test_a_refer_outside_a_call_reaches_the_switch(edge: RunningEdge, swit
     challenge = await anna.answer_to(anna.text("REFER", "sip:102@lumen.test", call="refer"))
     anna.send(anna.text("REFER", "sip:102@lumen.test", anna.proof(challenge, "REFER", "sip:102@lumen.test"), call="refer", cseq=2))
     assert (await switch.hear(lambda m: m.method == "REFER")).one("X-Offhook-Source") == "phone"
-
-
-async def test_a_cancel_of_nothing_is_told_so_without_a_password(edge: RunningEdge, switch: Line) -> None:
-    """RFC 3261, 9.2; it can be challenged no more than an ACK (22.1)."""
-    anna = await edge.phone()
-    cancel = anna.text("CANCEL", "sip:102@lumen.test", call=token())
-    anna.send(cancel)
-    assert (await anna.line.hear(lambda m: m.one("CSeq").endswith("CANCEL"))).status == 481
-    await switch.hears_nothing(seconds=0.2)

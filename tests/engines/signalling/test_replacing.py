@@ -57,6 +57,14 @@ async def test_a_call_that_stands_changes_hands_by_no_invite(line: Line, early_o
     assert line.line.remembered(call.leg) is not None, "the call itself goes on (RFC 3891 section 3)"
 
 
+async def test_a_call_that_rings_is_no_others_to_take(line: Line) -> None:
+    call = await arrived(line, "in")
+    line.line.ring(call.leg)
+    await line.far.told(ProgressReceived)
+    line.call_in("other", headers=(*PHONE, ("Replaces", dialog_of(line, "in"))))
+    assert (await line.far.told(RefusalReceived)).status == 481
+
+
 @pytest.mark.parametrize("early_only", [False, True])
 async def test_a_refer_names_the_call_whose_place_is_to_be_taken(line: Line, early_only: bool) -> None:
     first = await talking(line, "in")

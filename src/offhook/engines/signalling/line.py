@@ -189,7 +189,7 @@ class EdgeLine(asyncio.DatagramProtocol):
             self._observe(leg, time.time(), direction, data)
 
     def _admit(self, fact: InviteReceived) -> None:
-        status = status_of_replacing(fact.request, self._leg_of, self._is_answered)
+        status = status_of_replacing(fact.request, self._named_by)
         if status:
             log.info("An INVITE with Replaces (%s) was refused with %d", fact.request.headers.get("Call-ID"), status)
             self._act(self._agent.refuse(fact.session, status=status, now=time.monotonic()))
@@ -204,13 +204,11 @@ class EdgeLine(asyncio.DatagramProtocol):
         request = fact.request
         self._deliver(CallArrived(_now(), leg, caller, dialled_in(request), description, diverted_in(request)))
 
-    def _leg_of(self, wanted: Replaces) -> LegId | None:
+    def _named_by(self, wanted: Replaces) -> _Dialogue | None:
         # Of the two tags of a dialog with us, "to" is ours: the telephone names it as it sees it (RFC 3891 section 3).
         session = self._agent.session_of(wanted.call_id, wanted.to_tag, wanted.from_tag)
-        return self._legs.get(session) if session is not None else None
-
-    def _is_answered(self, leg: LegId) -> bool:
-        return leg in self._dialogues and self._dialogues[leg].answered
+        leg = self._legs.get(session) if session is not None else None
+        return self._dialogues.get(leg) if leg is not None else None
 
     def _happened(self, fact: Any) -> None:
         leg = self._legs.get(getattr(fact, "session", ""))
@@ -240,17 +238,17 @@ class EdgeLine(asyncio.DatagramProtocol):
             self._deliver(event)
 
     def _transfer_asked(self, leg: LegId, fact: ReferReceived) -> None:
-        replaced: LegId | None = None
+        replaced: _Dialogue | None = None
         if fact.replaces is not None:
-            replaced = self._leg_of(fact.replaces)
-            if replaced is None or answered_too_early(fact.replaces, replaced, self._is_answered):
+            replaced = self._named_by(fact.replaces)
+            if replaced is None or answered_too_early(fact.replaces, replaced):
                 self._order(leg, self._agent.refuse_refer, status=481 if replaced is None else 486)
                 return
         dialled = user_of(fact.refer_to)
         if not dialled and replaced is None:
             self._order(leg, self._agent.refuse_refer, status=400)
             return
-        self._deliver(TransferAsked(_now(), leg, dialled, replaced))
+        self._deliver(TransferAsked(_now(), leg, dialled, replaced.leg if replaced is not None else None))
 
     def _over(self, leg: LegId) -> None:
         dialogue = self._dialogues.pop(leg, None)

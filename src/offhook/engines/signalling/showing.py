@@ -33,10 +33,9 @@ def our_offer(shape: MediaShape) -> str:
     """
     where = "IP6 ::1" if shape.ipv6 else "IP4 127.0.0.1"
     transport = "RTP/SAVP" if shape.secure else "RTP/AVP"
-    key = b64encode(token_bytes(_KEY_OCTETS)).decode()
-    crypto = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n" if shape.secure else ""
+    keyed = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{b64encode(token_bytes(_KEY_OCTETS)).decode()}\r\n" if shape.secure else ""
     session = f"v=0\r\no=- 1 1 IN {where}\r\ns=-\r\nc=IN {where}\r\nt=0 0\r\n"
-    return f"{session}m=audio 9 {transport} 0 8 9 101\r\n{_SPOKEN}{crypto}"
+    return f"{session}m=audio 9 {transport} 0 8 9 101\r\n{_SPOKEN}{keyed}"
 
 
 def shown_as(order: InviteLeg) -> tuple[str, Headers]:
