@@ -311,7 +311,7 @@ async def test_two_hundred_calls_in_a_killed_switch(tidy: System) -> None:
             calls.append(await (await anna.dials("102")).answered(GENEROUS_SECONDS))
             for each in (calls[-1], *ben.calls):
                 each.media.close()
-            await asyncio.sleep(0.03)  # more than 400 requests in 2 s are a flood to the edge, and calls are set up faster than that
+            await asyncio.sleep(0.03)  # more than 800 requests in 2 s are a flood to the edge, and calls are set up faster than that
         await asyncio.sleep(1)
         left = await asyncio.to_thread(read_journal, tidy.folder / "calls.journal")
         assert len(left) == 200

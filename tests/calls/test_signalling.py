@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,9 +122,12 @@ async def test_a_call_that_wants_to_replace_another_rings_nobody(system: System)
         assert "INVITE" not in ben.story()
 
 
-async def test_who_wants_to_be_nobody_is(system: System) -> None:
+@pytest.mark.parametrize(
+    "asked", [{"headers": [("Privacy", "id")]}, {"caller": '"Anna" <sip:anonymous@anonymous.invalid>'}], ids=["id", "From"]
+)
+async def test_who_wants_to_be_nobody_is(system: System, asked: dict[str, Any]) -> None:
     async with registered(system.phone("anna"), system.phone("ben")) as (anna, ben):
-        call = await anna.dials("102", headers=[("Privacy", "id")])
+        call = await anna.dials("102", **asked)
         at_ben = await ben.rings(PATIENCE_SECONDS)
         assert at_ben.caller is not None and (at_ben.caller.user, at_ben.caller.host) == ("anonymous", "anonymous.invalid")
         at_ben.declines(486)
@@ -131,6 +135,15 @@ async def test_who_wants_to_be_nobody_is(system: System) -> None:
         answer = await told(system, call, "callee.busy")
     invite = next(each["text"] for each in answer["explanation"]["messages"] if each["leg"].endswith(".1"))
     assert "P-Asserted-Identity" not in invite and "101" not in invite.partition("\r\n\r\n")[0].replace("Contact", "")
+
+
+async def test_help_comes_whatever_from_says_and_however_the_number_is_written(system: System) -> None:
+    async with registered(system.phone("anna")) as (anna,):
+        call = await anna.dials("sip:(9)1-1;phone-context=+1@127.0.0.1", caller='"Anonymous" <sip:anonymous@anonymous.invalid>')
+        await (await call.answered(PATIENCE_SECONDS)).hangs_up()
+        answer = await told(system, call, "completed.by_caller")
+    decisions = {decision["code"] for decision in answer["explanation"]["decisions"]}
+    assert {"emergency.matched", "emergency.unchallenged"} <= decisions
 
 
 async def test_the_public_network_is_told_who_wants_to_be_nobody(system: System) -> None:

@@ -65,6 +65,11 @@ def test_an_emergency_number_is_the_first_rule_and_shows_the_callers_number(sour
     assert codes(decision)[0] == "emergency.matched"
 
 
+@pytest.mark.parametrize("dialled", ["9-1-1", "(9) 11", "9.11"])
+def test_an_emergency_number_may_be_written_with_separators(dialled: str) -> None:
+    assert route(LUMEN, calling(), dialled).plan == CallOut("911", CARRIER, ANNA.number, emergency=True)
+
+
 def test_an_emergency_call_goes_out_even_for_a_user_that_is_gone() -> None:
     assert route(LUMEN, calling("deleted"), "911").plan == CallOut("911", CARRIER, LUMEN.main_number, emergency=True)
 

@@ -71,6 +71,8 @@ def first(data: bytes, name: str) -> str:
 class Attacker(Peer):
     """A peer with a seed. `sent` counts its messages."""
 
+    stock = 60
+
     def __init__(self, system: System, user: str, domain: str, seed: int) -> None:
         super().__init__(system, user, domain)
         self.random = Random(seed)
@@ -164,8 +166,7 @@ class Attacker(Peer):
     # -- what it hears
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if len(self.challenge) < 2:
-            super().datagram_received(data, addr)
+        if self.was_question(data):
             return
         if len(self.heard) < 50:
             self.heard.append(data)
@@ -176,9 +177,6 @@ class Attacker(Peer):
 
     def _answered(self, data: bytes) -> None:
         status, cseq = int(data[8:11]), first(data, "CSeq") or "0 X"
-        for name, kind in (("WWW-Authenticate", "REGISTER"), ("Proxy-Authenticate", "INVITE")):
-            if told := values(data, name):
-                self.challenge[kind] = told[0]
         if not cseq.endswith(" INVITE") or status < 180:
             return
         dialog = Dialog(data, int(cseq.split()[0]) if cseq.split()[0].isdecimal() and cseq.isascii() else 1)

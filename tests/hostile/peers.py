@@ -18,22 +18,38 @@ SIP_PORT = 5070
 """What the Vias of the corpus name, for answers that go there and not where they came from."""
 
 
+CHALLENGE = re.compile(rb"\r\n(?:WWW|Proxy)-Authenticate: *(.*)\r\n")
+QUESTION = b"\r\nCall-ID: nonce-"
+"""A request of ours that wants nothing but a challenge."""
+
+
 class Peer(asyncio.DatagramProtocol):
-    """One UDP socket. `heard` has what came, the oldest first."""
+    """One UDP socket. `heard` has what came, the oldest first, but for the answers to questions for a challenge."""
+
+    stock = 3
+    """How many challenges it keeps: each serves one message, and the next is asked for with it."""
 
     def __init__(self, system: System, user: str, domain: str) -> None:
         self.edge = system.edge[:2]
         self.user, self.domain = user, domain
         self.password = next(each["password"] for each in system.organization(domain)["sip"]["users"] if each["username"] == user)
         self.heard: list[bytes] = []
-        self.challenge: dict[str, str] = {}
+        self.challenges: list[str] = []
+        self.questions = 0
         self.transport = cast(asyncio.DatagramTransport, None)
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.heard.append(data)
+        if not self.was_question(data):
+            self.heard.append(data)
+
+    def was_question(self, data: bytes) -> bool:
+        """Keep the challenge in an answer; whether that was all it was for."""
+        if found := CHALLENGE.search(data):
+            self.challenges = [*self.challenges, found[1].decode()][-self.stock :]
+        return QUESTION in data
 
     @property
     def address(self) -> tuple[str, int]:
@@ -51,18 +67,18 @@ class Peer(asyncio.DatagramProtocol):
                 return found[1].decode()
         return ""
 
+    def asks_for_a_challenge(self) -> None:
+        self.questions += 1
+        self.send(plain("REGISTER", f"sip:{self.domain}", self, f"nonce-{self.questions}"))
+
     async def prove(self) -> None:
-        """Get the challenges that signed() answers; both nonces serve this address alone, for minutes."""
-        for method, uri, wanted in (("REGISTER", f"sip:{self.domain}", b"WWW-"), ("INVITE", f"sip:104@{self.domain}", b"Proxy-")):
-            question, deadline = plain(method, uri, self, f"prove-{method}"), time.monotonic() + PATIENCE_SECONDS
-            while method not in self.challenge:
-                assert time.monotonic() < deadline, f"nobody challenged {self.address}"
-                self.send(question)
-                await asyncio.sleep(0.2)
-                for data in self.heard:
-                    if found := re.search(rb"\r\n" + wanted + rb"Authenticate: *(.*)\r\n", data):
-                        self.challenge[method] = found[1].decode()
-        self.heard.clear()
+        """Get challenges that signed() answers; they serve this address alone, for minutes."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(self.challenges) < self.stock:
+            assert time.monotonic() < deadline, f"nobody challenged {self.address}"
+            for _ in range(self.stock - len(self.challenges)):
+                self.asks_for_a_challenge()
+            await asyncio.sleep(0.2)
 
     def signed(self, data: bytes) -> bytes:
         """The message with a right password, put in behind its start line; one without a start line stays as it is."""
@@ -70,9 +86,10 @@ class Peer(asyncio.DatagramProtocol):
         words = start.split(b" ")
         if not end or words[0].startswith(b"SIP/") or not words[0].isalpha():
             return data
-        kind = "REGISTER" if words[0] == b"REGISTER" else "INVITE"
-        name = "Authorization" if kind == "REGISTER" else "Proxy-Authorization"
-        proof = digest(self.challenge[kind], words[0].decode(), f"sip:{self.domain}", self.user, self.password)
+        name = "Authorization" if words[0] == b"REGISTER" else "Proxy-Authorization"
+        challenge = self.challenges.pop(0) if len(self.challenges) > 1 else self.challenges[0]
+        self.asks_for_a_challenge()
+        proof = digest(challenge, words[0].decode(), f"sip:{self.domain}", self.user, self.password)
         return b"%b\r\n%b: %b\r\n%b" % (start, name.encode(), proof.encode(), rest)
 
 

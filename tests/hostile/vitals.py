@@ -72,6 +72,11 @@ async def asked(system: System, method: str, *parameters: str) -> Any:
     return await Edge(edge_settings(system.plan))._ask(method, *parameters)
 
 
+async def blocked(system: System) -> int:
+    """How many requests Kamailio has not answered, of floods and of the banned."""
+    return (await Edge(edge_settings(system.plan)).counters())["blocked"]
+
+
 async def look(system: System) -> Vitals:
     """How the system fares now."""
     states = (await asyncio.to_thread(system.api, "GET", "/status")).json()["processes"]
@@ -131,14 +136,12 @@ def _summary(story: dict[str, Any]) -> str:
     return "\n".join([story["call"], *messages[:40], "...", *messages[-40:], *steps[-40:]])
 
 
-async def settled(system: System, before: Vitals, seconds: float = DRAINED_SECONDS, *, transactions: bool = True) -> Vitals:
-    """Wait until everything is back where it was. Raises AssertionError with what is not.
+async def settled(system: System, before: Vitals, seconds: float = DRAINED_SECONDS) -> Vitals:
+    """Wait until everything is back where it was, Kamailio's transactions and what it has in use of its shared memory too.
 
-    Kamailio's transactions may be left out: one whose telephone rang and never said another word is kept for 300 s.
+    Raises AssertionError with what is not. A transaction whose telephone rang and never said another word is kept for 300 s.
     """
     deadline = time.monotonic() + seconds
-    if not transactions:
-        before = replace(before, transactions=9**9, shared=9**15)
     while found := grievances(before, after := await look(system)):
         deaths = replace(before, resident={}, descriptors={}, calls=9**9, media=9**9, transactions=9**9, connections=9**9, shared=9**15)
         assert not grievances(deaths, after), found

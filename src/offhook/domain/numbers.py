@@ -24,9 +24,14 @@ class DialRules:
     national_lengths: frozenset[int]
 
 
+def bare(dialled: str) -> str:
+    """What was dialled, without visual separators (RFC 3966 section 5.1.1)."""
+    return dialled.translate(_SEPARATORS)
+
+
 def as_e164(text: str) -> E164 | None:
     """The number `text` writes in international form (separators allowed), None if it is not one."""
-    plain = text.translate(_SEPARATORS)
+    plain = bare(text)
     digits = plain[1:]
     if plain[:1] == "+" and digits.isascii() and digits.isdigit() and 2 <= len(digits) <= _LONGEST and digits[0] != "0":
         return E164(plain)
@@ -35,7 +40,7 @@ def as_e164(text: str) -> E164 | None:
 
 def dialled_number(dialled: str, rules: DialRules) -> E164 | None:
     """The E.164 number that `dialled` means to somebody in the country of `rules`; None if it can be no number there."""
-    plain = dialled.translate(_SEPARATORS)
+    plain = bare(dialled)
     if plain.startswith("+"):
         number = as_e164(plain)
         return number if number and _possible(number, rules) else None

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from offhook.domain.attendants import Attendant
 from offhook.domain.calls.endings import CALLER_UNKNOWN, NO_CARRIER, NUMBER_NOT_ASSIGNED, NUMBER_UNREADABLE, Ending
-from offhook.domain.numbers import E164, dialled_number
+from offhook.domain.numbers import E164, bare, dialled_number
 from offhook.domain.organizations import Carrier, Destination, Organization, ToAttendant, ToUser
 from offhook.domain.users import User
 
@@ -116,8 +116,8 @@ def route(organization: Organization | None, caller: Caller, dialled: str) -> De
         return Decision(Refuse(CALLER_UNKNOWN), (why,), None)
     user_id = organization.usernames.get(caller.username)
     user = organization.users[user_id] if user_id is not None else None
-    if dialled in organization.emergency_numbers:
-        return _emergency(organization, caller, user, dialled)
+    if (number := bare(dialled)) in organization.emergency_numbers:
+        return _emergency(organization, caller, user, number)
     not_emergency = Reason("emergency.no_match", f"{dialled} is no emergency number of {organization.country}", Outcome.LOST)
     if user is None:
         why = Reason("caller.user_unknown", f"{caller.username} is nobody in {organization.name}", Outcome.CHOSEN)

@@ -50,7 +50,11 @@ def claimed(request: Request) -> Party | None:
 
 
 def wants_privacy(request: Request) -> bool:
-    """Whether the caller asked for its identity to be withheld (RFC 3323 4.2, RFC 3325 7: id, user or header)."""
+    """Whether the caller asked for its identity to be withheld: by Privacy (RFC 3323 4.2, RFC 3325 7: id, user or header), or by an
+    anonymous From alone (RFC 3323 4.1.1.3)."""
+    sender = claimed(request)
+    if sender is not None and sender.host == "anonymous.invalid":
+        return True
     lines = request.headers.getlist("Privacy")
     values = ";".join(lines).lower().replace(",", ";")
     return bool(lines) and not {"id", "user", "header"}.isdisjoint(word.strip() for word in values.split(";"))

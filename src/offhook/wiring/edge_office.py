@@ -41,9 +41,8 @@ class KamailioOffice:
 
     async def lift(self, address: str) -> bool:
         """See the port."""
-        banned = any(ban.address == address for ban in await self.bans())
-        await self._asked(lambda: self._edge.unban(address))
-        return banned
+        lifted: bool = await self._asked(lambda: self._edge.unban(address))
+        return lifted
 
     async def counters(self) -> dict[str, int]:
         """See the port."""

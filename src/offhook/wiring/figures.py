@@ -27,8 +27,9 @@ _EDGE = {
     "registrations": ("offhook_registrations", "Telephones that are registered."),
     "registered_users": ("offhook_registered_users", "Users with a telephone registered."),
     "bans": ("offhook_bans_total", "Bans since Kamailio's start."),
-    "blocked": ("offhook_blocked_requests_total", "Requests of banned sources since Kamailio's start."),
+    "blocked": ("offhook_blocked_requests_total", "Requests of banned sources, scanners and floods since Kamailio's start."),
     "wrong_passwords": ("offhook_wrong_passwords_total", "Wrong passwords, unknown users and domains since Kamailio's start."),
+    "guessed_users": ("offhook_guessed_users_total", "Users for whom many wrong passwords came within minutes, since Kamailio's start."),
     "shed": ("offhook_shed_calls_total", "Calls refused for want of room since Kamailio's start."),
     "emergencies": ("offhook_edge_emergencies_total", "Emergency calls let through unchallenged since Kamailio's start."),
 }

@@ -163,12 +163,14 @@ async def test_a_carrier_is_known_by_its_address_alone(edge: RunningEdge, switch
     call = token()
     for line in (stranger, known):
         phone = Phone(line, edge.carriers, user="+12065550199", domain="carrier.test")
-        phone.send(phone.text("INVITE", target, "P-Asserted-Identity: <sip:x@y>", "X-Offhook-Source: phone", call=call + line.address[0]))
+        forged = ("X-Offhook-Source: phone", "P-Preferred-Identity: <sip:x@y>", "Remote-Party-ID: <sip:x@y>")
+        phone.send(phone.text("INVITE", target, "P-Asserted-Identity: <sip:+1@y>", *forged, call=call + line.address[0]))
     invite = await switch.hear(invites)
     assert invite.one("Call-ID") == call + CARRIER_IP
     assert invite.one("X-Offhook-Source") == "carrier"
     assert invite.one("X-Offhook-Address") == f"udp:{CARRIER_IP}:{known.address[1]}"
-    assert invite.all("P-Asserted-Identity") == []
+    assert invite.one("P-Asserted-Identity") == "<sip:+1@y>", "a carrier's word is heard (RFC 3325)"
+    assert "<sip:x@y>" not in invite.text
     assert (await stranger.hear(lambda m: m.status > 100)).status == 403
     assert "edge.carrier_unknown" in edge.log
     await switch.hears_nothing(lambda m: m.one("Call-ID") != call + CARRIER_IP)

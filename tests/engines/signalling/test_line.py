@@ -319,10 +319,17 @@ async def test_carriers_and_emergency_callers(line: Line) -> None:
         headers=(("X-Offhook-Source", "emergency"), ("P-Asserted-Identity", "<sip:anna@lumen.test>")),
         request_uri="sip:911@lumen.test",
     )
-    await line.told(CallArrived, 3)
-    one, two, three = (event for event in line.events if isinstance(event, CallArrived))
+    hidden = '"Bob" <sip:bob@Anonymous.invalid>'
+    line.call_in("four", headers=(("P-Asserted-Identity", "<sip:+12065550199@carrier.test>"), *source), from_header=hidden)
+    line.call_in("five", headers=PHONE, from_header=hidden)
+    line.call_in("six", headers=(("P-Asserted-Identity", '"Sales" <sip:sales@carrier.test>'), *source), from_header="<sip:+12065550177@x>")
+    await line.told(CallArrived, 6)
+    one, two, three, four, five, six = (event for event in line.events if isinstance(event, CallArrived))
     assert (one.caller.source, one.caller.number, one.caller.name, one.dialled) == (Source.CARRIER, "+12065550199", "Bob", "+12065550100")
     assert (two.caller.number, two.caller.name) == (None, "")
+    assert (four.caller.number, four.caller.name, four.caller.private) == (None, "", True), "an anonymous From alone (RFC 3323)"
+    assert (five.caller.username, five.caller.private) == ("anna", True)
+    assert (six.caller.number, six.caller.name) == ("+12065550177", "Sales")
     assert (three.caller.source, three.caller.username, three.dialled) == (Source.EMERGENCY, "anna", "911")
     assert [event.leg for event in (one, two, three)] == ["call1.0", "call2.0", "call3.0"]
     await eventually(lambda: len(line.far.facts) >= 3, "100 to each")

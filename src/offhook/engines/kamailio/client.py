@@ -1,7 +1,6 @@
 """Questions to a running Kamailio over its control socket (JSON-RPC 2.0, one Unix datagram each way)."""
 
 import asyncio
-import contextlib
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ COUNTERS = {
     "bans": "script:edge_bans",
     "blocked": "script:edge_blocked",
     "wrong_passwords": "script:edge_wrong_passwords",
+    "guessed_users": "script:edge_guessed_users",
     "emergencies": "script:edge_emergencies",
     "shed": "script:edge_shed",
     "registrations": "usrloc:location_contacts",
@@ -50,6 +50,7 @@ class Ban:
     """One source, or one source and user, that is refused now."""
 
     source: str
+    """An IPv4 address, or one of IPv6 that ends in 64 zero bits and stands for all that begin like it."""
     user: str | None
     """user@domain, or None when nothing at all is answered to the source."""
     reason: str
@@ -133,13 +134,14 @@ class Edge:
         entries = [entry for slot in answer or () for entry in slot["slot"]]
         return tuple(_ban(entry["name"], str(entry["value"])) for entry in entries)
 
-    async def unban(self, source: str) -> None:
-        """Lift every ban of an address, however it is written, with its count of wrong passwords. No error if there was none."""
-        with contextlib.suppress(ValueError):  # what is no address is banned nowhere
-            source = str(ipaddress.ip_address(source))
-        keys = [f"{ban.source} {ban.user}" if ban.user else ban.source for ban in await self.bans() if ban.source == source]
-        for table, key in (*(("bans", key) for key in keys), *(("guesses", key) for key in (source, *keys))):
+    async def unban(self, source: str) -> bool:
+        """Lift every ban of an address, however it is written, with its count of wrong passwords; whether there was a ban."""
+        place = _place(source)
+        keys = [f"{ban.source} {ban.user}" if ban.user else ban.source for ban in await self.bans() if ban.source == place]
+        counted = (("arrivals", place), *(("guesses", key) for key in (place, f"? {place}", *keys)))
+        for table, key in (*(("bans", key) for key in keys), *counted):
             await self._forget(table, key)
+        return bool(keys)
 
     async def _forget(self, table: str, key: str) -> None:
         try:
@@ -181,6 +183,15 @@ def contact_of(entry: Mapping[str, Any]) -> Contact:
         transport=transport,
         expires_seconds=expires if isinstance(expires, int) else 0,
     )
+
+
+def _place(source: str) -> str:
+    """What is counted and banned for an address: of IPv6 its first 64 bits (`WHENCE` in guard.cfg.j2)."""
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:  # banned nowhere
+        return source
+    return str(ipaddress.ip_network((address, 64), strict=False).network_address) if address.version == 6 else str(address)
 
 
 def _given(value: Any) -> str | None:

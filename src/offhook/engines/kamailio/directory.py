@@ -43,6 +43,11 @@ CREATE TABLE IF NOT EXISTS location (
     connection_id INTEGER DEFAULT 0 NOT NULL,
     keepalive INTEGER DEFAULT 0 NOT NULL,
     partition INTEGER DEFAULT 0 NOT NULL);
+CREATE VIEW IF NOT EXISTS sources AS
+    SELECT received AS key_name, 0 AS key_type, 0 AS value_type, username || '@' || domain AS key_value, 0 AS expires
+    FROM location WHERE received IS NOT NULL
+    UNION SELECT substr(received, 5, instr(substr(received, 5), ':') - 1), 0, 0, 'telephones', 0
+    FROM location WHERE received GLOB 'sip:[0-9]*';
 CREATE TABLE IF NOT EXISTS taken_up (organization INTEGER PRIMARY KEY NOT NULL, revision INTEGER NOT NULL);
 """
 TABLES = ("credentials", "domains", "emergency", "carriers")

@@ -90,14 +90,22 @@ class EdgeSettings:
     longest_ringing_ms: int = 300_000
     """Only a last resort: how long a call rings is the switch's decision."""
 
-    flood_requests: int = 400
-    """More than this from one source in flood_seconds is a flood: 200 phones of an office that register again after a power cut are not."""
+    flood_requests: int = 800
+    """More than this from one source in flood_seconds is a flood: 400 phones of an office that register again after a power cut are not."""
     flood_seconds: int = 2
     guesses_by_user: int = 10
     """Wrong passwords from one source for one user, within ban_seconds, until this pair is banned."""
     guesses_by_source: int = 50
-    """The same for one source, whatever the user: an office behind one address may have several phones with an old password."""
+    """The same for one source, whatever the user: an office behind one address may have several phones with an old password. So many
+    packets of scanners, for unknown domains or of unknown carriers ban a source too, unless telephones are registered there."""
+    guesses_of_user: int = 100
+    """Wrong passwords for one user, from all sources together, within ban_seconds, that are told as an attack; nobody is locked out."""
     ban_seconds: int = 300
+    new_sources_per_second: int = 100
+    """Of each kind so many sources and users are newly counted in a second. Each takes 150 octets for ban_seconds: 5 MB at most."""
+    emergencies_by_source: int = 20
+    """Emergency calls of one telephone, within emergency_seconds, that are let through unchallenged; further ones show the password."""
+    emergency_seconds: int = 10
 
     def __post_init__(self) -> None:
         _require(self.address, ipaddress.IPv4Address, "address")

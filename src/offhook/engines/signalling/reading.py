@@ -34,9 +34,11 @@ def caller_of(request: Request) -> Caller:
         return Caller(source, username=who.user, domain=who.host, name=_name(who), address=address, private=wants_privacy(request))
     who = vouched or claimed(request) or _NOBODY
     if source is Source.CARRIER:
-        hidden = wants_privacy(request)
-        number, name = (None, "") if hidden else (_number(who), _name(who))
-        return Caller(source, number=number, name=name, address=address, private=hidden)
+        if wants_privacy(request):
+            return Caller(source, address=address, private=True)
+        # What the carrier vouches for, rather than what its caller says; where that is no number, a sales line's name say, there is From.
+        shown = who if _number(who) else claimed(request) or _NOBODY
+        return Caller(source, number=_number(shown), name=_name(who) or _name(shown), address=address)
     return Caller(source, username=who.user, domain=who.host, name=_name(who), address=address)
 
 
