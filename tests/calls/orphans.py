@@ -5,6 +5,8 @@ from typing import Any
 
 from offhook.engines.kamailio.client import Edge
 from offhook.engines.rtpengine.client import NgClient
+from offhook.engines.rtpengine.figures import standing_of
+from offhook.plan import SystemPlan
 from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.switch.desk import SwitchDesk
@@ -17,7 +19,8 @@ TIDY_SECONDS = 45.0
 
 
 async def assert_nothing_is_left(system: System, seconds: float = TIDY_SECONDS) -> None:
-    """No call in rtpengine, no open transaction in Kamailio, none in the switch, none in its journal, no record in its spool."""
+    """No call and no port in rtpengine, nothing in its memory, no open transaction in Kamailio, no call in the switch and its journal, no
+    record in its spool."""
     left: dict[str, Any] = {"": "never asked"}
     try:
         async with asyncio.timeout(seconds):
@@ -32,6 +35,7 @@ async def what_is_left(system: System) -> dict[str, Any]:
     plan = system.plan
     return {
         "rtpengine's calls": await _media(plan.ng_port),
+        "rtpengine's memory": await _remembered(plan) if plan.media_memory_port else 0,
         "kamailio's transactions": await _transactions(system),
         "the switch's calls": await SwitchDesk(plan.switch_desk).calls(),
         "the journal": [left.entry.call for left in await asyncio.to_thread(read_journal, plan.folder / "calls.journal")],
@@ -42,11 +46,26 @@ async def what_is_left(system: System) -> dict[str, Any]:
 async def _media(port: int) -> Any:
     client = await NgClient.connect(LOOPBACK, port)
     try:
-        return (await client.ask("list", {"limit": 100}))["calls"]
+        calls = (await client.ask("list", {"limit": 100}))["calls"]
+        ports = standing_of(await client.ask("statistics", {})).ports_used
+        return calls or (f"{ports} ports" if ports else "")
     except MediaAbsent as absent:
         return str(absent)
     finally:
         client.close()
+
+
+async def _remembered(plan: SystemPlan) -> Any:
+    """How many keys redis holds (RESP, its protocol: a line each way)."""
+    try:
+        reader, writer = await asyncio.open_connection(LOOPBACK, plan.media_memory_port)
+        try:
+            writer.write(f"AUTH {plan.media_memory_secret}\r\nDBSIZE\r\n".encode())
+            return int([await reader.readline() for _ in range(2)][1].decode().removeprefix(":"))
+        finally:
+            writer.close()
+    except (OSError, ValueError) as absent:
+        return str(absent)
 
 
 async def _transactions(system: System) -> Any:

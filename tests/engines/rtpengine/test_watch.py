@@ -1,6 +1,8 @@
 """The watch over an rtpengine that is killed, with and without a memory beside it."""
 
 import asyncio
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,8 +18,9 @@ from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.memory import Memory, arguments, write_configuration
 from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.engines.rtpengine.watch import MediaWatch
+from offhook.services.ports.media import MediaAbsent
 from tests.engines.rtpengine.calls import new_call
-from tests.engines.rtpengine.conftest import Daemon, eventually, free_port
+from tests.engines.rtpengine.conftest import DEADLINE_SECONDS, Daemon, eventually, free_port
 from tests.engines.rtpengine.parties import Party
 
 pytestmark = pytest.mark.engines
@@ -41,9 +44,9 @@ async def watched(engine: RtpEngine) -> AsyncIterator[News]:
     news = News()
     task = asyncio.create_task(MediaWatch(engine, news.restarted, news.absent).look())
     try:
-        before = await engine.times_asked()
-        while await engine.times_asked() <= before + 1:  # somebody else asked meanwhile: it looks
-            before = await engine.times_asked()
+        before = (await engine.look()).times_asked
+        while (await engine.look()).times_asked <= before + 1:  # somebody else asked meanwhile: it looks
+            before = (await engine.look()).times_asked
             await asyncio.sleep(0.05)
         yield news
     finally:
@@ -129,3 +132,24 @@ def test_the_secret_stands_in_files_that_only_their_owner_reads(tmp_path: Path) 
         assert "hush" in file.read_text()
         assert file.stat().st_mode & 0o077 == 0
     assert "hush" not in " ".join(arguments(memory))
+
+
+async def test_what_was_given_up_while_it_hung_is_forgotten_later(
+    daemon: Daemon, engine: RtpEngine, party: Callable[..., Party]
+) -> None:
+    async with watched(engine) as news:
+        anna, ben = party(), party()
+        stays, given_up = await connected(engine, anna, ben), new_call()
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(MediaAbsent):
+                await engine.offer(given_up, leg_id(given_up, 0), leg_id(given_up, 1), anna.sdp(), MediaShape.PLAIN)
+            with pytest.raises(MediaAbsent):
+                await engine.close(given_up)
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await engine.calls() != {stays}:
+                await asyncio.sleep(0.05)
+        assert news.restarts == 0
+        await engine.close(stays)
