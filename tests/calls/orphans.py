@@ -6,12 +6,12 @@ from typing import Any
 from offhook.engines.kamailio.client import Edge
 from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.figures import standing_of
-from offhook.plan import SystemPlan
+from offhook.engines.rtpengine.memory import Memory, keys_held
 from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.switch.desk import SwitchDesk
 from offhook.switch.journal import read_journal
-from offhook.wiring.engines import LOOPBACK, edge_settings
+from offhook.wiring.engines import LOOPBACK, edge_settings, media_memory
 from tests.calls.system import System
 
 TIDY_SECONDS = 45.0
@@ -35,7 +35,7 @@ async def what_is_left(system: System) -> dict[str, Any]:
     plan = system.plan
     return {
         "rtpengine's calls": await _media(plan.ng_port),
-        "rtpengine's memory": await _remembered(plan) if plan.media_memory_port else 0,
+        "rtpengine's memory": await _remembered(media_memory(plan)),
         "kamailio's transactions": await _transactions(system),
         "the switch's calls": await SwitchDesk(plan.switch_desk).calls(),
         "the journal": [left.entry.call for left in await asyncio.to_thread(read_journal, plan.folder / "calls.journal")],
@@ -55,17 +55,11 @@ async def _media(port: int) -> Any:
         client.close()
 
 
-async def _remembered(plan: SystemPlan) -> Any:
-    """How many keys redis holds (RESP, its protocol: a line each way)."""
+async def _remembered(memory: Memory | None) -> Any:
     try:
-        reader, writer = await asyncio.open_connection(LOOPBACK, plan.media_memory_port)
-        try:
-            writer.write(f"AUTH {plan.media_memory_secret}\r\nDBSIZE\r\n".encode())
-            return int([await reader.readline() for _ in range(2)][1].decode().removeprefix(":"))
-        finally:
-            writer.close()
+        return await keys_held(memory) if memory else 0
     except (OSError, ValueError) as absent:
-        return str(absent)
+        return repr(absent)
 
 
 async def _transactions(system: System) -> Any:

@@ -27,6 +27,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _EDGE = {
     "registrations": ("offhook_registrations", "Telephones that are registered."),
     "registered_users": ("offhook_registered_users", "Users with a telephone registered."),
+    "bans_now": ("offhook_bans", "Sources, and users from a source, that are banned now."),
+    "memory_free": ("offhook_edge_memory_free_bytes", "Free of the memory that all processes of Kamailio share."),
     "bans": ("offhook_bans_total", "Bans since Kamailio's start."),
     "blocked": ("offhook_blocked_requests_total", "Requests of banned sources since Kamailio's start."),
     "wrong_passwords": ("offhook_wrong_passwords_total", "Wrong passwords, unknown users and domains since Kamailio's start."),

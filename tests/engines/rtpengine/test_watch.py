@@ -53,9 +53,9 @@ async def watched(engine: RtpEngine) -> AsyncIterator[News]:
         task.cancel()
 
 
-async def connected(engine: RtpEngine, anna: Party, ben: Party) -> CallId:
+async def connected(engine: RtpEngine, anna: Party, ben: Party, said: str = "") -> CallId:
     call = new_call()
-    ben.speaks_to(await engine.offer(call, leg_id(call, 0), leg_id(call, 1), anna.sdp(), MediaShape.PLAIN))
+    ben.speaks_to(await engine.offer(call, leg_id(call, 0), leg_id(call, 1), said or anna.sdp(), MediaShape.PLAIN))
     anna.speaks_to(await engine.answer(call, leg_id(call, 0), leg_id(call, 1), ben.sdp(), MediaShape.PLAIN))
     await eventually(lambda: anna.hears() == {ben.hertz} and ben.hears() == {anna.hertz})
     return call
@@ -134,9 +134,7 @@ def test_the_secret_stands_in_files_that_only_their_owner_reads(tmp_path: Path) 
     assert "hush" not in " ".join(arguments(memory))
 
 
-async def test_what_was_given_up_while_it_hung_is_forgotten_later(
-    daemon: Daemon, engine: RtpEngine, party: Callable[..., Party]
-) -> None:
+async def test_what_was_given_up_while_it_hung_is_forgotten_later(daemon: Daemon, engine: RtpEngine, party: Callable[..., Party]) -> None:
     async with watched(engine) as news:
         anna, ben = party(), party()
         stays, given_up = await connected(engine, anna, ben), new_call()
@@ -153,3 +151,19 @@ async def test_what_was_given_up_while_it_hung_is_forgotten_later(
                 await asyncio.sleep(0.05)
         assert news.restarts == 0
         await engine.close(stays)
+
+
+async def test_where_a_telephone_behind_nat_sends_from_is_remembered(remembering: Daemon, party: Callable[..., Party]) -> None:
+    client = await NgClient.connect("127.0.0.1", remembering.settings.ng_port)
+    engine, anna, ben = RtpEngine(client), party(), party()
+    try:
+        call = await connected(engine, anna, ben, anna.sdp().replace(anna.address, "10.11.12.13"))
+        await asyncio.sleep(4.2)  # it commits itself to an address after three seconds
+        remembering.kill()
+        remembering.start()
+        anna.packets.clear()
+        ben.packets.clear()
+        await eventually(lambda: anna.hears() == {ben.hertz} and ben.hears() == {anna.hertz}, "the sound goes on")
+        await engine.close(call)
+    finally:
+        client.close()
