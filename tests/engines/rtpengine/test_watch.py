@@ -140,6 +140,8 @@ async def test_what_was_given_up_while_it_hung_is_forgotten_later(daemon: Daemon
         stays, given_up = await connected(engine, anna, ben), new_call()
         os.kill(daemon.pid, signal.SIGSTOP)
         try:
+            threads = Path(f"/proc/{daemon.pid}/task")
+            await eventually(lambda: all(") T " in stat.read_text() for stat in threads.glob("*/stat")), "every thread stands still")
             with pytest.raises(MediaAbsent):
                 await engine.offer(given_up, leg_id(given_up, 0), leg_id(given_up, 1), anna.sdp(), MediaShape.PLAIN)
             with pytest.raises(MediaAbsent):
@@ -167,3 +169,21 @@ async def test_where_a_telephone_behind_nat_sends_from_is_remembered(remembering
         await engine.close(call)
     finally:
         client.close()
+
+
+async def test_a_restart_that_could_not_be_told_is_told_at_the_next_look(daemon: Daemon, engine: RtpEngine) -> None:
+    told: list[bool] = []
+
+    async def restarted() -> None:
+        told.append(True)
+        if len(told) == 1:
+            raise MediaAbsent("it died again")
+
+    await engine.look()
+    watch = MediaWatch(engine, restarted)
+    watch._asked = 1000
+    task = asyncio.create_task(watch.look())
+    try:
+        await eventually(lambda: len(told) == 2, "it is told again")
+    finally:
+        task.cancel()

@@ -39,7 +39,7 @@ class MediaWatch:
         self._loop = asyncio.get_running_loop()
         self._asked = -1
         self._answered_at = self._loop.time()
-        self._away = False
+        self._away = self._anew = False
         self._wary = 0
 
     async def look(self) -> None:
@@ -71,8 +71,11 @@ class MediaWatch:
         self._answered_at, self._away = self._loop.time(), False
         if asked <= last:
             log.warning("rtpengine was started anew")
+            self._anew = True
+        if self._anew:
             await self._media.forget_strangers()
             await self._restarted()
+            self._anew = False  # not before all were told: it may have died once more meanwhile
         elif self._wary:
             self._wary -= 1
             await self._media.forget_strangers()
