@@ -187,3 +187,17 @@ async def test_a_restart_that_could_not_be_told_is_told_at_the_next_look(daemon:
         await eventually(lambda: len(told) == 2, "it is told again")
     finally:
         task.cancel()
+
+
+async def test_to_read_the_figures_of_a_call_that_died_does_not_make_it_anew(
+    daemon: Daemon, engine: RtpEngine, party: Callable[..., Party]
+) -> None:
+    anna, ben, call = party(), party(), new_call()
+    # Codecs beside anna's own, of which none is taken: what rtpengine is told once more with the first figures.
+    await engine.offer(call, leg_id(call, 0), leg_id(call, 1), anna.sdp(), MediaShape.PLAIN, ("PCMA", "G722"))
+    await engine.answer(call, leg_id(call, 0), leg_id(call, 1), ben.sdp(), MediaShape.PLAIN)
+    daemon.kill()
+    daemon.start()
+    assert (await engine.figures(call)).streams == ()
+    assert await engine.calls() == frozenset()
+    await engine.close(call)

@@ -210,8 +210,9 @@ class RtpEngine:
     async def figures(self, call: CallId) -> MediaFigures:
         """The figures up to now; empty when the engine does not know the call."""
         try:
-            await self._unmark(call)
+            # Asked first: what is offered to an engine that was started anew makes the call once more, at ports that no phone was told.
             reply = await self._order("query", call, {})
+            await self._unmark(call)
         except CallUnknown:
             return MediaFigures()
         return figures_of(call, reply, time.time())
