@@ -39,6 +39,7 @@ class SystemPlan:
     ping_phones: str
     new_calls_per_second: int
     most_calls: int
+    most_calls_a_user: int
     session_seconds: int
     follows_redirects: bool
     offers_srtp: bool

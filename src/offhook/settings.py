@@ -187,7 +187,8 @@ class Settings:
         default=None,
         metadata=_read_by(_port_range, f"two ports such as 20000-21999, the first even, at least {_FEWEST_RTP_PORTS} of them"),
     )
-    """Sound, UDP; four ports for a call of two. None: the first free block of 2,000 from 20000 up, so that two systems fit."""
+    """Sound, UDP; two ports for each telephone of a call, also while it only rings. None: the first free block of 2,000 from 20000 up, so
+    that two systems fit."""
 
     media_memory: bool = field(default=True, metadata=_read_by(_one_of(yes=True, no=False), "yes or no"))
     """Whether calls outlive rtpengine: a redis-server keeps them, in memory alone. It costs each call some 0.5 CPU ms."""
@@ -213,7 +214,11 @@ class Settings:
     """More new calls are refused with 503 at once, emergency calls apart. Above what two cores carry (300), so that it only ends a rush."""
 
     most_calls: int = field(default=2000, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
-    """More calls at once are refused with 503 and Retry-After, emergency calls apart; and more than a quarter of the RTP ports."""
+    """More calls at once are refused with 503 and Retry-After, emergency calls apart; and those for whose sound no ports are left."""
+
+    most_calls_a_user: int = field(default=20, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
+    """More that one user makes at once are refused with 403, emergency calls apart: one telephone gone wrong, or one stolen password,
+    must not take what is there for all. Far above what a person makes; whoever signs in for many, such as an old exchange, needs more."""
 
     session_seconds: int = field(default=1800, metadata=_read_by(_session, f"0 (never) or whole seconds from {_SHORTEST_SESSION} to 86400"))
     """How long a call may stand without a telephone showing that it still knows of it (RFC 4028); half of it is how often it is asked."""

@@ -5,11 +5,13 @@ from typing import Any
 
 from offhook.engines.kamailio.client import Edge
 from offhook.engines.rtpengine.client import NgClient
+from offhook.engines.rtpengine.figures import standing_of
+from offhook.engines.rtpengine.memory import Memory, keys_held
 from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.switch.desk import SwitchDesk
 from offhook.switch.journal import read_journal
-from offhook.wiring.engines import LOOPBACK, edge_settings
+from offhook.wiring.engines import LOOPBACK, edge_settings, media_memory
 from tests.calls.system import System
 
 TIDY_SECONDS = 45.0
@@ -17,7 +19,8 @@ TIDY_SECONDS = 45.0
 
 
 async def assert_nothing_is_left(system: System, seconds: float = TIDY_SECONDS) -> None:
-    """No call in rtpengine, no open transaction in Kamailio, none in the switch, none in its journal, no record in its spool."""
+    """No call and no port in rtpengine, nothing in its memory, no open transaction in Kamailio, no call in the switch and its journal, no
+    record in its spool."""
     left: dict[str, Any] = {"": "never asked"}
     try:
         async with asyncio.timeout(seconds):
@@ -32,6 +35,7 @@ async def what_is_left(system: System) -> dict[str, Any]:
     plan = system.plan
     return {
         "rtpengine's calls": await _media(plan.ng_port),
+        "rtpengine's memory": await _remembered(media_memory(plan)),
         "kamailio's transactions": await _transactions(system),
         "the switch's calls": await SwitchDesk(plan.switch_desk).calls(),
         "the journal": [left.entry.call for left in await asyncio.to_thread(read_journal, plan.folder / "calls.journal")],
@@ -42,11 +46,20 @@ async def what_is_left(system: System) -> dict[str, Any]:
 async def _media(port: int) -> Any:
     client = await NgClient.connect(LOOPBACK, port)
     try:
-        return (await client.ask("list", {"limit": 100}))["calls"]
+        calls = (await client.ask("list", {"limit": 100}))["calls"]
+        ports = standing_of(await client.ask("statistics", {})).ports_used
+        return calls or (f"{ports} ports" if ports else "")
     except MediaAbsent as absent:
         return str(absent)
     finally:
         client.close()
+
+
+async def _remembered(memory: Memory | None) -> Any:
+    try:
+        return await keys_held(memory) if memory else 0
+    except (OSError, ValueError) as absent:
+        return repr(absent)
 
 
 async def _transactions(system: System) -> Any:

@@ -30,7 +30,7 @@ KEPT = ("OFFHOOK_SIP_PORT", "OFFHOOK_HTTP_PORT")
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system whose processes are killed."""
-    running = start_system(tmp_path_factory.mktemp("mortal") / "var")
+    running = start_system(tmp_path_factory.mktemp("mortal") / "var", OFFHOOK_MOST_CALLS_A_USER="300")
     yield running
     assert running.stop() == 0, running.output.read_text()
 

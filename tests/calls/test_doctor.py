@@ -49,6 +49,17 @@ def test_a_taken_port_is_named_with_its_holder_and_its_setting(tmp_path: Path) -
     assert row["state"] == "failure" and str(os.getpid()) in row["detail"] and "OFFHOOK_HTTP_PORT" in row["remedy"]
 
 
+def test_a_port_that_is_taken_over_ipv6_alone_is_told_too(tmp_path: Path) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as holder:
+        port = holder.getsockname()[1]
+        settings = {"OFFHOOK_ADDRESS6": "::1", "OFFHOOK_SIPS_PORT": str(port)}
+        found = rows(asked("--json", OFFHOOK_DATA_DIR=str(tmp_path / "var"), **settings))
+    assert found[f"network: TCP {port}"]["state"] == "ok"
+    row = found[f"network: TCP {port} over IPv6"]
+    assert row["state"] == "failure" and str(os.getpid()) in row["detail"] and "OFFHOOK_SIPS_PORT" in row["remedy"]
+    assert {f"network: {kind} 5060 over IPv6" for kind in ("UDP", "TCP")} <= found.keys()
+
+
 def test_an_address_that_is_not_ours_and_a_setting_that_cannot_be_used_are_failures(tmp_path: Path) -> None:
     printed = asked("--json", OFFHOOK_DATA_DIR=str(tmp_path / "var"), OFFHOOK_ADDRESS="192.0.2.77")
     assert printed.returncode == 2 and rows(printed)["network: address"]["state"] == "failure"

@@ -12,6 +12,7 @@ import pytest
 
 from offhook.phones.calls import CallRefuses
 from offhook.services.webhooks import signature
+from tests.calls.orphans import assert_nothing_is_left
 from tests.calls.stories import connected, hear_each_other, registered
 from tests.calls.system import System, start_system
 from tests.calls.test_deaths_of_the_ground import until_it_works
@@ -147,6 +148,7 @@ async def test_a_switch_that_dies_is_said_and_what_becomes_of_its_calls(open_sys
         await stream.until("call.ended")
         for event in ("call.began", "call.answered", "call.ended"):
             await heard(receiver, event, later)
+    await assert_nothing_is_left(open_system)
     for each in (call, later):
         ids = [got.said["id"] for got in receiver.got if got.said["call"]["call"] == each]
         assert ids == [f"call-{each}-began", f"call-{each}-answered", f"call-{each}"]

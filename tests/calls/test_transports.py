@@ -14,6 +14,7 @@ from offhook.phones.calls import Who
 from offhook.phones.registration import RegistrationRefused
 from offhook.phones.waiting import NotInTime
 from offhook.supervisor.certificates import CertificateFolder, now_utc
+from tests.calls.orphans import assert_nothing_is_left
 from tests.calls.stories import PATIENCE_SECONDS, connected, eventually, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 from tests.engines.kamailio.conftest import IPV6, NEEDS_IPV6
@@ -153,3 +154,4 @@ async def test_a_call_over_tls_outlives_the_death_of_the_edge_and_the_other_side
         await call.hangs_up()
         assert (await other.ended()).who is Who.THEM
         await told(system, call, "completed.by_caller")
+    await assert_nothing_is_left(system)

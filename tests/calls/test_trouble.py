@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
 
+from tests.calls.orphans import assert_nothing_is_left
 from tests.calls.stories import connected, found, hear_each_other, registered, told
 from tests.calls.system import System, start_system
 
@@ -37,6 +38,13 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     assert running.stop() == 0, running.output.read_text()
 
 
+@pytest.fixture
+async def tidy(troubled: System) -> AsyncIterator[System]:
+    """The same, and at the end nobody holds anything."""
+    yield troubled
+    await assert_nothing_is_left(troubled)
+
+
 @contextmanager
 def _halted(pid: int) -> Iterator[None]:
     """A process that hangs; it goes on afterwards."""
@@ -47,12 +55,12 @@ def _halted(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-async def test_without_the_media_engine_calls_end_named_and_emergencies_go_out(troubled: System) -> None:
-    async with registered(troubled.phone("anna"), troubled.phone("ben")) as (anna, ben):
-        with _halted(troubled.pids()["rtpengine"]):
+async def test_without_the_media_engine_calls_end_named_and_emergencies_go_out(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
+        with _halted(tidy.pids()["rtpengine"]):
             call = await anna.dials("102")
             assert (await call.ended(30)).status == 503
-            await told(troubled, call, "media.engine_absent")
+            await told(tidy, call, "media.engine_absent")
             emergency = await (await anna.dials("911")).answered(30)
             await emergency.hears.speech()
             await emergency.hangs_up(30)
@@ -62,12 +70,12 @@ async def test_without_the_media_engine_calls_end_named_and_emergencies_go_out(t
 
 
 @pytest.mark.parametrize("harm", ["cut short", "gone"])
-async def test_a_damaged_greeting_is_made_anew(troubled: System, harm: str) -> None:
-    async with registered(troubled.phone("anna")) as (anna,):
+async def test_a_damaged_greeting_is_made_anew(tidy: System, harm: str) -> None:
+    async with registered(tidy.phone("anna")) as (anna,):
         first = await (await anna.dials("100")).answered()
         await first.hears.speech()
         await first.hangs_up()
-        prompts = [file for file in (troubled.folder / "prompts").iterdir() if file.is_file()]
+        prompts = [file for file in (tidy.folder / "prompts").iterdir() if file.is_file()]
         assert prompts
         sizes = {file: file.stat().st_size for file in prompts}
         for file in prompts:
@@ -81,9 +89,9 @@ async def test_a_damaged_greeting_is_made_anew(troubled: System, harm: str) -> N
         assert any(file.exists() and file.stat().st_size == size for file, size in sizes.items())
 
 
-async def test_a_hanging_switch_is_said_with_503(troubled: System) -> None:
-    async with registered(troubled.phone("anna"), troubled.phone("ben")) as (anna, ben):
-        with _halted(troubled.pids()["switch"]):
+async def test_a_hanging_switch_is_said_with_503(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
+        with _halted(tidy.pids()["switch"]):
             call = await anna.dials("102")
             assert (await call.ended(20)).status == 503
         healed, other = await connected(anna, ben, "102")
@@ -91,9 +99,9 @@ async def test_a_hanging_switch_is_said_with_503(troubled: System) -> None:
         await healed.hangs_up()
 
 
-async def test_junk_at_every_port_disturbs_no_call(troubled: System) -> None:
-    plan = troubled.plan
-    async with registered(troubled.phone("anna"), troubled.phone("ben")) as (anna, ben):
+async def test_junk_at_every_port_disturbs_no_call(tidy: System) -> None:
+    plan = tidy.plan
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
         call, other = await connected(anna, ben, "102")
         await hear_each_other(call, other)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as junk:
@@ -110,12 +118,12 @@ async def test_junk_at_every_port_disturbs_no_call(troubled: System) -> None:
         again, other = await connected(ben, anna, "101")
         await hear_each_other(again, other)
         await again.hangs_up()
-    states = {each["name"]: each["restarts"] for each in troubled.api("GET", "/status").json()["processes"]}
+    states = {each["name"]: each["restarts"] for each in tidy.api("GET", "/status").json()["processes"]}
     assert set(states.values()) == {0}, states
 
 
-async def test_a_flood_is_banned_and_others_go_on_calling(troubled: System) -> None:
-    async with registered(troubled.phone("anna"), troubled.phone("ben")) as (anna, ben):
+async def test_a_flood_is_banned_and_others_go_on_calling(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
             flood.bind((ATTACKER, 0))
             for number in range(600):
@@ -125,18 +133,18 @@ async def test_a_flood_is_banned_and_others_go_on_calling(troubled: System) -> N
                     f"From: <sip:x@lumen.test>;tag=1\r\nTo: <sip:lumen.test>\r\nCall-ID: {branch}\r\nCSeq: 1 OPTIONS\r\n"
                     "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
                 )
-                flood.sendto(options.encode(), troubled.edge[:2])
+                flood.sendto(options.encode(), tidy.edge[:2])
                 await asyncio.sleep(0)
             call, other = await connected(anna, ben, "102")
             await hear_each_other(call, other)
             await call.hangs_up()
-    assert f"edge.banned source={ATTACKER} reason=flood" in troubled.log("kamailio")
+    assert f"edge.banned source={ATTACKER} reason=flood" in tidy.log("kamailio")
 
 
-async def test_calls_go_on_without_the_database(troubled: System) -> None:
-    database = troubled.folder / "offhook.sqlite"
+async def test_calls_go_on_without_the_database(tidy: System) -> None:
+    database = tidy.folder / "offhook.sqlite"
     away = database.with_suffix(".away")
-    async with registered(troubled.phone("anna"), troubled.phone("ben")) as (anna, ben):
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
         database.rename(away)
         try:
             call, other = await connected(anna, ben, "102")
@@ -149,14 +157,14 @@ async def test_calls_go_on_without_the_database(troubled: System) -> None:
         await again.hangs_up()
 
 
-async def test_a_locked_database_loses_no_record(troubled: System) -> None:
-    async with registered(troubled.phone("anna"), troubled.phone("ben")) as (anna, ben):
-        with closing(sqlite3.connect(troubled.folder / "offhook.sqlite", isolation_level=None)) as locker:
+async def test_a_locked_database_loses_no_record(tidy: System) -> None:
+    async with registered(tidy.phone("anna"), tidy.phone("ben")) as (anna, ben):
+        with closing(sqlite3.connect(tidy.folder / "offhook.sqlite", isolation_level=None)) as locker:
             locker.execute("BEGIN IMMEDIATE")
             call, other = await connected(anna, ben, "102")
             await hear_each_other(call, other)
             await call.hangs_up()
             await asyncio.sleep(1.0)  # past the moment at which its record is written
-            assert found(troubled, call.call_id) is None
+            assert found(tidy, call.call_id) is None
             locker.execute("ROLLBACK")
-        await told(troubled, call, "completed.by_caller")
+        await told(tidy, call, "completed.by_caller")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.domain.media import MediaFigures, MediaShape, StreamFigures
 from offhook.engines.rtpengine.sdp import formats, listening_answer, narrowed
-from offhook.services.ports.media import MediaAbsent, MediaRefused
+from offhook.services.ports.media import MediaAbsent, MediaFull, MediaRefused
 
 ADDRESS = "127.0.0.1"
 _OFFERABLE = {
@@ -55,6 +55,8 @@ class FakeMedia:
         self.silenced: set[LegId] = set()
         self.refusals: dict[str, str] = {}
         """By order ("play"): the reason the next such order is refused with."""
+        self.free = 1000
+        """How many legs can still be offered to, those for help apart."""
         self.streams: dict[LegId, StreamFigures] = {}
         """What figures() and close() tell of a leg in place of a silent stream."""
         self._calls: dict[CallId, _Call] = {}
@@ -81,7 +83,20 @@ class FakeMedia:
         """The orders of one kind, oldest first."""
         return [order for order in self.orders if order.what == what]
 
-    async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
+    async def offer(
+        self,
+        call: CallId,
+        offerer: LegId,
+        answerer: LegId,
+        sdp: str,
+        shape: MediaShape,
+        codecs: tuple[str, ...] = (),
+        *,
+        urgent: bool = False,
+    ) -> str:
+        if self.free <= 0 and not urgent:
+            raise MediaFull("No ports are free for sound.")
+        self.free -= 1
         self._takes(Order("offer", call, (offerer, answerer), ",".join(codecs)))
         known = self._calls.setdefault(call, _Call())
         return self._offered(known, offerer, answerer, sdp, codecs)
@@ -91,6 +106,8 @@ class FakeMedia:
         return self._answered(self._known(call), offerer, answerer, sdp)
 
     async def answer_alone(self, call: CallId, leg: LegId, sdp: str, shape: MediaShape, codec: str) -> str:
+        if self.free <= 0:
+            raise MediaFull("No ports are free for sound.")
         self._takes(Order("answer_alone", call, (leg,), codec))
         made_up = listening_answer(sdp, codec)
         if made_up is None:

@@ -16,6 +16,7 @@ from offhook.engines.signalling.reading import description_of
 from offhook.services.explain import explain
 from offhook.services.ports.signalling import SignallingRefused
 from offhook.services.snapshot import Snapshot
+from offhook.switch.admission import MOST_CALLS_A_USER
 from offhook.switch.executor import now
 from tests.fakes import world
 from tests.switch.office import ANSWER, OFFER, Office, eventually
@@ -262,6 +263,36 @@ async def test_a_record_that_cannot_be_kept_keeps_no_call_alive(office: Office) 
     await eventually(lambda: office.signalling.states[leg_id(call, 0)] == "over")
     await eventually(lambda: not office.exchange.calls(), "an empty list")
     await office.exchange.drain(5)
+
+
+async def test_without_ports_a_call_ends_as_when_the_system_is_full_and_one_for_help_goes_on(office: Office) -> None:
+    office.media.free = 1
+    half, full, attended, urgent = office.dials("102"), office.dials("103"), office.dials("100"), office.dials("911")
+    office.rings(await office.called(half))
+    for call in (full, attended):
+        cdr, trace = await office.ended(call)
+        assert (cdr.ending.code, cdr.ending.sip_status) == ("system.full", 503)
+        assert "No ports are free for sound." in json.dumps(trace)
+    await office.called(urgent)
+    assert [order.legs[1] for order in office.media.given("offer")] == [leg_id(half, 1), leg_id(urgent, 1)]
+    office.answers(leg_id(half, 1))
+    await office.stands(half, "talking")
+
+
+async def test_one_user_makes_no_more_calls_at_once_than_allowed_but_one_for_help(office: Office) -> None:
+    first, *_ = calls = [office.dials("102") for _ in range(MOST_CALLS_A_USER)]
+    for call in calls:
+        await office.called(call)
+    refused, urgent, others = office.dials("102"), office.dials("911"), office.dials("102", replace(world.calling(), username="ben"))
+    cdr, trace = await office.ended(refused)
+    assert (cdr.ending.code, cdr.ending.sip_status) == ("caller.too_many_calls", 403)
+    assert trace["reasons"][-1]["code"] == "caller.too_many_calls"
+    for call in (urgent, others):
+        await office.called(call)
+    office.cancels(leg_id(first, 0))
+    office.cancels(leg_id(urgent, 0))
+    await office.ended(first)
+    await office.called(office.dials("102"))
 
 
 async def test_draining_lets_calls_finish_refuses_new_ones_and_ends_the_rest(office: Office) -> None:

@@ -39,6 +39,7 @@ PLAN = SystemPlan(
     ping_phones="all",
     new_calls_per_second=200,
     most_calls=500,
+    most_calls_a_user=30,
     session_seconds=600,
     follows_redirects=False,
     offers_srtp=True,

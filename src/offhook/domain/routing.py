@@ -90,6 +90,11 @@ class Refuse:
 Plan = RingUser | Attend | CallOut | Refuse
 
 
+def is_for_help(plan: Plan) -> bool:
+    """Whether this is a call to an emergency number."""
+    return isinstance(plan, CallOut) and plan.emergency
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What to do with a call, every reason in order, and the configuration that said so.

@@ -1,7 +1,7 @@
 """The called side: what the requests of a peer mean, and what is answered without asking anybody (RFC 3261 8.2, 12.2.2)."""
 
 from offhook.sip.bodies import body_refusal, sdp_of
-from offhook.sip.core import Core, ServerTransaction, request_in
+from offhook.sip.core import Core, ServerTransaction
 from offhook.sip.dialogs import as_callee, contact_uri
 from offhook.sip.extensions import options_in
 from offhook.sip.facts import (
@@ -21,7 +21,7 @@ from offhook.sip.reoffers import Reoffers
 from offhook.sip.sessions import Session, SessionEvent, SessionState
 from offhook.sip.transactions import Event
 from offhook.sip.transfers import Transfers
-from offhook.sip.wall import Envelope
+from offhook.sip.wall import Envelope, request_in
 from offhook.sip.writing import ALLOW, Headers
 
 # Given out as RequestReceived; whoever drives the agent answers.

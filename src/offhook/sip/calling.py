@@ -5,7 +5,7 @@ import re
 from sipmessage import Response
 
 from offhook.sip.bodies import sdp_of
-from offhook.sip.core import ClientTransaction, Core, Purpose, credentials_of, response_in
+from offhook.sip.core import ClientTransaction, Core, Purpose, credentials_of
 from offhook.sip.dialogs import DialogEvent, as_caller, contact_uri
 from offhook.sip.extensions import RELIABLE
 from offhook.sip.facts import (
@@ -26,7 +26,7 @@ from offhook.sip.reoffers import Reoffers
 from offhook.sip.sessions import Called, Session, SessionEvent, SessionState
 from offhook.sip.transactions import Event
 from offhook.sip.transfers import Transfers
-from offhook.sip.wall import Envelope
+from offhook.sip.wall import Envelope, response_in
 from offhook.sip.writing import SDP, Outline
 
 # A fork answers with as many tags as it has branches; beyond this somebody is playing.

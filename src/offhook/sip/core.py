@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 
-from sipmessage import Request, Response
-
 from offhook.sip.addresses import Address
 from offhook.sip.alarms import Alarms
 from offhook.sip.bodies import ACCEPTED
@@ -383,20 +381,6 @@ def credentials_of(session: Session) -> Headers:
     """An ACK to a 2xx carries its INVITE's credentials (RFC 3261 13.2.2.4)."""
     called = session.called
     return [header for header in called.headers if header[0].lower() in _CREDENTIALS] if called and called.headers else ()
-
-
-def request_in(envelope: Envelope) -> Request:
-    """The message, known to be a request: server transactions are opened for nothing else."""
-    message = envelope.message
-    assert isinstance(message, Request)
-    return message
-
-
-def response_in(envelope: Envelope) -> Response:
-    """The message, known to be a response: transactions of ours are told of nothing else."""
-    message = envelope.message
-    assert isinstance(message, Response)
-    return message
 
 
 def _nobody(transaction: Transaction, event: Event, envelope: Envelope | None) -> None:

@@ -3,12 +3,12 @@
 from functools import partial
 
 from offhook.sip.bodies import sdp_of
-from offhook.sip.core import ClientTransaction, Core, Purpose, ServerTransaction, request_in
+from offhook.sip.core import ClientTransaction, Core, Purpose, ServerTransaction
 from offhook.sip.facts import ReofferAnswered, ReofferReceived, ReofferRefused
 from offhook.sip.offers import GLARE, OfferEvent, OfferState
 from offhook.sip.refreshing import Refreshing
 from offhook.sip.sessions import Session, SessionState
-from offhook.sip.wall import Envelope
+from offhook.sip.wall import Envelope, request_in
 from offhook.sip.writing import SDP
 
 MOST_TRIES = 4

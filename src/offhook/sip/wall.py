@@ -321,3 +321,17 @@ def _refusal(head: bytes, status: int, reason: str, source: Address) -> bytes | 
 def stateless_tag(call_id: str, via: str) -> str:
     """The same tag for each repeat of a request, kept nowhere (RFC 3261 8.2.7)."""
     return md5(f"{call_id} {via}".encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
+
+
+def request_in(envelope: Envelope) -> Request:
+    """The message, known to be a request: server transactions are opened for nothing else."""
+    message = envelope.message
+    assert isinstance(message, Request)
+    return message
+
+
+def response_in(envelope: Envelope) -> Response:
+    """The message, known to be a response: transactions of ours are told of nothing else."""
+    message = envelope.message
+    assert isinstance(message, Response)
+    return message

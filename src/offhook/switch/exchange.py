@@ -5,7 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from offhook.domain.calls.call import Call, Stage
 from offhook.domain.calls.commands import (
@@ -22,7 +22,7 @@ from offhook.domain.calls.commands import (
     StopTimer,
     TurnYield,
 )
-from offhook.domain.calls.endings import SWITCH_FAILED, SYSTEM_FULL, SYSTEM_STOPPED, TRANSFERRED, Ending
+from offhook.domain.calls.endings import SWITCH_FAILED, TRANSFERRED
 from offhook.domain.calls.entering import enter
 from offhook.domain.calls.events import (
     CallArrived,
@@ -40,10 +40,10 @@ from offhook.domain.calls.events import (
 )
 from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
 from offhook.domain.media import MediaFigures
-from offhook.domain.routing import CallOut, Outcome, Reason, Refuse
 from offhook.metrics import Figures
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Records, Trace
+from offhook.switch.admission import Admission
 from offhook.switch.executor import TOLD, Executor, now
 from offhook.switch.journal import Journal
 from offhook.switch.news import News, live_call
@@ -52,9 +52,6 @@ from offhook.switch.trace import Story
 from offhook.switch.watch import Watch
 
 log = logging.getLogger(__name__)
-
-MOST_CALLS = 2000
-"""How many calls one switch carries if nothing else is said."""
 
 LINGER_SECONDS = 0.3
 """How long an ended call waits for the last messages of its legs (the 200 to a BYE) before its story is written."""
@@ -105,10 +102,7 @@ class _Running:
 
 
 class Exchange:
-    """Gives every fact to its call, and every order of a call to the executor.
-
-    `refuses_new` turns new calls away while the system is being stopped, and so does being full (`most_calls`), emergency calls excepted.
-    """
+    """Gives every fact to its call, and every order of a call to the executor."""
 
     def __init__(
         self,
@@ -116,9 +110,10 @@ class Exchange:
         records: Records,
         watch: Watch | None = None,
         journal: Journal | None = None,
-        most_calls: int = MOST_CALLS,
+        admission: Admission | None = None,
     ) -> None:
-        self._executor, self._records, self._journal, self._most_calls = executor, records, journal, most_calls
+        self._executor, self._records, self._journal = executor, records, journal
+        self._admission = admission or Admission()
         self._watch = watch or Watch(Figures())
         self._running: dict[CallId, _Running] = {}
         self._given: dict[LegId, CallId] = {}
@@ -126,7 +121,6 @@ class Exchange:
         self.news = News()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.refuses_new = self._ends_all = False
         self.begun = 0
 
     def deliver(self, event: CallArrived | LegEvent) -> None:
@@ -166,6 +160,11 @@ class Exchange:
         """The calls of now, oldest first, and those that ended a moment ago and may not stand in the records yet."""
         return [live_call(running.call) for _, running in sorted(self._running.items())]
 
+    @property
+    def refuses_new(self) -> bool:
+        """Whether new calls are turned away because the system is being stopped."""
+        return self._admission.refuses_new
+
     def alive(self) -> frozenset[CallId]:
         """The names of the calls of now."""
         return frozenset(self._running)
@@ -185,10 +184,10 @@ class Exchange:
 
     async def drain(self, seconds: float) -> None:
         """Take no new calls, give those that go on so many seconds, then end them and wait for their records."""
-        self.refuses_new = True
+        self._admission.refuses_new = True
         await self._quiet(seconds)
         # From here on nobody could be hung up properly any more, so an emergency call is turned away too: 503 sends it elsewhere at once.
-        self._ends_all = True
+        self._admission.ends_all = True
         for running in self._running.values():
             running.inbox.put(StopAsked(now()))
         await self._quiet(LINGER_SECONDS + 2)
@@ -203,6 +202,7 @@ class Exchange:
         inbox = _Inbox()
         running = _Running(Call(call_id, enter), inbox, Timers(lambda timer: inbox.put(TimerFired(now(), timer))))
         self._running[call_id] = running
+        self._admission.arrives(running.call, event.caller)
         self.begun += 1
         self._empty.clear()
         inbox.put(event)
@@ -247,6 +247,7 @@ class Exchange:
 
     def _forget(self, call: Call) -> None:
         del self._running[call.id]
+        self._admission.leaves(call)
         if self._given:
             for leg in call.legs:
                 if self._given.get(leg) == call.id:
@@ -274,23 +275,8 @@ class Exchange:
         if isinstance(event, MediaClosed):
             running.figures = event.figures
         elif isinstance(event, Routed) and running.call.stage is Stage.ROUTING:
-            event = self._admitted(event)
+            event = self._admission.admitted(running.call, event)
         return running.call.handle(event)
-
-    def _admitted(self, event: Routed) -> Routed:
-        """The decision, or a refusal in its place where there is no room: before any port is opened, and never for help."""
-        ending: Ending | None = SYSTEM_STOPPED if self.refuses_new else SYSTEM_FULL if self._is_full() else None
-        plan = event.decision.plan
-        if ending is None or isinstance(plan, Refuse) or (isinstance(plan, CallOut) and plan.emergency and not self._ends_all):
-            return event
-        why = Reason(ending.code, ending.explanation, Outcome.CHOSEN)
-        reasons = (*(replace(reason, outcome=Outcome.LOST) for reason in event.decision.reasons), why)
-        return replace(event, decision=replace(event.decision, plan=Refuse(ending), reasons=reasons))
-
-    def _is_full(self) -> bool:
-        # Calls that are over stay a moment to be asked for; they are counted out only where it matters.
-        most = self._most_calls
-        return len(self._running) > most and sum(running.call.ended is None for running in self._running.values()) > most
 
     def _start_timer(self, running: _Running, command: StartTimer) -> None:
         running.timers.start(command.timer, command.seconds)

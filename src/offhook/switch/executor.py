@@ -55,7 +55,7 @@ from offhook.domain.calls.ids import CallId
 from offhook.domain.media import MediaShape
 from offhook.domain.numbers import E164
 from offhook.domain.routing import Source, route
-from offhook.services.ports.media import Media, MediaAbsent, MediaRefused
+from offhook.services.ports.media import Media, MediaAbsent, MediaFull, MediaRefused
 from offhook.services.ports.registrar import Contact, Registrar, RegistrarAbsent
 from offhook.services.ports.signalling import Signalling, SignallingRefused
 from offhook.services.ports.speech import Sounds, Speech, SpeechRefused
@@ -138,7 +138,9 @@ class Executor:
 
     async def _offer_media(self, call: CallId, command: OfferMedia) -> Event:
         beside = offered_beside(command.description.codecs)
-        sdp = await self.media.offer(call, command.offerer, command.leg, command.description.text, command.shape, beside)
+        sdp = await self.media.offer(
+            call, command.offerer, command.leg, command.description.text, command.shape, beside, urgent=command.urgent
+        )
         return MediaOffered(now(), command.leg, sdp)
 
     async def _answer_media(self, call: CallId, command: AnswerMedia) -> Event:
@@ -232,6 +234,8 @@ def _failed(call: CallId, command: Command, mistake: Exception) -> CommandFailed
     """What comes back of an order that could not be done."""
     if isinstance(mistake, MediaAbsent | RegistrarAbsent):
         trouble, words = Trouble.ABSENT, str(mistake)
+    elif isinstance(mistake, MediaFull):
+        trouble, words = Trouble.FULL, str(mistake)
     elif isinstance(mistake, MediaRefused | SignallingRefused | SpeechRefused | ValueError):
         trouble, words = Trouble.REFUSED, str(mistake)
     else:

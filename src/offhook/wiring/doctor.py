@@ -99,12 +99,18 @@ def _network(settings: Settings, plan: SystemPlan | None, states: list[dict[str,
         address6=told.address6,
         sandbox=told.sandbox,
         ports=(
-            Wanted("OFFHOOK_SIP_PORT", told.address, told.sip_port, ("udp", "tcp")),
-            Wanted("OFFHOOK_SIPS_PORT", told.address, told.sips_port, ("tcp",)),
+            *(wanted for address in (told.address, told.address6) if address for wanted in _of_telephones(told, address)),
             Wanted("OFFHOOK_HTTP_PORT", told.address, told.http_port, ("tcp",)),
         ),
         rtp=rtp,
         running=frozenset(each["pid"] for each in states if each["pid"]),
+    )
+
+
+def _of_telephones(told: Settings | SystemPlan, address: str) -> tuple[Wanted, ...]:
+    return (
+        Wanted("OFFHOOK_SIP_PORT", address, told.sip_port, ("udp", "tcp")),
+        Wanted("OFFHOOK_SIPS_PORT", address, told.sips_port, ("tcp",)),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from offhook import intercom
 from offhook.domain.errors import Unavailable
 from offhook.engines.kamailio.client import Edge, EdgeRefused
+from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.metrics import Figures, Labels
 from offhook.plan import SystemPlan
 from offhook.services.health import Health
@@ -26,6 +27,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _EDGE = {
     "registrations": ("offhook_registrations", "Telephones that are registered."),
     "registered_users": ("offhook_registered_users", "Users with a telephone registered."),
+    "bans_now": ("offhook_bans", "Sources, and users from a source, that are banned now."),
+    "memory_free": ("offhook_edge_memory_free_bytes", "Free of the memory that all processes of Kamailio share."),
     "bans": ("offhook_bans_total", "Bans since Kamailio's start."),
     "blocked": ("offhook_blocked_requests_total", "Requests of banned sources, scanners and floods since Kamailio's start."),
     "wrong_passwords": ("offhook_wrong_passwords_total", "Wrong passwords, unknown users and domains since Kamailio's start."),
@@ -35,10 +38,15 @@ _EDGE = {
 }
 
 
-def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter) -> None:
+def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter, media: RtpEngine) -> None:
     """What is read of the switch when somebody asks. Another gauge is another line here: a name, words, and who tells the number."""
     figures.gauge("offhook_calls", "Calls that go on.", lambda: calls_up(exchange.living()), "direction", "state")
     figures.gauge("offhook_legs", "Legs of calls that go on.", lambda: legs_up(exchange.living()), "state")
+    ports, words = media.ports, "Ports for sound; some of those that are free are kept for emergency calls."
+    figures.gauge("offhook_rtp_ports", words, lambda: {("used",): ports.used, ("free",): ports.free}, "state")
+    figures.gauge("offhook_rtp_packets_total", "Packets that rtpengine relayed since its start.", lambda: media.standing.packets)
+    words = "Packets that rtpengine could not relay since its start."
+    figures.gauge("offhook_rtp_packet_errors_total", words, lambda: media.standing.packet_errors)
     figures.gauge("offhook_switch_inbox_events", "Events that wait in the inboxes of calls.", exchange.waiting)
     figures.gauge("offhook_records_waiting", "Calls that are over and not yet on disk.", records.waiting)
     figures.gauge("offhook_records_lost_total", "Calls that could not be recorded since the switch's start.", lambda: records.lost)

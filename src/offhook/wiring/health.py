@@ -10,11 +10,13 @@ from offhook import intercom
 from offhook.domain.errors import Unavailable
 from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.engines.rtpengine.client import NgClient
+from offhook.engines.rtpengine.memory import Memory, keys_held
 from offhook.plan import SystemPlan
 from offhook.services.health import Check, Health, Unwell
 from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.store.transaction import Database
+from offhook.wiring.engines import media_memory
 
 LEAST_FREE_BYTES = 200_000_000
 """Below this the disk counts as full: logs (up to 20 MB a process), prompts and the database need room to go on."""
@@ -32,6 +34,8 @@ def system_health(plan: SystemPlan, edge: Edge, ng: NgClient, store: Database) -
         "database": Check(lambda: asyncio.to_thread(_database, store)),
         "disk": Check(lambda: asyncio.to_thread(_disk, plan)),
     }
+    if memory := media_memory(plan):
+        checks["redis"] = Check(lambda: _memory(memory))
     if plan.sandbox:
         checks["carrier"] = Check(_answering(plan.carrier_desk, "ready"))
     return Health(checks)
@@ -76,6 +80,13 @@ async def _rtpengine(ng: NgClient) -> str:
     if answer != "pong":
         raise Unwell(f"rtpengine answered a ping with {answer!r}")
     return "answers"
+
+
+async def _memory(memory: Memory) -> str:
+    try:
+        return f"{await keys_held(memory)} entries"
+    except (OSError, ValueError) as absent:
+        raise Unwell(f"redis does not answer ({absent}); calls do not outlive a death of rtpengine now") from absent
 
 
 def _database(store: Database) -> str:

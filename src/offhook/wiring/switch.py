@@ -11,6 +11,7 @@ from offhook.domain.calls.ids import call_id
 from offhook.engines.kamailio.client import Edge
 from offhook.engines.rtpengine.client import NgClient
 from offhook.engines.rtpengine.digits import DigitLine
+from offhook.engines.rtpengine.ports import Ports
 from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.engines.rtpengine.watch import MediaWatch
 from offhook.engines.signalling.line import EdgeLine
@@ -22,6 +23,7 @@ from offhook.sip.addresses import Address
 from offhook.sip.session_timers import SessionTimers
 from offhook.store.engine import open_engine
 from offhook.store.records import RecordsWriter
+from offhook.switch.admission import Admission
 from offhook.switch.desk import open_desk
 from offhook.switch.exchange import Exchange
 from offhook.switch.executor import Executor
@@ -67,8 +69,9 @@ async def run_switch(plan: SystemPlan) -> None:
     journal = Journal(plan.folder / "calls.journal", lambda leg: line.remembered(leg))
     records = RecordsWriter(engine, spool=plan.folder / "records.spool", on_kept=journal.settled)
     watch = Watch(Figures())
-    exchange = Exchange(lambda: wired[0], records, watch, journal=journal, most_calls=plan.most_calls)
-    switch_gauges(watch.figures, exchange, records)
+    exchange = Exchange(lambda: wired[0], records, watch, journal, Admission(plan.most_calls, plan.most_calls_a_user))
+    media = RtpEngine(ng, Ports(plan.rtp_last - plan.rtp_first + 1))
+    switch_gauges(watch.figures, exchange, records, media)
     line = EdgeLine(
         local=Address(LOOPBACK, plan.switch_port),
         edge=Address(LOOPBACK, plan.edge_inner_port),
@@ -80,7 +83,6 @@ async def run_switch(plan: SystemPlan) -> None:
         offers_srtp=plan.offers_srtp,
         session_timers=SessionTimers(plan.session_seconds) if plan.session_seconds else None,
     )
-    media = RtpEngine(ng)
     wired.append(Executor(line, media, edge, prompts, prompts, lambda: held.snapshot, plan.offers_srtp))
     digits = DigitLine(LOOPBACK, plan.ng_tcp_port, exchange.heard)
     tasks = [asyncio.create_task(digits.listen(), name="digits"), asyncio.create_task(held.look_again(), name="changes")]

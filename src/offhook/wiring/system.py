@@ -44,9 +44,6 @@ from offhook.wiring.summary import summary_lines
 
 log = logging.getLogger(__name__)
 
-PORTS_A_CALL = 4
-"""Two legs, RTP and RTCP each."""
-
 SANDBOX_HOST = "127.0.2.1"
 """The sandbox's public network has an address of its own, as a real carrier has; all of 127.0.0.0/8 is this machine's."""
 
@@ -188,8 +185,8 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         trusted=settings.trusted,
         ping_phones=settings.ping_phones,
         new_calls_per_second=settings.new_calls_per_second,
-        # An rtpengine without free ports looks for some so long that it answers nobody, and every call is given up.
-        most_calls=min(settings.most_calls, (block.last - block.first + 1) // PORTS_A_CALL),
+        most_calls=settings.most_calls,
+        most_calls_a_user=settings.most_calls_a_user,
         session_seconds=settings.session_seconds,
         follows_redirects=settings.redirects == "follow",
         offers_srtp=settings.srtp == "offered",

@@ -14,7 +14,7 @@ from offhook.domain.calls.commands import (
     StartTimer,
     StopSound,
 )
-from offhook.domain.calls.events import DevicesFound, MediaAlone, SoundStarted, Timer
+from offhook.domain.calls.events import DevicesFound, MediaAlone, SoundStarted, Timer, Trouble
 from tests.domain.calls.scene import CALLER, FIRST, SECOND, Scene
 from tests.fakes import world
 
@@ -32,6 +32,14 @@ def test_a_caller_who_speaks_nothing_we_can_is_refused() -> None:
     scene = Scene()
     scene.arrives("100", description=world.sdp("G729"))
     assert scene.closes() == "media.no_common_codec"
+
+
+@pytest.mark.parametrize(("trouble", "ending"), [(Trouble.ABSENT, "media.engine_absent"), (Trouble.FULL, "system.full")])
+def test_where_no_sound_can_be_had_it_does_not_answer(trouble: Trouble, ending: str) -> None:
+    scene = Scene()
+    scene.arrives("100")
+    scene.fails(AnswerAlone, trouble, CALLER)
+    assert scene.closes() == ending
 
 
 def test_the_greeting_ends_and_it_listens_and_asks_again_and_says_goodbye() -> None:

@@ -226,12 +226,43 @@ def test_a_party_that_is_not_heard_is_found_once_while_the_call_lasts() -> None:
     assert scene.call.findings == ["telephone 1 sent no audio: its SDP said 10.0.0.5:4000, packets never came"]
 
 
-@pytest.mark.parametrize(("trouble", "ending"), [(Trouble.ABSENT, "media.engine_absent"), (Trouble.REFUSED, "media.no_common_codec")])
+@pytest.mark.parametrize(
+    ("trouble", "ending"),
+    [(Trouble.ABSENT, "media.engine_absent"), (Trouble.REFUSED, "media.no_common_codec"), (Trouble.FULL, "system.full")],
+)
 def test_without_a_media_engine_a_call_ends_with_its_name(trouble: Trouble, ending: str) -> None:
     scene = Scene()
     scene.arrives("3125550123")
     scene.fails(OfferMedia, trouble, FIRST)
     assert scene.closes() == ending
+
+
+def test_of_several_telephones_those_that_found_ports_ring() -> None:
+    scene = Scene()
+    scene.arrives("102")
+    scene.tell(lambda at: DevicesFound(at, tuple(Device(f"sip:d{n}@h", f"telephone {n}") for n in range(3))))
+    scene.offered(FIRST)
+    assert scene.invited() == [FIRST]
+    for leg in (SECOND, THIRD):
+        assert scene.fails(OfferMedia, Trouble.FULL, leg) == []
+    scene.refuses(FIRST, 486)
+    assert scene.closes() == "callee.busy"
+
+
+def test_where_no_telephone_found_ports_the_system_is_full() -> None:
+    scene = Scene()
+    scene.arrives("102")
+    scene.tell(lambda at: DevicesFound(at, tuple(Device(f"sip:d{n}@h", f"telephone {n}") for n in range(2))))
+    assert scene.fails(OfferMedia, Trouble.FULL, FIRST) == []
+    assert [order.leg for order in scene.fails(OfferMedia, Trouble.FULL, SECOND) if isinstance(order, EndLeg)] == [CALLER]
+    assert scene.closes() == "system.full"
+
+
+def test_only_a_call_for_help_is_urgent() -> None:
+    for dialled, urgent in (("911", True), ("3125550123", False)):
+        scene = Scene()
+        scene.arrives(dialled)
+        assert [order.urgent for order in scene.ordered(OfferMedia)] == [urgent]
 
 
 def test_an_emergency_call_goes_out_without_a_media_engine() -> None:

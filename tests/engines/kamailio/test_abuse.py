@@ -138,10 +138,13 @@ async def test_a_flood_is_banned_and_others_go_on(edge: RunningEdge) -> None:
         await attacker.answer_to(attacker.text("OPTIONS", "sip:lumen.test", call=token()), 1.0)
     assert edge.log.count("edge.flood source=udp:127.0.9.1") == 1
     assert "edge.banned source=127.0.9.1 reason=flood" in edge.log
-    assert (await edge.client.counters())["blocked"] > 0
+    counters = await edge.client.counters()
+    assert counters["blocked"] > 0 and counters["bans_now"] == 1
+    assert 0 < counters["memory_free"] < edge.settings.shared_memory_mb << 20
 
     await edge.client.unban(ATTACKER)
     assert not await banned(edge, ATTACKER)
+    assert (await edge.client.counters())["bans_now"] == 0
 
 
 async def test_a_guesser_is_banned_by_user_and_then_by_source(edge: RunningEdge) -> None:

@@ -41,6 +41,7 @@ from tests.engines.signalling.far_end import (
     ANSWER,
     OFFER,
     OUT,
+    PHONE,
     Line,
     arrived,
     eventually,

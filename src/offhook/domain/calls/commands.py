@@ -47,11 +47,15 @@ class LegCommand(Command):
 
 @dataclass(frozen=True, slots=True)
 class OfferMedia(LegCommand):
-    """Make ports for `leg`, which speaks in `shape`, to answer what `offerer` described -> MediaOffered."""
+    """Make ports for `leg`, which speaks in `shape`, to answer what `offerer` described -> MediaOffered.
+
+    `urgent`: of the ports that are kept for calls for help, too.
+    """
 
     offerer: LegId
     description: Description
     shape: MediaShape = MediaShape.PLAIN
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,8 +253,17 @@ SYSTEM_FULL = Ending(
     "Service Unavailable",
     34,
     Fault.OURS,
-    "The system carried as many calls as it may.",
-    "Raise OFFHOOK_MOST_CALLS if the machine has room (see the load figures), or add a machine. Emergency calls are never refused for this.",
+    "The system carried as many calls as it may, or had no ports left for their sound.",
+    "Raise OFFHOOK_MOST_CALLS or OFFHOOK_RTP_PORTS if the machine has room (see the load figures), or add a machine. Emergency calls are never refused for this.",
+)
+CALLER_OVERDOES = Ending(
+    "caller.too_many_calls",
+    403,
+    "Too Many Calls",
+    21,
+    Fault.CALLER,
+    "The caller had as many calls under way as one user may make at once.",
+    "Look for a telephone that dials by itself, or a password that somebody else has; raise OFFHOOK_MOST_CALLS_A_USER if so many are meant. Emergency calls are never refused for this.",
 )
 
 ANSWERED_ELSEWHERE = Ending("leg.answered_elsewhere", 200, "Call completed elsewhere", 26, Fault.NOBODY, "Another telephone took the call.")

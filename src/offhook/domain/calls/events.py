@@ -46,6 +46,8 @@ class Trouble(StrEnum):
 
     REFUSED = "refused"
     """Its engine answered, and said no."""
+    FULL = "full"
+    """Its engine has no room for it."""
     ABSENT = "absent"
     """Its engine did not answer."""
     OURS = "ours"

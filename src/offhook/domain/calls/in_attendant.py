@@ -26,8 +26,6 @@ from offhook.domain.calls.endings import (
     ATTENDANT_NO_INPUT,
     ATTENDANT_VOICELESS,
     CALLER_LOST,
-    MEDIA_ABSENT,
-    MEDIA_REFUSED,
     NO_COMMON_CODEC,
     TRANSFERRED,
     Ending,
@@ -47,12 +45,12 @@ from offhook.domain.calls.events import (
     SoundStarted,
     Timer,
     TimerFired,
-    Trouble,
     YieldAsked,
 )
 from offhook.domain.calls.ids import LegId
 from offhook.domain.calls.in_bridge import Bridge
 from offhook.domain.calls.leg import Leg, LegState
+from offhook.domain.calls.refusals import without_sound
 from offhook.domain.media import Direction
 from offhook.domain.routing import RingUser
 from offhook.domain.users import User
@@ -124,7 +122,7 @@ class Attending:
         return [AnswerLeg(near.id, event.sdp)]
 
     def _not_answered(self, call: Call, event: CommandFailed) -> list[Command]:
-        return call.end(MEDIA_ABSENT if event.trouble is Trouble.ABSENT else MEDIA_REFUSED, event.at)
+        return call.end(without_sound(event.trouble), event.at)
 
     def _greet(self, call: Call, event: Event) -> list[Command]:
         return self._speak(call, AttendantStage.GREETING, self.attendant.greeting)

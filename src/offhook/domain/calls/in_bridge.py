@@ -39,8 +39,6 @@ from offhook.domain.calls.endings import (
     CALLER_LEFT,
     CALLER_LOST,
     HUNG_UP_BY_CALLEE,
-    MEDIA_ABSENT,
-    MEDIA_REFUSED,
     NO_COMMON_CODEC,
     REGISTRAR_ABSENT,
     TRANSFERRED,
@@ -69,10 +67,10 @@ from offhook.domain.calls.ids import LegId
 from offhook.domain.calls.in_talk import Talk
 from offhook.domain.calls.inviting import Called, carriers_side, in_the_name_of, invitation, telephones_side
 from offhook.domain.calls.leg import Leg, LegState
-from offhook.domain.calls.refusals import ending_of, ends_every_leg
+from offhook.domain.calls.refusals import ending_of, ends_every_leg, without_sound
 from offhook.domain.calls.sides import Diversion, Side
 from offhook.domain.organizations import Organization
-from offhook.domain.routing import Attend, CallOut, Refuse, RingUser
+from offhook.domain.routing import Attend, CallOut, Refuse, RingUser, is_for_help
 from offhook.domain.users import User
 
 RING_SECONDS = 30
@@ -168,7 +166,7 @@ class Bridge:
         self.called[leg.id] = target
         near = self._near(call)
         assert near.description is not None
-        return [OfferMedia(leg.id, near.id, near.description, side.shape)]
+        return [OfferMedia(leg.id, near.id, near.description, side.shape, urgent=is_for_help(target))]
 
     def _drop(self, call: Call, legs: Iterable[LegId], ending: Ending, first: Iterable[Command] = ()) -> list[Command]:
         """End who may still ring; then, after what comes `first`, forget the ports of all who were called in vain."""
@@ -319,7 +317,7 @@ class Bridge:
         if event.command is InviteLeg and event.leg in self.called:
             return self._unreached(call, call.legs[event.leg], event, 503)
         if event.command is AnswerMedia:
-            return self.fail(call, MEDIA_ABSENT if event.trouble is Trouble.ABSENT else MEDIA_REFUSED, event)
+            return self.fail(call, without_sound(event.trouble), event)
         if event.command is FindDevices and self.looked_for:
             self.looked_for.pop(0)
             self.refusals.append(503)
@@ -328,12 +326,15 @@ class Bridge:
 
     def _without_media(self, call: Call, leg: Leg, event: CommandFailed) -> list[Command]:
         near, target = self._near(call), self.called[leg.id]
-        if isinstance(target, CallOut) and target.emergency and near.description is not None:
+        if is_for_help(target) and near.description is not None:
             # An emergency call goes out without the relay rather than not at all: the two ends may well reach each other directly.
             self.bypassed = True
             return self._invite(call, leg, near.description.text)
         if event.trouble is Trouble.ABSENT:
-            return self.fail(call, MEDIA_ABSENT, event)
+            return self.fail(call, without_sound(event.trouble), event)
+        if event.trouble is Trouble.FULL:
+            leg.state = LegState.GONE  # those that found ports may still answer
+            return self._maybe_failed(call, event, at_once=False)
         return self._unreached(call, leg, event, 488)
 
     def _unreached(self, call: Call, leg: Leg, event: CommandFailed, status: int) -> list[Command]:

@@ -14,9 +14,13 @@ from offhook.domain.calls.endings import (
     CARRIER_NUMBER_UNKNOWN,
     CARRIER_REFUSED,
     CARRIER_UNREACHABLE,
+    MEDIA_ABSENT,
+    MEDIA_REFUSED,
     NO_COMMON_CODEC,
+    SYSTEM_FULL,
     Ending,
 )
+from offhook.domain.calls.events import Trouble
 
 _OF_TELEPHONES: Mapping[int, Ending] = MappingProxyType(
     {
@@ -59,8 +63,18 @@ def ends_every_leg(status: int) -> bool:
 
 
 def ending_of(statuses: list[int], *, outside: bool) -> Ending:
-    """How a call ends when everybody who was called refused, with these SIP statuses. `outside`: they were a carrier's."""
+    """How a call ends when everybody who was called refused, with these SIP statuses. `outside`: they were a carrier's.
+
+    Nobody could be called where none refused: there was no room for anybody's sound.
+    """
+    if not statuses:
+        return SYSTEM_FULL
     telling = min(statuses, key=lambda status: _TELLING.index(status) if status in _TELLING else len(_TELLING))
     if outside:
         return _OF_CARRIERS.get(telling, CARRIER_REFUSED)
     return _OF_TELEPHONES.get(telling, CALLEE_FAILED)
+
+
+def without_sound(trouble: Trouble) -> Ending:
+    """How a call ends for which the media engine did not do what it had to."""
+    return {Trouble.ABSENT: MEDIA_ABSENT, Trouble.FULL: SYSTEM_FULL}.get(trouble, MEDIA_REFUSED)

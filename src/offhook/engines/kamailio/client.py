@@ -29,6 +29,7 @@ COUNTERS = {
     "shed": "script:edge_shed",
     "registrations": "usrloc:location_contacts",
     "registered_users": "usrloc:location_users",
+    "memory_free": "shmem:free_size",
 }
 PLACE = re.compile(
     r"sips?:(?:[^@>]*@)?(?P<host>\[[^\]]+\]|[^:;?>]+)(?::(?P<port>\d+))?(?:[^>]*;transport=(?P<transport>\w+))?", re.IGNORECASE
@@ -110,9 +111,10 @@ class Edge:
 
     async def counters(self) -> dict[str, int]:
         """Counts since Kamailio's start (bans, blocked requests of banned sources, wrong_passwords, emergencies, new calls shed because
-        there were too many) and the registrations and registered_users of this moment."""
-        answer = await self._ask("stats.fetch", *COUNTERS.values())
-        return {name: int(answer[key.replace(":", ".")]) for name, key in COUNTERS.items()}
+        there were too many); of this moment the registrations, the registered_users, the bans_now and the octets of shared memory_free."""
+        answer, tables = await self._ask("stats.fetch", *COUNTERS.values()), await self._ask("htable.stats")
+        banned = next(int(table["all"]) for table in tables if table["name"] == "bans")
+        return {"bans_now": banned, **{name: int(answer[key.replace(":", ".")]) for name, key in COUNTERS.items()}}
 
     async def limit_new_calls(self, per_second: int | None) -> None:
         """Let in so many new calls a second from now on and answer the others 503, emergency calls apart; None: what the settings say.

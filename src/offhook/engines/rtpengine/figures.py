@@ -1,4 +1,4 @@
-"""Reads the reply to `query` into the figures of a call.
+"""Reads the reply to `query` into the figures of a call, and the one to `statistics` into those of the engine.
 
 rtpengine counts packets itself, and tells times in whole seconds. MOS, jitter, loss and round trip are what a phone reported by RTCP of
 what it *hears*; rtpengine files them under the SSRC of the phone that reports, and here they stand under the leg the sound came from. A
@@ -6,11 +6,13 @@ reply is read leniently: a figure that is missing or odd is "not measured", neve
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.domain.media import MediaFigures, StreamFigures
 from offhook.engines.rtpengine.tags import in_order, is_leg
 from offhook.engines.rtpengine.wire import Body, Value
+from offhook.services.ports.media import MediaRefused
 
 _GREATEST = 1 << 63  # what is greater no counter can be, and no float hold
 _MOS_SCALE = 10  # 44 is a MOS of 4.4
@@ -24,6 +26,26 @@ def figures_of(call: CallId, reply: Body, now: float) -> MediaFigures:
     told = {tag: _under(_under(reports, str(_rtp(_under(tags, tag)).get("SSRC"))), "average MOS") for tag in tags}
     legs = sorted((tag for tag in tags if is_leg(call, tag)), key=in_order)
     return MediaFigures(tuple(_stream_of(LegId(tag), _under(tags, tag), told, now) for tag in legs))
+
+
+class Standing(NamedTuple):
+    """What an engine tells of itself since its start; `times_asked` is how often it was asked for just this."""
+
+    times_asked: int
+    ports_used: int
+    packets: int
+    packet_errors: int
+
+
+def standing_of(reply: Body) -> Standing:
+    """How an engine stands, from its reply to `statistics`. Raises MediaRefused if that does not say how often it was asked."""
+    told = _under(reply, "statistics")
+    times = _whole(_under(told, "controlstatistics"), "totalstatscount")
+    if times is None:
+        raise MediaRefused("rtpengine does not tell how often it was asked: it is no version this was made for.")
+    used = sum(_whole(_under(each, "ports"), "used") or 0 for each in _dicts(told.get("interfaces")))
+    totals = _under(told, "totalstatistics")
+    return Standing(times, used, _whole(totals, "relayedpackets") or 0, _whole(totals, "relayedpacketerrors") or 0)
 
 
 def _stream_of(leg: LegId, end: Body, told: dict[str, Body], now: float) -> StreamFigures:

@@ -4,6 +4,7 @@ rtpengine writes each call there when it changes, and reads all of them when it 
 played must be started again. Both secrets stand in files, for command lines are everybody's to read.
 """
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,20 @@ class Memory:
     def engine_file(self) -> Path:
         """What rtpengine reads."""
         return self.folder / "rtpengine.conf"
+
+
+async def keys_held(memory: Memory) -> int:
+    """How many keys it holds; none when there are no calls. Raises OSError, and ValueError for an answer that is no number.
+
+    In its own protocol (RESP): a line each way.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", memory.port)
+    try:
+        writer.write(f"AUTH {memory.password}\r\nDBSIZE\r\n".encode())
+        await reader.readline()
+        return int((await reader.readline()).decode().removeprefix(":"))
+    finally:
+        writer.close()
 
 
 def arguments(memory: Memory) -> list[str]:

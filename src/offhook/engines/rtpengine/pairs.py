@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from offhook.domain.calls.ids import LegId
 from offhook.domain.media import MediaShape
+from offhook.engines.rtpengine.sdp import media_lines
 from offhook.engines.rtpengine.tags import alone
 
 Pair = tuple[LegId, LegId]
@@ -20,6 +21,11 @@ class Exchange:
     answered: str | None = None
     answered_to: MediaShape = MediaShape.PLAIN
     marked: bool = False
+
+    @property
+    def lines(self) -> int:
+        """For how many media lines each of the two needs ports."""
+        return media_lines(self.offered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,14 @@ class CallPairs:
     alone: dict[LegId, Alone] = field(default_factory=dict)
     injects: bool = False
     """Whether digits of ours have been sent in this call: then rtpengine must be told with every offer that they may be."""
+
+    def lines(self, pair: Pair | None = None, exchange: Exchange | None = None) -> int:
+        """The media lines of all legs, summed; with this exchange too, if one is given."""
+        legs: dict[LegId, int] = {}
+        for both, each in (*self.pairs.items(), *([(pair, exchange)] if pair and exchange else [])):
+            for leg in both:
+                legs[leg] = max(legs.get(leg, 0), each.lines)
+        return sum(legs.values())
 
     def offers(self, offerer: LegId, answerer: LegId, exchange: Exchange) -> None:
         """Note an offer; what the two exchanged before, whoever offered, is past."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.domain.media import MediaFigures, MediaShape
 from offhook.engines.rtpengine.client import CallUnknown, LegUnknown, NgClient, NothingPlays
-from offhook.engines.rtpengine.figures import figures_of
+from offhook.engines.rtpengine.figures import Standing, figures_of, standing_of
 from offhook.engines.rtpengine.keys import is_secure, strongly_keyed
 from offhook.engines.rtpengine.pairs import Alone, CallPairs, Exchange
+from offhook.engines.rtpengine.ports import PORTS_A_LINE, Ports
 from offhook.engines.rtpengine.sdp import audio_transport, listening_answer, narrowed, offers_all
 from offhook.engines.rtpengine.shapes import answering, offering
 from offhook.engines.rtpengine.tags import alone
@@ -36,14 +36,28 @@ _LOOKS_FOR_SOUND, _LOOK_SECONDS = 10, 0.05
 class RtpEngine:
     """The port `Media` on one rtpengine."""
 
-    def __init__(self, client: NgClient) -> None:
+    def __init__(self, client: NgClient, ports: Ports | None = None) -> None:
         self.client = client
+        self.ports = ports or Ports()
+        self.standing = Standing(0, 0, 0, 0)
+        """As it was when last looked at."""
         self._calls: dict[CallId, CallPairs] = {}
 
-    async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
+    async def offer(
+        self,
+        call: CallId,
+        offerer: LegId,
+        answerer: LegId,
+        sdp: str,
+        shape: MediaShape,
+        codecs: tuple[str, ...] = (),
+        *,
+        urgent: bool = False,
+    ) -> str:
         """The SDP to send to `answerer`; see Media.offer. A re-INVITE is offered here too: ports stay, a=sendonly and the like pass."""
         known = self._calls.get(call) or self._calls.setdefault(call, CallPairs())
         exchange = Exchange(strongly_keyed(_as_agreed(known, offerer, sdp)), shape, codecs)
+        self.ports.take(call, PORTS_A_LINE * known.lines((offerer, answerer), exchange), urgent=urgent)
         sent = await self._offered(call, offerer, answerer, exchange)
         known.offers(offerer, answerer, exchange)
         return sent
@@ -143,6 +157,7 @@ class RtpEngine:
         await self._order("delete", call, {"from-tag": offerer, "to-tag": answerer})
         known = self._calls.get(call, _NONE)
         known.forgets(offerer, answerer)
+        self.ports.take(call, PORTS_A_LINE * known.lines())
         was = known.alone.get(offerer)
         if was is not None and was.attended and set(known.pairs) <= {(offerer, alone(offerer))}:
             await self._attend_again(call, offerer, was)
@@ -174,14 +189,11 @@ class RtpEngine:
         """The calls whose sound was set up and not closed since."""
         return frozenset(call for call, known in self._calls.items() if known.pairs)
 
-    async def times_asked(self) -> int:
-        """How often this very engine was asked this before: grows with each time, and begins anew with another engine."""
-        told = (await self.client.ask("statistics", {})).get("statistics")
-        control = told.get("controlstatistics") if isinstance(told, Mapping) else None
-        times = control.get("totalstatscount") if isinstance(control, Mapping) else None
-        if not isinstance(times, int):
-            raise MediaRefused("rtpengine does not tell how often it was asked: it is no version this was made for.")
-        return times
+    async def look(self) -> Standing:
+        """How the engine stands. `times_asked` grows with each time, and begins anew with another engine."""
+        self.standing = standing_of(await self.client.ask("statistics", {}))
+        self.ports.seen(self.standing.ports_used)
+        return self.standing
 
     async def refused(self, seconds: float) -> None:
         """Return as soon as the machine says that no engine listens, after `seconds` at the latest."""
@@ -198,8 +210,9 @@ class RtpEngine:
     async def figures(self, call: CallId) -> MediaFigures:
         """The figures up to now; empty when the engine does not know the call."""
         try:
-            await self._unmark(call)
+            # Asked first: what is offered to an engine that was started anew makes the call once more, at ports that no phone was told.
             reply = await self._order("query", call, {})
+            await self._unmark(call)
         except CallUnknown:
             return MediaFigures()
         return figures_of(call, reply, time.time())
@@ -207,12 +220,15 @@ class RtpEngine:
     async def close(self, call: CallId) -> MediaFigures:
         """Free every port of the call; its last figures, empty for a call that is not known."""
         known = self._calls.pop(call, _NONE)
-        if (centre := known.centre) is not None:
-            return figures_of(call, await self._order("delete", call, {"from-tag": centre}), time.time())
-        # `delete` with a tag tells the figures itself, but spares legs which that tag never spoke with; without one it takes all.
-        last = await self.figures(call)
-        await self._order("delete", call, {})
-        return last
+        try:
+            if (centre := known.centre) is not None:
+                return figures_of(call, await self._order("delete", call, {"from-tag": centre}), time.time())
+            # `delete` with a tag tells the figures itself, but spares legs which that tag never spoke with; without one it takes all.
+            last = await self.figures(call)
+            await self._order("delete", call, {})
+            return last
+        finally:
+            self.ports.release(call)
 
     async def _unmark(self, call: CallId) -> None:
         """Where codecs were offered beside the offerer's own and none was taken: make rtpengine forget them.

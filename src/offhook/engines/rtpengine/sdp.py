@@ -46,6 +46,11 @@ def formats(sdp: str) -> tuple[Format, ...]:
     return ()
 
 
+def media_lines(sdp: str) -> int:
+    """How many media lines are not refused by port 0."""
+    return sum(line.startswith("m=") and line.split()[1:2] != ["0"] for line in sdp.splitlines())
+
+
 def audio_transport(sdp: str) -> str:
     """How the first audio line that is not refused is carried ("RTP/AVP"), in capitals; "" without such a line."""
     for line in sdp.splitlines():

@@ -16,7 +16,10 @@ _KNOWN = (
 )
 """All that rtpengine 10.5 offers unless told not to; it does not know "only-..."."""
 
-_FLAGS = ("port latching",)  # a second answer (183 from one phone, 200 from another; a re-INVITE) must not move the other side's port
+_FLAGS = (
+    "port latching",  # a second answer (183 from one phone, 200 from another; a re-INVITE) must not move the other side's port
+    "strict source",  # once it is learned where a phone sends from, what comes from elsewhere is dropped: else anybody would be heard
+)
 
 _ALWAYS: Body = {
     "replace": ["origin"],  # the o= line names the phone's own address and software; the far side need not know

@@ -19,6 +19,8 @@ _PATIENCE_SECONDS = 1.0
 _LATE_SECONDS = 0.5
 """A loop that is later than this to notice that its patience is over was too busy to listen."""
 _QUICK_SECONDS = 0.1
+_WARY_LOOKS = 4
+"""How many looks after a silence it may still find calls that were given up during it: it reads late what it was asked then."""
 
 
 async def _nobody() -> None:
@@ -37,7 +39,8 @@ class MediaWatch:
         self._loop = asyncio.get_running_loop()
         self._asked = -1
         self._answered_at = self._loop.time()
-        self._away = False
+        self._away = self._anew = False
+        self._wary = 0
 
     async def look(self) -> None:
         """Watch for ever."""
@@ -52,7 +55,7 @@ class MediaWatch:
         began = self._loop.time()
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                asked = await self._media.times_asked()
+                asked = (await self._media.look()).times_asked
         except (MediaAbsent, MediaRefused, TimeoutError):
             if self._loop.time() - began > _PATIENCE_SECONDS + _LATE_SECONDS:
                 # Answers wait unread: under 500 mutants a second on a full machine every call was given up while rtpengine was well.
@@ -61,12 +64,19 @@ class MediaWatch:
                 self._away = True
                 log.error("rtpengine has not answered for %.0f s", AWAY_SECONDS)
                 await self._absent()
+            self._wary = _WARY_LOOKS
             await asyncio.sleep(_QUICK_SECONDS)
             return
         last, self._asked = self._asked, asked
         self._answered_at, self._away = self._loop.time(), False
         if asked <= last:
             log.warning("rtpengine was started anew")
+            self._anew = True
+        if self._anew:
             await self._media.forget_strangers()
             await self._restarted()
+            self._anew = False  # not before all were told: it may have died once more meanwhile
+        elif self._wary:
+            self._wary -= 1
+            await self._media.forget_strangers()
         await self._media.refused(LOOK_SECONDS)

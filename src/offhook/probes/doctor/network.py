@@ -72,7 +72,7 @@ def _ports(network: Network) -> Iterator[Finding]:
 
 
 def _port(wanted: Wanted, kind: str, running: frozenset[int]) -> Finding:
-    name = f"{kind.upper()} {wanted.port}"
+    name = f"{kind.upper()} {wanted.port}" + (" over IPv6" if ":" in wanted.host else "")
     taken = _taken(wanted.host, wanted.port, kind)
     holders = _holders(wanted.port, kind) if taken else {}
     told = ", ".join(f"{program} ({_processes(pids)})" for program, pids in holders.items()) or "a program of another user"

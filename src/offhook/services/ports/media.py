@@ -12,6 +12,10 @@ class MediaRefused(Exception):
     """The engine answered, and said no: a codec nobody shares, a file it cannot read, a call it does not know. The text says which."""
 
 
+class MediaFull(MediaRefused):
+    """There are no ports left for it."""
+
+
 class MediaAbsent(Exception):
     """The engine did not answer in time, twice: it is dead or drowning."""
 
@@ -19,11 +23,21 @@ class MediaAbsent(Exception):
 class Media(Protocol):
     """One media engine. Every method may raise MediaRefused or MediaAbsent."""
 
-    async def offer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape, codecs: tuple[str, ...] = ()) -> str:
+    async def offer(
+        self,
+        call: CallId,
+        offerer: LegId,
+        answerer: LegId,
+        sdp: str,
+        shape: MediaShape,
+        codecs: tuple[str, ...] = (),
+        *,
+        urgent: bool = False,
+    ) -> str:
         """The SDP to send to `answerer` for the SDP `offerer` sent. Every answerer of one offerer gets ports of its own (parallel forking).
 
         `shape` is the answerer's. `codecs` are offered to the answerer beside what the offerer speaks, in the engine's names ("PCMA",
-        "opus"), and transcoded only if chosen.
+        "opus"), and transcoded only if chosen. MediaFull where there are no ports for it; some are kept for what is `urgent`.
         """
 
     async def answer(self, call: CallId, offerer: LegId, answerer: LegId, sdp: str, shape: MediaShape) -> str:
