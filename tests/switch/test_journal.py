@@ -115,7 +115,7 @@ async def test_an_invite_that_is_sent_anew_is_noted_anew(office: Office, tmp_pat
 
 async def test_an_answer_that_was_held_back_is_noted_when_it_has_gone_out(office: Office, tmp_path: Path) -> None:
     file, states = tmp_path / "calls.journal", office.signalling.states
-    office.signalling.answer = lambda leg, sdp: states.update({leg: "waits for the PRACK"})  # type: ignore[method-assign, assignment]
+    office.signalling.answer = lambda leg, sdp: states.update({leg: "waits for the PRACK"})  # type: ignore[method-assign]
     call = office.dials("103")
     caller = leg_id(call, 0)
     office.answers(await office.called(call))
