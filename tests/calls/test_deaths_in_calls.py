@@ -200,7 +200,7 @@ async def kills_the_edge(system: System) -> None:
     await eventually(lambda: (now := system.pids()["kamailio"]) not in (None, pid) and now, "another edge", GENEROUS_SECONDS)
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", pytest.param("tcp", marks=pytest.mark.long)])
 async def test_a_caller_gives_up_after_the_death_of_the_edge(tidy: System, transport: str) -> None:
     async with registered(tidy.phone("anna"), tidy.phone("ben", transport=transport)) as (anna, ben):
         call = await anna.dials("102")
@@ -213,7 +213,7 @@ async def test_a_caller_gives_up_after_the_death_of_the_edge(tidy: System, trans
         assert (await recorded(tidy, name))["record"]["state"] == "caller.cancelled"
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", pytest.param("tcp", marks=pytest.mark.long)])
 async def test_what_rings_is_answered_after_the_death_of_the_edge(tidy: System, transport: str) -> None:
     async with registered(tidy.phone("anna"), tidy.phone("ben", transport=transport)) as (anna, ben):
         call = await anna.dials("102")

@@ -13,7 +13,7 @@ import pytest
 from offhook.domain.calls.call import Call
 from offhook.domain.calls.endings import HUNG_UP_BY_CALLER
 from offhook.domain.calls.entering import enter
-from offhook.domain.calls.events import LegRinging, Moment
+from offhook.domain.calls.events import LegConfirmed, LegRinging, Moment
 from offhook.domain.calls.ids import CallId, LegId, leg_id
 from offhook.domain.calls.leg import Leg, LegState
 from offhook.domain.calls.sides import Side
@@ -111,6 +111,21 @@ async def test_an_invite_that_is_sent_anew_is_noted_anew(office: Office, tmp_pat
     await eventually(lambda: read_journal(file), "the call in the journal")
     office.signalling.happens(LegRinging(now(), leg), "calling again")
     await eventually(lambda: states_of(read_journal(file)[0])[leg] == "calling again", "the new INVITE")
+
+
+async def test_an_answer_that_was_held_back_is_noted_when_it_has_gone_out(office: Office, tmp_path: Path) -> None:
+    file, states = tmp_path / "calls.journal", office.signalling.states
+    office.signalling.answer = lambda leg, sdp: states.update({leg: "waits for the PRACK"})  # type: ignore[method-assign]
+    call = office.dials("103")
+    caller = leg_id(call, 0)
+    office.answers(await office.called(call))
+    await eventually(lambda: states_of(read_journal(file)[0])[caller] == "waits for the PRACK" if read_journal(file) else None, "the note")
+    office.signalling.happens(LegConfirmed(now(), caller), "up")
+    await eventually(lambda: states_of(read_journal(file)[0])[caller] == "up", "the note of what has gone out")
+    lines = file.read_bytes().count(b'{"call"')
+    office.hangs_up(caller)
+    await office.ended(call)
+    assert file.read_bytes().count(b'{"call"') == lines
 
 
 async def test_a_party_that_moves_is_noted_anew(office: Office, tmp_path: Path) -> None:

@@ -52,8 +52,7 @@ MOST_WAITING = 100_000
 """Lines that wait for a disk that hangs; more are dropped and counted."""
 
 _CALLED = frozenset({LegState.INVITED, LegState.RINGING})
-_NOTED = {LegState.ARRIVED: 0, LegState.INVITED: 1, LegState.RINGING: 2, LegState.ANSWERED: 3, LegState.UP: 3}
-"""The legs that are noted, and how far each is: two that are equally far are ended in the same way."""
+_NOTED = _CALLED | {LegState.ARRIVED, LegState.ANSWERED, LegState.UP}
 
 Note = dict[str, Any]
 Remember = Callable[[LegId], Note | None]
@@ -177,16 +176,17 @@ class Journal:
         legs = [leg for leg in call.legs.values() if leg.state in _NOTED]
         if call.answered is None and not any(leg.state in _CALLED for leg in legs):
             return
-        seen = [call.connected, *((leg.id, _NOTED[leg.state], leg.description) for leg in legs)]
+        seen = [call.connected, *((leg.id, leg.state, leg.description) for leg in legs)]
         before, noted = self._known.get(call.id, (None, None))
         if before == seen:
             return
         self._known[call.id] = seen, None
         try:
             entry = self._entry_of(call, legs)
-            if call.answered is None:
+            if any(leg.state is not LegState.UP for leg in legs):
                 self._known[call.id] = seen, entry
-            # Who begins to ring changes nothing, unless the INVITE was sent anew (RFC 4028 section 7.3).
+            # Who begins to ring, or acknowledges, mostly changes nothing; but an INVITE may have been sent anew (RFC 4028 section 7.3), and
+            # an answer have waited for a PRACK.
             if entry != noted:
                 self._put("call", entry)
         except Exception:
