@@ -101,4 +101,7 @@ def test_the_history_tells_who_changed_what_and_what_was_before(running: Path) -
     (change,) = answered("history", "--kind", "user", "--limit", "1", data=running)["changes"]
     then = offhook("history", "show", "user", str(change["id"]), "--revision", str(change["revision"] - 1), "--json", data=running)
     assert '"extension": "102"' in then.stdout
-    assert "112" in json.dumps(answered("history", "show", "user", str(change["id"]), data=running))
+    assert "112" in json.dumps(answered("history", "show", "user", "ben", data=running))
+    assert "extension 102 -> 112" in offhook("history", "--kind", "user", "--id", "ben", "--limit", "1", data=running).stdout
+    missing = offhook("history", "show", "user", "ben", "--call", "last", data=running)
+    assert (missing.returncode, "no call yet" in missing.stderr) == (Exit.NOT_THERE, True)

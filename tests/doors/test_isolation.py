@@ -134,11 +134,13 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     kinds: dict[str, Any] = {"user": user.id, "password": user.id, "number": number, "organization": of.profile.id}
     kinds["attendant_key"] = f"{attendant.id}:1"
     kinds |= {kind: ids[kind] for kind in ("device", "token", "webhook", "attendant")}
-    path |= {"id": [f"{kind}/{id}" for kind, id in kinds.items()]}
+    names = {"user": user.username, "device": device.sip_username, "attendant": mark, "organization": of.profile.domain}
+    path |= {"id": [f"{kind}/{id}" for kind, id in (*kinds.items(), *names.items())]}
     query = {name: [text] for name, text in texts.items()} | {
         "event": [f"{mark}-event"],
         "q": [user.username, mark],
         "domain": [of.profile.domain],
+        "call": [over, alive, over[:8]],
     }
     query |= {"id": [str(number), f"{attendant.id}:1"]}  # what is called by a number alone may be something else of one's own
     body: dict[str, list[Any]] = {name: [texts[name]] for name in ("username", "extension", "number", "attendant", "email")}

@@ -6,14 +6,13 @@ from typing import Annotated, Any, ClassVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from offhook.domain.errors import Invalid, Unavailable
 from offhook.domain.jobs import UNFINISHED, JobId, JobState, Move, RowState
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.house import House
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
+from offhook.doors.api.uploads import sent
 from offhook.services.jobs import get_job, import_users, list_jobs, list_rows, move_job, options_told, refused_file
 from offhook.services.people_in_bulk import export_users
 from offhook.services.people_ledger import OnExisting
@@ -199,11 +198,7 @@ async def _file(request: Request) -> bytes:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in _KINDS:
         raise Invalid(f"Send the file itself, as {CSV}; this is {kind[:60]!r}.", "Content-Type")
-    try:
-        return await request.body()
-    except ClientDisconnect:
-        # Nobody hears this; but it is no mistake of ours, and nothing was written.
-        raise HTTPException(400, "The file was not sent to its end.") from None
+    return await sent(request)
 
 
 async def _told(house: House, own: Own, job: Job) -> JobShown:
