@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/users/{username}": {"name": "Maria"},
     "/api/v1/users/{username}/devices": {"name": "Desk"},
     "/api/v1/devices/{device}": {"name": "Desk"},
+    "/api/v1/devices/credentials": {"usernames": ["anna"], "renew": True},
     "/api/v1/attendants": {"name": "Night", "extension": "250", "greeting": "We are closed."},
     "/api/v1/attendants/{attendant}": {"greeting": "We are closed."},
     "/api/v1/numbers": {"number": "+12065550177"},
@@ -81,12 +82,12 @@ SECRETS = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
 NO_IDS = {
     "query": {
         "limit", "sort", "cursor", "state", "given", "revision", "at", "planned_at", "on_existing", "dry_run", "language", "location",
-        "role", "ending", "of", "kind", "code", "field", "numbers",
+        "role", "ending", "of", "kind", "code", "field", "numbers", "telephone",
     },
     "body": {
         "name", "language", "location", "time_zone", "role", "greeting", "rounds", "patience_seconds", "country", "password",
         "old_password", "label", "scopes", "lifetime_seconds", "url", "events", "enabled", "digits", "listen_seconds", "at",
-        "revision", "plan", "since", "telephone",
+        "revision", "plan", "since", "telephone", "renew",
     },
 }  # fmt: skip
 """What names nothing that somebody could have. A cursor leads into a list: a test of its own."""
@@ -144,6 +145,7 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     }
     query |= {"id": [str(number), f"{attendant.id}:1"]}  # what is called by a number alone may be something else of one's own
     body: dict[str, list[Any]] = {name: [texts[name]] for name in ("username", "extension", "number", "attendant", "email")}
+    body |= {"usernames": [[user.username]]}
     body |= {"main_number": [number], "keys": [{"1": user.username}], "from": [user.username, number], "to": [number, extension]}
     return Things(path, query, body)
 
@@ -152,6 +154,8 @@ def nobodys(where: str, name: str, like: Any) -> Any:
     """Something that is like theirs, and that nobody has."""
     if isinstance(like, dict):
         return dict.fromkeys(like, NOBODYS)
+    if isinstance(like, list):
+        return [NOBODYS]
     if str(like).startswith("+"):
         return NOBODYS_E164
     if name == "id" and "/" in str(like):

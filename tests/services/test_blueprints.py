@@ -1,6 +1,7 @@
 """An organization as a file: written, read, compared, applied."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -222,9 +223,9 @@ def test_what_was_changed_since_it_was_planned_is_not_overwritten(store: Store, 
 def test_anothers_number_is_refused_and_nothing_is_half_done(store: Store, lumen: OrganizationId, pine: OrganizationId) -> None:
     apply(store, pine, read(WITHOUT_BEN.replace("lumen", "pine") + "numbers: {'+12065550101': }"), "paul")
     refusals = []
-    for attempt in (lambda: plan(store, lumen, read(LUMEN)), lambda: apply(store, lumen, read(LUMEN), "ada")):
+    for attempt in (plan, partial(apply, who="ada")):
         with pytest.raises(Conflict) as refused:
-            attempt()
+            attempt(store, lumen, read(LUMEN))
         refusals.append(str(refused.value))
     assert refusals[0] == refusals[1] and "+12065550101" in refusals[0]
     assert (now(store, lumen).users, now(store, lumen).profile.revision) == ([], 1)

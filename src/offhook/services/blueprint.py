@@ -7,6 +7,7 @@ text, so that `0101` stays an extension and `NO` a country (PyYAML's other loade
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
@@ -37,7 +38,8 @@ FILE = "file"
 _DEEPEST = 8
 _SIP_USERNAME = re.compile(r"[a-z0-9._-]{1,70}")
 _Path = tuple[str, ...]
-T, W = TypeVar("T"), TypeVar("W")
+T = TypeVar("T")
+W = TypeVar("W")
 
 
 class _Wanted(BaseModel):
@@ -349,7 +351,7 @@ class _Checking:
         found: dict[str, W] = {}
         for text, each in wanted.items():
             path = (noun, text)
-            name = self.reading.refuse(path, None, lambda text=text: name_of(text))
+            name = self.reading.refuse(path, None, partial(name_of, text))
             if name in found:
                 raise self.reading.wrong(path, f"{name} stands there twice.")
             found[name] = check(path, each)

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, Visitor, needs
+from offhook.doors.api.files import sent
 from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.people import saved
-from offhook.doors.api.uploads import sent
 from offhook.services.blueprint import FILE, Blueprint, read, written
 from offhook.services.differences import Difference
 from offhook.services.plans import apply, plan

@@ -10,16 +10,15 @@ from pydantic import BaseModel, Field
 from offhook.domain.errors import Invalid, Unavailable
 from offhook.domain.jobs import UNFINISHED, JobId, JobState, Move, RowState
 from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.files import CSV, attachment, sent
 from offhook.doors.api.house import House
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
-from offhook.doors.api.uploads import sent
 from offhook.services.jobs import get_job, import_users, list_jobs, list_rows, move_job, options_told, refused_file
 from offhook.services.people_in_bulk import export_users
 from offhook.services.people_ledger import OnExisting
 from offhook.services.ports.jobs import Job, RowResult
 from offhook.services.tokens import Access
 
-CSV = "text/csv"
 _KINDS = frozenset({CSV, "", "text/plain", "application/octet-stream", "application/csv", "application/vnd.ms-excel"})
 """What programs call a CSV."""
 _EXAMPLE = "username,name,extension,number\r\nanna,Anna Berg,101,'+12065550101\r\nzoe,Zoe Lind,131,\r\n"
@@ -151,7 +150,7 @@ async def new_import(
 @router.get("/users.csv", dependencies=[needs("users:read")], response_class=Response, responses=_ANSWER)
 def users_as_file(house: Inside, own: Own) -> Response:
     """Everybody, as a file that imports unchanged. What a spreadsheet would run or change has an apostrophe before it."""
-    return _attachment("users.csv", export_users(house.store, own))
+    return attachment("users.csv", export_users(house.store, own))
 
 
 @router.get("/jobs", dependencies=_READS)
@@ -191,7 +190,7 @@ def rows(house: Inside, own: Own, job: JobPath, asked: Annotated[RowsAsked, Quer
 @router.get("/jobs/{job}/refused.csv", dependencies=_REFUSED, response_class=Response, responses=_ANSWER)
 def refused(house: Inside, own: Own, job: JobPath) -> Response:
     """The rows that were refused, with why in the first two columns; mended, the file imports as it is."""
-    return _attachment(f"refused-{job}.csv", refused_file(house.store, own, JobId(job)))
+    return attachment(f"refused-{job}.csv", refused_file(house.store, own, JobId(job)))
 
 
 async def _file(request: Request) -> bytes:
@@ -209,12 +208,6 @@ async def _told(house: House, own: Own, job: Job) -> JobShown:
         except Unavailable:
             shown.in_effect = False
     return shown
-
-
-def _attachment(name: str, octets: bytes) -> Response:
-    # It holds people's data: nobody on the way keeps it.
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(octets, media_type=f"{CSV}; charset=utf-8", headers=headers)
 
 
 def job_shown(job: Job) -> JobShown:

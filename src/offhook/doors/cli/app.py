@@ -23,6 +23,7 @@ from offhook.doors.cli import (
     numbers,
     organization,
     organizations,
+    passwords,
     shown,
     sign_in,
     tokens,
@@ -100,6 +101,7 @@ for name, group in {
 }.items():
     app.add_typer(group, name=name)
 bulk.register(app, users.users)
+devices.devices.command("passwords")(passwords.device_passwords)
 
 
 def _list_elsewhere() -> None:

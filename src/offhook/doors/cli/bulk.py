@@ -58,7 +58,7 @@ def import_users(
     as_json: Json = False,
 ) -> None:
     """Make and change people from a CSV file. Exit code 1 when a row was refused; the others are done all the same."""
-    octets = _octets_of(file)
+    octets = octets_of(file)
     if refused is not None and file != "-" and refused.exists() and refused.samefile(file):
         raise Failed(f"{refused} is the file that is imported; write what is refused to another one.", Exit.WRONG_COMMAND)
     server = server_of(context)
@@ -191,7 +191,8 @@ def _counts(job: dict[str, Any]) -> str:
     return ", ".join(f"{job['results'][word]} {word}" for word in _WORDS if job["results"].get(word))
 
 
-def _octets_of(file: str) -> bytes:
+def octets_of(file: str) -> bytes:
+    """What stands in a file, or comes from standard input. Raises Failed."""
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as fault:

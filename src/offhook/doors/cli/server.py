@@ -105,6 +105,13 @@ class Server:
         """The answer to a file of a media type, sent to a path of the API."""
         return self._ask("POST", path, content=content, headers={"Content-Type": kind}, timeout=seconds, params=_given(query))
 
+    def file(self, path: str, body: Any, seconds: float | None = None) -> tuple[str, httpx.Headers]:
+        """The file that answers something sent to a path of the API, and what its headers tell."""
+        answer = self._answer("POST", path, json=body, timeout=seconds)
+        if not answer.is_success:
+            _read(answer, self.url)
+        return answer.text, answer.headers
+
     def text(self, path: str, seconds: float | None = None, **query: Any) -> str:
         """What stands at a path of the API, as the text it is."""
         answer = self._answer("GET", path, timeout=seconds, params=_given(query))

@@ -34,6 +34,7 @@ def list_users(
     language: Annotated[str | None, typer.Option(help="Only who speaks it, by its tag.")] = None,
     location: Annotated[str | None, typer.Option(help="Only who is in this country, such as FR.")] = None,
     role: Annotated[str | None, typer.Option(help="Only who has this role.", autocompletion=completion.roles)] = None,
+    without_telephone: Annotated[bool, typer.Option("--without-telephone", help="Only who has no telephone.")] = False,
     search: Search = None,
     sort: Sort = None,
     limit: Limit = None,
@@ -41,6 +42,7 @@ def list_users(
 ) -> None:
     """List people."""
     filters = {"extension": extension, "number": number, "language": language, "location": location, "role": role}
+    filters |= {"telephone": "none" if without_telephone else None}
     things.listed(context, USERS, How(as_json), limit, **filters, q=search, sort=sort)
 
 
