@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -248,12 +248,16 @@ async def leaks(world: World, own: Things, theirs: Things) -> tuple[list[str], s
     return found, every
 
 
+def _named_in(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+
+
 async def told_of(world: World, method: str, path: str, own: Things, where: str, name: str, value: Any) -> list[str]:
     other = nobodys(where, name, value)
     answer = await asked(world, method, path, own, where, name, value)
     nobody = await asked(world, method, path, own, where, name, other)
     named = f"{method} {path} {where} {name}={value}"
-    words = [str(each) for each in (*value.values(), *other.values())] if isinstance(value, dict) else [str(value), str(other)]
+    words = [str(each) for said in (value, other) for each in _named_in(said)]
     words += [part for word in words for part in word.split("/")]
     told = [each.text for each in (answer, nobody)]
     for word in sorted(words, key=len, reverse=True):
