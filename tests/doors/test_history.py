@@ -58,9 +58,10 @@ async def test_a_call_that_tells_no_configuration_is_refused_by_its_field(world:
 
 async def test_a_name_means_who_had_it_then_and_else_who_ever_had_it(world: World) -> None:
     first = (await asked(world, "POST", "/users", {"username": "max", "name": "Max Lind"})).json()["user"]
+    await asked(world, "POST", "/users", {"username": "moritz", "name": "Another Max"})
     before = await revision_of(world)
     await asked(world, "PATCH", "/users/max", {"username": "maximilian"})
-    assert (await asked(world, "POST", "/users", {"username": "max", "name": "Another Max"})).status_code == 201
+    assert (await asked(world, "PATCH", "/users/moritz", {"username": "max"})).status_code == 200
     assert (await then(world, "user/max"))["object"]["name"] == "Another Max"
     was = await then(world, "user/max", revision=before)
     assert (was["id"], was["object"]["name"]) == (str(first["id"]), "Max Lind")

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -152,10 +152,8 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
 
 def nobodys(where: str, name: str, like: Any) -> Any:
     """Something that is like theirs, and that nobody has."""
-    if isinstance(like, dict):
-        return dict.fromkeys(like, NOBODYS)
-    if isinstance(like, list):
-        return [NOBODYS]
+    if isinstance(like, dict | list):
+        return dict.fromkeys(like, NOBODYS) if isinstance(like, dict) else [NOBODYS]
     if str(like).startswith("+"):
         return NOBODYS_E164
     if name == "id" and "/" in str(like):
@@ -248,16 +246,16 @@ async def leaks(world: World, own: Things, theirs: Things) -> tuple[list[str], s
     return found, every
 
 
-def _named_in(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-
-
 async def told_of(world: World, method: str, path: str, own: Things, where: str, name: str, value: Any) -> list[str]:
     other = nobodys(where, name, value)
     answer = await asked(world, method, path, own, where, name, value)
     nobody = await asked(world, method, path, own, where, name, other)
     named = f"{method} {path} {where} {name}={value}"
-    words = [str(each) for said in (value, other) for each in _named_in(said)]
+    words = [
+        str(each)
+        for said in (value, other)
+        for each in (said.values() if isinstance(said, dict) else said if isinstance(said, list) else [said])
+    ]
     words += [part for word in words for part in word.split("/")]
     told = [each.text for each in (answer, nobody)]
     for word in sorted(words, key=len, reverse=True):

@@ -77,8 +77,8 @@ def _of_file(name: str) -> list[str]:
     return [cells[place].strip() for _, cells in sheet.rows if len(cells) > place]
 
 
-def _usernames(server: Server, **asked: str) -> list[str]:
-    return [str(one["username"]) for one in things.every(server, "/users", "users", **asked)["users"]]
+def _usernames(server: Server, telephone: str | None = None) -> list[str]:
+    return [str(one["username"]) for one in things.every(server, "/users", "users", telephone=telephone)["users"]]
 
 
 def _written(server: Server, file: Path, usernames: Sequence[str], *, renews: bool) -> bool:
