@@ -216,7 +216,7 @@ class World:
         """A call that came so many minutes after noon and goes on."""
         organization = (of or self.lumen).profile.id
         call, at = the_call(minute, organization), self.started(minute)
-        live = LiveCall(call, organization, at, at + 2, caller, "102", "Ben's phone", "inside", "talking")
+        live = LiveCall(call, organization, 7, at, at + 2, caller, "102", "Ben's phone", "inside", "talking")
         self.switch.living.append(live if answered else replace(live, answered_at=None, connected=None, state="calling"))
         self.switch.traces[call] = told_calls.held_now() | {"call": call, "organization": organization}
         return call

@@ -34,6 +34,7 @@ async def test_a_past_call_is_listed_with_times_length_ending_and_findings(world
     assert (await listed(world))["calls"] == [
         {
             "call": call,
+            "revision": 7,
             "live": False,
             "state": "completed.by_callee",
             "started_at": "2023-11-14T22:14:20Z",

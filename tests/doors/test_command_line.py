@@ -189,7 +189,7 @@ def test_a_user_is_added_gets_a_password_and_another_one(world: World, running: 
     assert alone.stdout == "Added the user nora, without a telephone.\n"
     assert [one["username"] for one in answered("devices", data=running)["devices"]] == ["anna", "ben", "chloe", "maria"]
     offhook("users", "remove", "nora", "--yes", data=running)
-    second = answered("users", "password", "maria", data=running)
+    second = answered("users", "password", "maria", "--yes", data=running)
     assert second["password"] != first["password"]
     assert "maria" in offhook("users", data=running).stdout
     assert [one["username"] for one in answered("users", data=running)["users"]] == ["anna", "ben", "chloe", "maria"]
@@ -353,6 +353,8 @@ def test_bans_are_listed_and_lifted_as_the_provider(world: World, provided: Path
     assert "192.0.2.7" in listed.stdout and "ben@lumen.test" in listed.stdout
     assert [ban["address"] for ban in answered("bans", "lift", "192.0.2.7", data=provided)["bans"]] == ["192.0.2.8"]
     assert offhook("bans", "lift", "192.0.2.7", data=provided).returncode == Exit.NOT_THERE
+    would = offhook("bans", "lift", "192.0.2.8", "--dry-run", data=provided)
+    assert would.stdout == "Would let 192.0.2.8 in again, and forget its wrong passwords.\n"
     assert offhook("bans", "lift", "somewhere", data=provided).returncode == Exit.WRONG_COMMAND
     assert [ban.address for ban in world.edge.banned] == ["192.0.2.8"]
 

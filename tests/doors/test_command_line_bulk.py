@@ -69,7 +69,12 @@ def test_jobs_are_listed_told_of_cancelled_and_resumed(world: World, running: Pa
         job = transaction.jobs.add("import-users", "anna", 1, options, sheet.packed()).id
     assert offhook("jobs", data=running).stdout.splitlines()[1].split()[:6] == [str(job), "import-users", "waiting", "0", "of", "1"]
     assert f"Job {job} is waiting: 0 of 1 rows; none done yet." in offhook("jobs", str(job), data=running).stdout
-    assert answered("jobs", "cancel", str(job), data=running)["state"] == "cancelled"
+    unasked = offhook("jobs", "cancel", str(job), data=running)
+    assert (unasked.returncode, "Lost would be: 1 rows that are not done yet" in unasked.stderr) == (Exit.REFUSED, True)
+    would = offhook("jobs", "cancel", str(job), "--dry-run", data=running)
+    assert would.stdout == f"Would stop job {job}; lost would be: 1 rows that are not done yet.\n"
+    assert "is waiting" in offhook("jobs", str(job), data=running).stdout
+    assert answered("jobs", "cancel", str(job), "--yes", data=running)["state"] == "cancelled"
     refused = offhook("jobs", "cancel", str(job), data=running)
     assert (refused.returncode, refused.stderr) == (Exit.REFUSED, "offhook: The job is cancelled; you cannot cancel it.\n")
     assert offhook("jobs", "resume", "4711", data=running).returncode == Exit.NOT_THERE

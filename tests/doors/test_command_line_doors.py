@@ -49,7 +49,7 @@ def typed(*arguments: str, line: str, data: Path | None = None, **more: str) -> 
 
 
 def lets_in(running: Path, username: str = "anna") -> None:
-    done = typed("users", "sign-in", username, "--password-from-stdin", line=PASSWORD, data=running)
+    done = typed("users", "sign-in", username, "--password-from-stdin", "--yes", line=PASSWORD, data=running)
     assert done.returncode == Exit.DONE, done.stderr
 
 
@@ -80,7 +80,7 @@ def test_a_wrong_password_is_told_with_what_to_do(running: Path, url: str, home:
 
 
 def test_nobody_is_asked_for_a_password_where_nobody_sits(running: Path) -> None:
-    for command in (["sign-in", "anna@lumen.test"], ["users", "sign-in", "anna"]):
+    for command in (["sign-in", "anna@lumen.test"], ["users", "sign-in", "anna", "--yes"]):
         refused = typed(*command, line=PASSWORD, data=running)
         assert refused.returncode == Exit.WRONG_COMMAND and "--password-from-stdin" in refused.stderr
 
@@ -179,7 +179,7 @@ def test_a_webhook_is_made_changed_tried_and_removed(running: Path) -> None:
     assert answered("webhooks", data=running)["webhooks"] == [
         {"id": int(hook), "url": "https://crm.example.com/hook", "events": ["call.ended", "user.*"], "enabled": False}
     ]
-    assert answered("webhooks", "secret", hook, data=running)["secret"] != made["secret"]
+    assert answered("webhooks", "secret", hook, "--yes", data=running)["secret"] != made["secret"]
     assert answered("webhooks", "deliveries", hook, data=running)["deliveries"] == []
     refused = typed("webhooks", "remove", hook, line="y", data=running)
     assert refused.returncode == Exit.REFUSED and "https://crm.example.com/hook is told nothing more" in refused.stderr
@@ -205,8 +205,12 @@ def test_what_goes_on_is_told_as_it_happens(world: World, running: Path) -> None
 
 WOULD = [
     (["users", "add", "maria", "--name", "Maria", "--role", "voice"], "add the user maria (name Maria, role voice, telephone Telephone)"),
-    (["users", "password", "ben"], "give the first telephone of ben a new password; the one it has would be refused"),
+    (["users", "password", "ben"], "give the first telephone of ben a new password; lost would be: the password of ben (Telephone)"),
     (["users", "sign-in", "ben"], "set what ben signs in with, and end every session of theirs"),
+    (
+        ["devices", "password", "2"],
+        "give the telephone 2 a new password; lost would be: the password of ben (Telephone), a telephone of ben",
+    ),
     (["devices", "add", "ben", "--name", "Desk phone"], "give ben a telephone called Desk phone"),
     (
         ["attendants", "add", "Night", "--extension", "250", "--greeting", "Closed.", "--key", "1=anna", "--key", "2=ben"],

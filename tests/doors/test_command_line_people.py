@@ -62,6 +62,26 @@ def test_who_is_asked_may_say_no_or_leave(running: Path) -> None:
     assert offhook("users", "show", "maria", data=running).returncode == Exit.NOT_THERE
 
 
+def test_what_ends_at_once_is_asked_about_and_what_ends_nothing_is_not(running: Path) -> None:
+    hook = str(answered("webhooks", "add", "https://crm.example.com", "--event", "*", data=running)["webhook"]["id"])
+    before = answered("organization", data=running)["revision"]
+    for command, lost in (
+        (["users", "password", "ben"], "the password of ben (Telephone)"),
+        (["users", "sign-in", "ben", "--password-from-stdin"], "every session of theirs"),
+        (["devices", "password", "2"], "a telephone of ben"),
+        (["webhooks", "secret", hook], "the secret by which https://crm.example.com knows it is us"),
+    ):
+        refused = typed(*command, line="y", data=running)
+        assert (refused.returncode, lost in refused.stderr, "say --yes" in refused.stderr) == (Exit.REFUSED, True, True), refused.stderr
+        with patch.object(sys, "stdin", Terminal("n\n")):
+            assert offhook(*command, data=running).returncode == Exit.REFUSED
+    assert answered("organization", data=running)["revision"] == before
+    with patch.object(sys, "stdin", Terminal("y\n")):
+        assert "not shown again" in offhook("users", "password", "ben", data=running).stderr
+    offhook("users", "add", "maria", "--name", "Maria", "--no-telephone", data=running)
+    assert offhook("users", "password", "maria", data=running).returncode == Exit.DONE  # she had none
+
+
 def test_many_people_are_listed_whole_filtered_and_in_order(running: Path) -> None:
     names = [each["username"] for each in answered("users", "--sort", "-username", data=running)["users"]]
     assert names == sorted(names, reverse=True) and len(names) >= 3
@@ -94,11 +114,14 @@ def test_a_number_that_rings_somebody_is_given_to_another_when_that_is_agreed_to
 
 def test_the_history_tells_who_changed_what_and_what_was_before(running: Path) -> None:
     offhook("users", "change", "ben", "--extension", "112", data=running)
-    offhook("devices", "password", "2", data=running)
+    offhook("devices", "password", "2", "--yes", data=running)
     assert "set anew" in offhook("history", "--limit", "1", data=running).stdout
     told = offhook("history", "--kind", "user", "--limit", "1", data=running).stdout
     assert "extension 102 -> 112" in told
     (change,) = answered("history", "--kind", "user", "--limit", "1", data=running)["changes"]
     then = offhook("history", "show", "user", str(change["id"]), "--revision", str(change["revision"] - 1), "--json", data=running)
     assert '"extension": "102"' in then.stdout
-    assert "112" in json.dumps(answered("history", "show", "user", str(change["id"]), data=running))
+    assert "112" in json.dumps(answered("history", "show", "user", "ben", data=running))
+    assert "extension 102 -> 112" in offhook("history", "--kind", "user", "--id", "ben", "--limit", "1", data=running).stdout
+    missing = offhook("history", "show", "user", "ben", "--call", "last", data=running)
+    assert (missing.returncode, "no call yet" in missing.stderr) == (Exit.NOT_THERE, True)

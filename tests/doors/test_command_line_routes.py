@@ -121,7 +121,7 @@ def _asks_for_calls(clerk: Clerk, world: World) -> None:
 
 
 def _asks_for_things(clerk: Clerk) -> None:
-    for words in ("organization", "users", "users add maria --name Maria --extension 201", "users password maria", "attendants"):
+    for words in ("organization", "users", "users add maria --name Maria --extension 201", "users password maria --yes", "attendants"):
         clerk.does(words)
     _asks_for_the_organization(clerk)
     _asks_for_devices(clerk)
@@ -157,7 +157,9 @@ def _asks_for_devices(clerk: Clerk) -> None:
     clerk.does("devices list --user maria")
     clerk.does(f"devices show {device}")
     clerk.does(f"devices change {device} --name Kitchen")
-    clerk.does(f"devices password {device}")
+    clerk.does(f"devices password {device} --yes")
+    clerk.does("users add zora --name Zora --no-telephone")
+    clerk.does(f"devices passwords --user zora --file {clerk.data}/passwords.csv")
     clerk.does(f"devices remove {device} --yes")
 
 
@@ -184,7 +186,7 @@ def _asks_for_the_history(clerk: Clerk) -> None:
 def _asks_for_webhooks(clerk: Clerk) -> None:
     hook = clerk.told("webhooks add https://crm.example.com/hook --event call.ended")["webhook"]["id"]
     clerk.does(f"webhooks show {hook}")
-    clerk.does(f"webhooks secret {hook}")
+    clerk.does(f"webhooks secret {hook} --yes")
     sent = clerk.told(f"webhooks test {hook}")["id"]
     clerk.does(f"webhooks deliveries {hook}")
     clerk.does(f"webhooks again {hook} {sent}")
@@ -203,7 +205,7 @@ def _asks_for_files(clerk: Clerk, noting: Noting, folder: Path) -> None:
     people.write_text("username,name,extension\nzoe,Zoe Lind,131\nzara,Zara,911\n")
     found = json.loads((clerk.data / "sandbox.json").read_text())["api"]
     job = Server(found["url"], found["token"]).send("/jobs/import-users", people.read_bytes(), "text/csv")["id"]
-    clerk.does(f"jobs cancel {job}")
+    clerk.does(f"jobs cancel {job} --yes")
     noting.at_work = True
     clerk.does(f"jobs resume {job}")
     clerk.does(f"users import {people} --refused {folder}/refused.csv", expect=Exit.NOT_ALL_WELL)
@@ -213,7 +215,7 @@ def _asks_for_files(clerk: Clerk, noting: Noting, folder: Path) -> None:
 
 
 def _comes_in_and_goes_out(clerk: Clerk) -> None:
-    for words in ("users sign-in anna", "--profile here sign-in anna@lumen.test"):
+    for words in ("users sign-in anna --yes", "--profile here sign-in anna@lumen.test"):
         if "here" in words:
             url = json.loads((clerk.data / "sandbox.json").read_text())["api"]["url"]
             clerk.does(f"profiles add here --url {url}")

@@ -1,10 +1,13 @@
 """An organization as a file, and what-if, through the API and the command line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from offhook.domain.access import EVERYTHING, READS
 from offhook.doors.cli.server import Exit
+from offhook.services.tokens import issue
 from tests.doors.rooms import World
 from tests.doors.test_command_line import answered, offhook, running, url
 
@@ -23,7 +26,7 @@ def test_export_plan_apply_and_plan_again(world: World, running: Path, tmp_path:
     assert offhook("plan", str(file), data=running).returncode == Exit.DONE
     file.write_text(file.read_text().replace("extension: '102'", "extension: '112'"))
     planned = offhook("plan", str(file), data=running)
-    assert (planned.returncode, planned.stdout) == (2, "~ ben's extension 102 becomes 112\n")
+    assert (planned.returncode, planned.stdout) == (Exit.DIFFERS, "~ ben's extension 102 becomes 112\n")
     refreshed = world.switch.refreshed
     assert offhook("apply", str(file), data=running).returncode == Exit.DONE
     assert world.switch.refreshed == refreshed + 1
@@ -57,8 +60,14 @@ def test_what_is_wrong_in_a_file_is_named(running: Path, tmp_path: Path) -> None
     told = offhook("plan", str(file), data=running).stderr
     assert "users.ben.name: this must be there" in told or "users.ben.nmae: nothing is called so here" in told
     file.write_bytes(b"name: \xff")
-    assert "not UTF-8" in offhook("plan", str(file), data=running).stderr
-    assert "cannot be read" in offhook("plan", str(tmp_path / "none"), data=running).stderr
+    for arguments, words in (
+        ([str(file)], "not UTF-8"),
+        ([str(tmp_path / "none")], "cannot be read"),
+        ([], "Usage"),
+        ([str(file), "--nonsense"], "Usage"),
+    ):
+        wrong = offhook("plan", *arguments, data=running)
+        assert (wrong.returncode, words in wrong.stderr) == (Exit.WRONG_COMMAND, True), wrong.stderr
 
 
 def test_a_route_is_told_with_its_reasons(running: Path, tmp_path: Path) -> None:
@@ -94,8 +103,57 @@ async def test_a_plan_that_is_old_is_refused(world: World) -> None:
         assert (stale.status_code, stale.json()["code"]) == (412, "thing.stale")
         other = await client.post("/api/v1/configuration/apply", content=text.replace("lumen.test", "pine.test"), headers=kind)
         assert (other.status_code, other.json()["field"]) == (422, "organization.domain")
-        both = await client.post("/api/v1/route", json={"from": "anna", "to": "102", "revision": 1, "plan": text})
-        assert (both.status_code, both.json()["field"]) == (422, "plan")
+
+
+async def test_an_hour_goes_with_a_configuration_and_two_configurations_do_not_go_together(world: World) -> None:
+    kind = {"Content-Type": "application/yaml"}
+    async with world.client(world.lumen.token) as client:
+
+        async def routed(to: str, **more: Any) -> Any:
+            answer = await client.post("/api/v1/route", json={"from": "anna", "to": to, "at": "2026-11-20T18:30:00Z"} | more)
+            return answer.json() if answer.status_code == 200 else (answer.status_code, answer.json()["field"])
+
+        before = (await client.get("/api/v1/configuration")).text
+        revision = (await client.get("/api/v1/organization")).json()["revision"]
+        changed = before.replace("extension: '102'", "extension: '112'")
+        assert (await client.post("/api/v1/configuration/apply", content=changed, headers=kind)).status_code == 200
+        assert (await routed("102", revision=revision))["revision"] == revision
+        assert (await routed("112", plan=changed))["way"] == (await routed("102", plan=before))["way"] == ["user", "ben"]
+        assert await routed("102", plan=before, revision=revision) == (422, "plan")
+        assert await routed("102") == (404, "at")  # alone it says which configuration, and there was none
+        plans = {
+            "plan": "{",
+            "plan.users.ben.extension": changed.replace("112", "911"),
+            "plan.organization.domain": before.replace(".test", ".org"),
+        }
+        for field, plan in plans.items():
+            assert await routed("102", plan=plan) == (422, field)
+            replayed = await client.post("/api/v1/replay", json={"plan": plan, "since": "2026-11-20T18:30:00Z"})
+            assert (replayed.status_code, replayed.json()["field"]) == (422, field)
+
+
+async def test_what_applying_refuses_is_refused_when_it_is_planned(world: World) -> None:
+    kind, own = {"Content-Type": "application/yaml"}, world.lumen.profile.id
+    async with world.client(world.lumen.token) as client:
+        text = (await client.get("/api/v1/configuration")).text
+        given = text.replace("    extension: '102'", "    extension: '102'\n    role: global")
+        others = given.replace("numbers:\n", f"numbers:\n  '{world.pine.users[0].user.number}': {{}}\n")
+        assert len({text, given, others}) == 3
+        assert (await client.post("/api/v1/configuration/apply", content=given, headers=kind)).status_code == 200
+    refreshed = world.switch.refreshed
+    for content, scopes, answer in (
+        (text, EVERYTHING, (409, "role.last_administrator")),
+        (text, EVERYTHING - {"billing:write"}, (403, "access.forbidden")),
+        (others, EVERYTHING, (409, "thing.taken")),
+    ):
+        async with world.client(issue(world.database, own, "somebody", None, "tests", scopes)) as client:
+            for verb in ("plan", "apply"):
+                told = await client.post(f"/api/v1/configuration/{verb}", content=content, headers=kind)
+                assert (told.status_code, told.json().get("code")) == answer, (verb, told.text)
+    assert world.switch.refreshed == refreshed
+    async with world.client(issue(world.database, own, "looks", None, "tests", READS)) as client:  # plans for others
+        told = await client.post("/api/v1/configuration/plan", content=text, headers=kind)
+        assert told.json()["differences"][0]["words"] == "ben's role global becomes none"
 
 
 async def test_the_switch_that_does_not_answer_is_said(world: World) -> None:

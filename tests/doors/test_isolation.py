@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/users/{username}": {"name": "Maria"},
     "/api/v1/users/{username}/devices": {"name": "Desk"},
     "/api/v1/devices/{device}": {"name": "Desk"},
+    "/api/v1/devices/credentials": {"usernames": ["anna"], "renew": True},
     "/api/v1/attendants": {"name": "Night", "extension": "250", "greeting": "We are closed."},
     "/api/v1/attendants/{attendant}": {"greeting": "We are closed."},
     "/api/v1/numbers": {"number": "+12065550177"},
@@ -81,12 +82,12 @@ SECRETS = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
 NO_IDS = {
     "query": {
         "limit", "sort", "cursor", "state", "given", "revision", "at", "planned_at", "on_existing", "dry_run", "language", "location",
-        "role", "ending", "of", "kind", "code", "field", "numbers",
+        "role", "ending", "of", "kind", "code", "field", "numbers", "telephone",
     },
     "body": {
         "name", "language", "location", "time_zone", "role", "greeting", "rounds", "patience_seconds", "country", "password",
         "old_password", "label", "scopes", "lifetime_seconds", "url", "events", "enabled", "digits", "listen_seconds", "at",
-        "revision", "plan", "since", "telephone",
+        "revision", "plan", "since", "telephone", "renew",
     },
 }  # fmt: skip
 """What names nothing that somebody could have. A cursor leads into a list: a test of its own."""
@@ -134,22 +135,25 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     kinds: dict[str, Any] = {"user": user.id, "password": user.id, "number": number, "organization": of.profile.id}
     kinds["attendant_key"] = f"{attendant.id}:1"
     kinds |= {kind: ids[kind] for kind in ("device", "token", "webhook", "attendant")}
-    path |= {"id": [f"{kind}/{id}" for kind, id in kinds.items()]}
+    names = {"user": user.username, "device": device.sip_username, "attendant": mark, "organization": of.profile.domain}
+    path |= {"id": [f"{kind}/{id}" for kind, id in (*kinds.items(), *names.items())]}
     query = {name: [text] for name, text in texts.items()} | {
         "event": [f"{mark}-event"],
         "q": [user.username, mark],
         "domain": [of.profile.domain],
+        "call": [over, alive, over[:8]],
     }
     query |= {"id": [str(number), f"{attendant.id}:1"]}  # what is called by a number alone may be something else of one's own
     body: dict[str, list[Any]] = {name: [texts[name]] for name in ("username", "extension", "number", "attendant", "email")}
+    body |= {"usernames": [[user.username]]}
     body |= {"main_number": [number], "keys": [{"1": user.username}], "from": [user.username, number], "to": [number, extension]}
     return Things(path, query, body)
 
 
 def nobodys(where: str, name: str, like: Any) -> Any:
     """Something that is like theirs, and that nobody has."""
-    if isinstance(like, dict):
-        return dict.fromkeys(like, NOBODYS)
+    if isinstance(like, dict | list):
+        return dict.fromkeys(like, NOBODYS) if isinstance(like, dict) else [NOBODYS]
     if str(like).startswith("+"):
         return NOBODYS_E164
     if name == "id" and "/" in str(like):
@@ -247,7 +251,11 @@ async def told_of(world: World, method: str, path: str, own: Things, where: str,
     answer = await asked(world, method, path, own, where, name, value)
     nobody = await asked(world, method, path, own, where, name, other)
     named = f"{method} {path} {where} {name}={value}"
-    words = [str(each) for each in (*value.values(), *other.values())] if isinstance(value, dict) else [str(value), str(other)]
+    words = [
+        str(each)
+        for said in (value, other)
+        for each in (said.values() if isinstance(said, dict) else said if isinstance(said, list) else [said])
+    ]
     words += [part for word in words for part in word.split("/")]
     told = [each.text for each in (answer, nobody)]
     for word in sorted(words, key=len, reverse=True):

@@ -118,9 +118,10 @@ async def test_ten_megabytes_are_taken(world: World) -> None:
     assert job["results"] == {"refused": 1400}
 
 
+@pytest.mark.parametrize("path", [IMPORT, "/api/v1/configuration/plan", "/api/v1/configuration/apply"])
 @pytest.mark.parametrize("key", [[], [(b"idempotency-key", b"monday")]], ids=["without a key", "with a key"])
 async def test_an_upload_that_breaks_off_leaves_nothing(
-    world: World, caplog: pytest.LogCaptureFixture, key: list[tuple[bytes, bytes]]
+    world: World, caplog: pytest.LogCaptureFixture, path: str, key: list[tuple[bytes, bytes]]
 ) -> None:
     sent: list[dict[str, Any]] = []
     messages: Iterator[dict[str, Any]] = iter(
@@ -134,8 +135,8 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
         sent.append(message)
 
     headers = [(b"authorization", f"Bearer {world.lumen.token}".encode()), (b"content-type", b"text/csv"), *key]
-    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": IMPORT}
-    more = {"raw_path": IMPORT.encode(), "query_string": b"", "root_path": "", "headers": headers, "client": None, "server": None}
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": path}
+    more = {"raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers, "client": None, "server": None}
     await world.app(scope | more, receive, send)
     assert [message["status"] for message in sent if "status" in message] in ([400], [])  # nobody hears it
     assert not caplog.records

@@ -13,6 +13,7 @@ import pytest
 from offhook.domain.errors import Invalid
 from offhook.domain.organizations import ToUser
 from offhook.domain.users import UserId
+from offhook.doors.cli.server import Exit
 from offhook.engines.kamailio.directory import revisions
 from offhook.probes.bench import reading
 from offhook.probes.bench.generators import FOLDER, BenchRefused, Target, source_of, user_rows
@@ -183,6 +184,6 @@ def test_a_small_load_goes_through_a_running_system(system: System) -> None:
         assert (register["scenario"], register["done"], register["failed"]) == ("register", 4, 0)
         assert "conf: skipped, conferences are not built yet" in ended.stderr
         wrong = system.offhook("bench", "--only", "dance")
-        assert wrong.returncode == 2 and "no scenario dance" in wrong.stderr
+        assert wrong.returncode == Exit.WRONG_COMMAND and "no scenario dance" in wrong.stderr
     finally:
         assert system.stop() == 0

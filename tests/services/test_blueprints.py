@@ -1,6 +1,7 @@
 """An organization as a file: written, read, compared, applied."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -62,7 +63,7 @@ def test_what_is_applied_is_there_and_planning_again_finds_nothing(store: Store,
     assert plan(store, lumen, wanted) == ([], 2)
     assert [(user.username, user.extension, user.role) for user in is_now.users] == [("anna", "0101", Role.VOICE), ("ben", "102", None)]
     assert [device.name for device in is_now.devices] == ["Desk", "Kitchen"]
-    assert is_now.attendants[0].greeting == "Welcome to Lumen Works.\nFor Anna, press 1.\n"
+    assert is_now.attendants[0].greeting == "Welcome to Lumen Works.\nFor Anna, press 1."
     assert is_now.profile.main_number == "+12065550100"
     assert is_now.numbers["+12065550109"] is None  # type: ignore[index]
 
@@ -75,24 +76,56 @@ def test_what_is_written_reads_as_the_same(store: Store, lumen: OrganizationId) 
 
 
 EDITS = [
-    ("extension: 102", "extension: 112", ["ben's extension 102 becomes 112"]),
-    ("      - {sip_username: ben-2, name: Kitchen}\n", "", ["the telephone Kitchen is removed; 1 telephone loses its registration"]),
-    ("name: Kitchen", "name: Attic", ["the telephone Kitchen is called Attic"]),
-    (", role: voice", "", ["anna's role voice becomes none"]),
-    ("keys: {1: anna, 0: ben}", "keys: {1: ben, 2: anna}", ["key 0 leads to none instead of ben", "key 1 leads to ben instead of anna"]),
-    ("  +12065550109:\n", "", ["+12065550109, which rings nobody, is given back"]),
-    ("+12065550101: {user: anna}", "+12065550101: {user: ben}", ["+12065550101 rings ben instead of anna"]),
-    ("  main_number: +12065550100\n", "", ["main number +12065550100 becomes none"]),
+    ("extension: 102", "extension: 112", ["ben's extension 102 becomes 112"], False),
+    ("    extension: 102\n", "", ["ben's extension 102 becomes none"], True),
+    (", email: anna@lumen.test", "", ["anna's mail address anna@lumen.test becomes none"], True),
+    ("      - {sip_username: ben-2, name: Kitchen}\n", "", ["the telephone Kitchen is removed; 1 telephone loses its registration"], True),
+    ("name: Kitchen", "name: Attic", ["the telephone Kitchen is called Attic"], False),
+    (", role: voice", "", ["anna's role voice becomes none"], True),
+    ("role: voice", "role: reader", ["anna's role voice becomes reader"], True),
+    ("role: voice", "role: global", ["anna's role voice becomes global"], False),
+    ("keys: {1: anna, 0: ben}", "keys: {1: ben, 2: anna, 0: ben}", ["key 1 leads to ben instead of anna"], True),
+    ("keys: {1: anna, 0: ben}", "keys: {1: anna}", ["key 0 leads to none instead of ben"], True),
+    ("keys: {1: anna, 0: ben}", "keys: {1: anna, 0: ben, 2: anna}", ["key 2 leads to anna instead of none"], False),
+    ("  +12065550109:\n", "", ["+12065550109, which rings nobody, is given back"], True),
+    ("  +12065550109:\n", "  +12065550109: {user: ben}\n", ["+12065550109 rings ben instead of nobody"], False),
+    ("+12065550101: {user: anna}", "+12065550101: {user: ben}", ["+12065550101 rings ben instead of anna"], True),
+    ("+12065550101: {user: anna}", "+12065550101:", ["+12065550101 rings nobody instead of anna"], True),
+    ("  main_number: +12065550100\n", "", ["main number +12065550100 becomes none"], True),
+    ("name: Lumen Works", "name: Lumen", ["name Lumen Works becomes Lumen"], False),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "said"), EDITS)
-def test_differences_are_told_in_words(store: Store, lumen: OrganizationId, old: str, new: str, said: list[str]) -> None:
+@pytest.mark.parametrize(("old", "new", "said", "hurts"), EDITS)
+def test_differences_are_told_in_words_and_say_what_is_lost(
+    store: Store, lumen: OrganizationId, old: str, new: str, said: list[str], hurts: bool
+) -> None:
     apply(store, lumen, read(LUMEN), "ada")
     assert LUMEN.count(old) == 1
     (difference,), _ = plan(store, lumen, read(LUMEN.replace(old, new)))
+    assert difference.hurts is hurts
     for words in said:
         assert words in difference.words
+
+
+SPELT = [
+    ("+12065550109:", "+1 (206) 555-0109:"),
+    ("main_number: +12065550100", "main_number: +1 206 555 0100"),
+    ("  Reception:\n", "  ' Reception ':\n"),
+    ("{attendant: Reception}", "{attendant: ' Reception'}"),
+    ("name: Kitchen", "name: ' Kitchen '"),
+    ("name: Lumen Works", "name: ' Lumen Works '"),
+    ("country: US", "country: us"),
+    ("    greeting: |\n", "    greeting: |+\n\n"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), SPELT)
+def test_however_a_name_or_a_number_is_spelt_it_is_the_same(store: Store, lumen: OrganizationId, old: str, new: str) -> None:
+    assert LUMEN.count(old) == 1
+    assert read(LUMEN.replace(old, new)) == read(LUMEN)
+    apply(store, lumen, read(LUMEN), "ada")
+    assert plan(store, lumen, read(LUMEN.replace(old, new)))[0] == []
 
 
 def test_two_may_change_places_and_who_goes_takes_everything_along(store: Store, lumen: OrganizationId) -> None:
@@ -126,15 +159,34 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("sip_username: ben-2", "sip_username: anna", "users.ben.telephones.1.sip_username", "already"),
     ("keys: {1: anna", "keys: {1: nobody", "attendants.Reception.keys.1", "no user nobody"),
     ("keys: {1: anna", "keys: {x: anna", "attendants.Reception.keys.x", "a key is"),
-    ("+12065550101: {user: anna}", "12065550101: {user: anna}", "numbers.12065550101.number", "international"),
+    ("+12065550101: {user: anna}", "12065550101: {user: anna}", "numbers.12065550101", "international"),
     ("{user: anna}", "{user: anna, attendant: Reception}", "numbers.+12065550101", "not both"),
     ("{user: anna}", "{user: zoe}", "numbers.+12065550101", "no user zoe"),
     ("main_number: +12065550100", "main_number: +12065550188", "organization.main_number", "not among"),
     ("role: voice", "role: emperor", "users.anna.role", "Line 10"),
     ("email: anna@lumen.test", "email: anna", "users.anna.email", "no mail address"),
+    ("  ben:\n", "  Ben:\n", "users.Ben", "Line 12"),
+    ("name: Kitchen", "name: ''", "users.ben.telephones.1.name", "Line 16"),
+    ("  Reception:\n", "  '':\n", "attendants.", "characters"),
+    (
+        "  Reception:\n",
+        "  ' Day': {extension: 119, greeting: Day.}\n  Day: {extension: 118, greeting: Day.}\n  Reception:\n",
+        "attendants.Day",
+        "twice",
+    ),
+    ("    greeting: |\n", '    greeting: "\\0"\n    x: |\n', "attendants.Reception.x", "misspelt"),
+    (
+        "greeting: |\n      Welcome to Lumen Works.\n      For Anna, press 1.",
+        'greeting: "Hello\\0"',
+        "attendants.Reception.greeting",
+        "Line 20",
+    ),
+    ("greeting: |\n      Welcome to Lumen Works.\n      For Anna, press 1.", "greeting: '  '", "attendants.Reception.greeting", "spoken"),
+    ("  +12065550109:\n", "  +1 206 555 0101:\n", "numbers.+1 206 555 0101", "twice"),
+    ("main_number: +12065550100", "main_number: 2065550100", "organization.main_number", "international"),
     ("offhook: 1", "offhook: 2", "offhook", "Line 2"),
     ("domain: lumen.test", "domain: pine.test", "organization.domain", "pine.test"),
-    ("country: US", "country: XX", "country", "no country"),
+    ("country: US", "country: XX", "organization.country", "Line 6"),
     ("  ben:\n", "  anna:\n", "users.anna", "twice"),
     ("name: Lumen Works", "name: *x", "file", "aliases"),
     ("name: Lumen Works", "name: [Lumen", "file", "YAML"),
@@ -170,9 +222,22 @@ def test_what_was_changed_since_it_was_planned_is_not_overwritten(store: Store, 
 
 def test_anothers_number_is_refused_and_nothing_is_half_done(store: Store, lumen: OrganizationId, pine: OrganizationId) -> None:
     apply(store, pine, read(WITHOUT_BEN.replace("lumen", "pine") + "numbers: {'+12065550101': }"), "paul")
-    with pytest.raises(Conflict):
-        apply(store, lumen, read(LUMEN), "ada")
+    refusals = []
+    for attempt in (plan, partial(apply, who="ada")):
+        with pytest.raises(Conflict) as refused:
+            attempt(store, lumen, read(LUMEN))
+        refusals.append(str(refused.value))
+    assert refusals[0] == refusals[1] and "+12065550101" in refusals[0]
     assert (now(store, lumen).users, now(store, lumen).profile.revision) == ([], 1)
+
+
+def test_what_is_planned_is_taken_back(store: Store, lumen: OrganizationId) -> None:
+    before = now(store, lumen)
+    found, revision = plan(store, lumen, read(LUMEN))
+    assert (len(found), revision) == (7, before.profile.revision)
+    assert now(store, lumen) == before
+    with store.view(lumen) as transaction:
+        assert [change.revision for change in transaction.history.since(0)] == [1]
 
 
 USERNAMES, EXTENSIONS = ["anna", "ben", "chloe", "dan"], ["100", "101", "102", "103", "104"]

@@ -167,7 +167,12 @@ class Struck:
 
     def __init__(self, store: Store, commits: int, error: Exception, times: int = 1_000_000) -> None:
         self._store, self._left, self._error, self._times = store, commits, error, times
-        self.provider_change, self.provider_view, self.view = store.provider_change, store.provider_view, store.view
+        self.provider_change, self.provider_view, self.view, self.trial = (
+            store.provider_change,
+            store.provider_view,
+            store.view,
+            store.trial,
+        )
 
     @contextmanager
     def change(self, organization: OrganizationId, who: str) -> Iterator[Transaction]:

@@ -14,7 +14,7 @@ from offhook.services import live_calls
 from offhook.services.live_calls import NOW, UNKNOWN, different, happenings
 from offhook.services.ports.live import LiveCall
 
-CALL = LiveCall("call1", 7, 100.0, None, "anna@lumen.test", "102", None, "inside", "calling")
+CALL = LiveCall("call1", 7, 3, 100.0, None, "anna@lumen.test", "102", None, "inside", "calling")
 RINGING = replace(CALL, state="ringing")
 TALKING = replace(CALL, state="talking", answered_at=103.0, connected="Ben")
 OVER = replace(TALKING, state="completed.by_callee")

@@ -39,6 +39,16 @@ def test_what_a_spreadsheet_writes_is_read_as_what_it_is(octets: bytes, encoding
     assert sheet.rows[0][1][0] == "rené"
 
 
+def test_a_first_letter_with_an_accent_that_is_the_last_of_the_file_cuts_none() -> None:
+    sheet = read_sheet(b"username,name\nzoe,Zo\xe9")
+    assert (sheet.encoding, sheet.rows) == ("Windows-1252", [(2, ["zoe", "Zoé"])])
+
+
+def test_a_cell_of_any_length_is_one_rows_matter() -> None:
+    long = "x" * 200_000
+    assert read_sheet(f'username,name\nanna,{long}\nben,"{long}"\nzoe,Zoe'.encode()).rows[2] == (4, ["zoe", "Zoe"])
+
+
 @pytest.mark.parametrize(("mark", "name"), [(",", "comma"), (";", "semicolon"), ("\t", "tab")])
 def test_comma_semicolon_and_tab_are_told_apart_by_the_heads(mark: str, name: str) -> None:
     sheet = read_sheet(mark.join(["Username", '"Time Zone"', "NAME"]).encode() + b"\r\n" + mark.join("abc").encode())
@@ -69,6 +79,7 @@ def test_a_row_that_is_cut_or_too_long_is_kept_as_it_is_for_its_own_refusal() ->
         (b'username,name\nanna,Anna\nben,"Ben" Okafor\nzoe,Zoe', UnreadableFile, "name", "row 3, name"),
         (b'username,name\nanna,Anna\n"ben,Ben\n' + b"x,y\n" * 400_000, UnreadableFile, "username", "row 3, username"),
         ("username,name\nrené,René\nmaría,Mar".encode() + b"\xc3", UnreadableFile, "file", "line 3"),
+        (b"username,name\nanna,5 " + "€".encode()[:2], UnreadableFile, "file", "line 2"),
         ("username,name\nrené,Ren".encode() + b"\xe9\n", UnreadableFile, "file", "line 2"),
         (b"\xff\xfeu\0s\0e", UnreadableFile, "file", "UTF-16"),
         (b"username,name\n" + b"a,b\n" * 100_001, TooManyRows, "file", "100000"),

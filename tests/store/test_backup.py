@@ -89,6 +89,10 @@ def test_what_was_backed_up_is_put_back_and_what_came_later_laid_aside(here: str
     (folder / "records.spool").unlink()
     (folder / "calls.journal").write_text("of later calls")
     assert cli(["restore", str(archive)]) == Exit.REFUSED and names(here) == ["Later", "Lumen"]
+    there = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "lock"}
+    assert cli(["restore", str(archive), "--dry-run"]) == Exit.REFUSED  # as it would be
+    assert cli(["restore", str(archive), "--force", "--dry-run"]) == Exit.DONE and names(here) == ["Later", "Lumen"]
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "lock"} == there
     assert cli(["restore", str(archive), "--force", "--yes"]) == Exit.DONE
     assert names(here) == ["Lumen"] and revision_of(here) == newest_revision()
     assert (folder / "secret.key").read_bytes() == secret and (folder / "tls" / "authority.key").read_text() == "a key"

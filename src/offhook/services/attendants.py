@@ -60,11 +60,19 @@ def found_attendant(transaction: Transaction, id: AttendantId) -> Attendant:
     return attendant
 
 
+def checked_greeting(greeting: str) -> str:
+    """What an attendant says, without blanks around it. Raises Invalid."""
+    text = greeting.strip()
+    if not 1 <= len(text) <= LONGEST_GREETING or not text.replace("\n", " ").isprintable():
+        raise Invalid(f"A greeting has 1 to {LONGEST_GREETING} characters that can be spoken.", "greeting")
+    return text
+
+
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     checks: dict[str, Callable[[Any], Any]] = {
         "name": checked_name,
         "language": checked_language,
-        "greeting": _checked_greeting,
+        "greeting": checked_greeting,
         "keys": _checked_keys,
     }
     ranges = {"rounds": MOST_ROUNDS, "patience_seconds": MOST_PATIENCE_SECONDS}
@@ -87,13 +95,6 @@ def _user(transaction: Transaction, key: str, username: str) -> UserId:
     if user is None:
         raise Missing(f"There is no user {username}; key {key} must connect to somebody.", f"keys.{key}")
     return user.id
-
-
-def _checked_greeting(greeting: str) -> str:
-    text = greeting.strip()
-    if not 1 <= len(text) <= LONGEST_GREETING or not text.replace("\n", " ").isprintable():
-        raise Invalid(f"A greeting has 1 to {LONGEST_GREETING} characters that can be spoken.", "greeting")
-    return text
 
 
 def _checked_keys(keys: Mapping[str, str]) -> Mapping[str, str]:

@@ -5,9 +5,10 @@ text, so that `0101` stays an extension and `NO` a country (PyYAML's other loade
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,6 +18,8 @@ from offhook.domain.attendants import MENU_KEYS
 from offhook.domain.errors import Invalid
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Destination, ToUser
+from offhook.services.attendants import checked_greeting
+from offhook.services.dial_rules import dial_rules
 from offhook.services.ports.store import Configured
 from offhook.services.users import (
     LONGEST_NAME,
@@ -30,8 +33,13 @@ from offhook.services.users import (
 
 FORMAT: Literal["1"] = "1"
 MOST_OCTETS = 32 * 1024 * 1024
+FILE = "file"
+"""The field of what is wrong with a file as a whole."""
 _DEEPEST = 8
 _SIP_USERNAME = re.compile(r"[a-z0-9._-]{1,70}")
+_Path = tuple[str, ...]
+T = TypeVar("T")
+W = TypeVar("W")
 
 
 class _Wanted(BaseModel):
@@ -62,7 +70,7 @@ class AttendantWanted(_Wanted):
     """An attendant, without its name. `keys` are by digit, each with a username."""
 
     extension: str
-    greeting: Annotated[str, Field(min_length=1, max_length=5000)]
+    greeting: str
     language: str = "en"
     rounds: Annotated[int, Field(ge=1, le=10)] = 3
     patience_seconds: Annotated[int, Field(ge=1, le=60)] = 5
@@ -169,9 +177,9 @@ class _Dumper(yaml.SafeDumper):
 class _Reading:
     """Where each value of a file stands, by its path."""
 
-    lines: dict[tuple[str, ...], int] = field(default_factory=dict)
+    lines: dict[_Path, int] = field(default_factory=dict)
 
-    def plain(self, node: yaml.Node, path: tuple[str, ...] = ()) -> Any:
+    def plain(self, node: yaml.Node, path: _Path = ()) -> Any:
         """A node as dictionaries, lists and texts. Raises Invalid for what no blueprint has."""
         self.lines[path] = node.start_mark.line + 1
         if len(path) > _DEEPEST:
@@ -192,35 +200,44 @@ class _Reading:
             found[name] = self.plain(value, (*path, name))
         return found
 
-    def wrong(self, path: tuple[str, ...], words: str) -> Invalid:
+    def wrong(self, path: _Path, words: str) -> Invalid:
         """The refusal of what stands at a path."""
         known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in self.lines)
-        name = ".".join(path) or "file"
+        name = ".".join(path) or FILE
         return Invalid(f"Line {self.lines[known]}: {name}: {words}", name)
+
+    def refuse(self, path: _Path, form: type[_Wanted] | None, check: Callable[[], T]) -> T:
+        """What a check makes of what stands at a path; what it says of a member that this form has is told of that member."""
+        try:
+            return check()
+        except Invalid as why:
+            raise self.wrong(
+                (*path, why.field) if why.field and form and why.field in form.model_fields else path, why.explanation
+            ) from None
 
 
 def read(text: str) -> Blueprint:
     """A file of the form that `written` writes. Raises Invalid with line, path and what is wrong; every reference is looked up."""
     if len(text.encode(errors="surrogatepass")) > MOST_OCTETS:
-        raise Invalid(f"A file has at most {MOST_OCTETS // 1024 // 1024} MB.", "file")
+        raise Invalid(f"A file has at most {MOST_OCTETS // 1024 // 1024} MB.", FILE)
     try:
         # Aliases let a hundred bytes stand for a billion values, and no file of ours has any.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
-            raise Invalid("Anchors and aliases (& and *) are not understood; write values out.", "file")
+            raise Invalid("Anchors and aliases (& and *) are not understood; write values out.", FILE)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as broken:
         line = broken.problem_mark.line + 1 if broken.problem_mark else 1
-        raise Invalid(f"Line {line}: this is no YAML: {broken.problem}.", "file") from None
+        raise Invalid(f"Line {line}: this is no YAML: {broken.problem}.", FILE) from None
     except (yaml.YAMLError, RecursionError, ValueError) as broken:
-        raise Invalid(f"This is no YAML: {broken}.", "file") from None
+        raise Invalid(f"This is no YAML: {broken}.", FILE) from None
     if not isinstance(node, yaml.MappingNode):
-        raise Invalid("The file must begin with `offhook: 1` and `organization:`.", "file")
+        raise Invalid("The file must begin with `offhook: 1` and `organization:`.", FILE)
     reading = _Reading()
     try:
         plain = reading.plain(node)
         wanted = Blueprint.model_validate(_without_nothing(plain))
     except RecursionError:
-        raise Invalid("The file is nested too deep.", "file") from None
+        raise Invalid("The file is nested too deep.", FILE) from None
     except ValidationError as faults:
         fault = faults.errors()[0]
         words = _WORDS.get(fault["type"], str(fault["msg"]).removeprefix("Value error, "))
@@ -251,81 +268,112 @@ def _pruned(plain: Any) -> Any:
 
 
 def _checked(wanted: Blueprint, reading: _Reading) -> Blueprint:
-    """Every field as the services would have it, every reference known, nothing taken twice. Raises Invalid."""
-    own = wanted.organization
-    taken: dict[str, str] = {}
-
-    def refuse(path: tuple[str, ...], work: Any) -> Any:
-        try:
-            return work()
-        except Invalid as why:
-            deeper = (*path, why.field) if why.field and why.field != path[-1] else path
-            raise reading.wrong(deeper, why.explanation) from None
-
-    def take(path: tuple[str, ...], extension: str | None) -> None:
-        refuse(path, lambda: checked_extension(extension, own.country))
-        if extension is not None and extension in taken:
-            raise reading.wrong((*path, "extension"), f"{extension} is the extension of {taken[extension]} already.")
-        if extension is not None:
-            taken[extension] = path[-1]
-
-    refuse(("organization", "name"), lambda: checked_name(own.name))
-    refuse(("organization", "time_zone"), lambda: checked_time_zone(own.time_zone))
-    users = {name: refuse(("users", name), lambda n=name, u=user: _user(n, u)) for name, user in wanted.users.items()}
+    """Every field as the services would have it and in its one form, every reference known, nothing taken twice. Raises Invalid."""
+    own = reading.refuse(("organization",), OrganizationWanted, lambda: _organization(wanted.organization))
+    checking = _Checking(reading, own.country)
+    users = {name: checking.user(name, user) for name, user in wanted.users.items()}
     for name, user in users.items():
-        take(("users", name), user.extension)
-    _signs_in_once(wanted.users, reading)
-    for name, attendant in wanted.attendants.items():
-        path = ("attendants", name)
-        refuse(path, lambda n=name, a=attendant: (checked_name(n), checked(language=a.language)))
-        take(path, attendant.extension)
-        for key, username in attendant.keys.items():
-            if key not in MENU_KEYS:
-                raise reading.wrong((*path, "keys", key), "a key is one of 0 to 9, * and #.")
-            if username not in users:
-                raise reading.wrong((*path, "keys", key), f"there is no user {username} in this file.")
-    numbers = {}
-    for text, target in wanted.numbers.items():
-        numbers[refuse(("numbers", text), lambda t=text: checked_number(t))] = target
-        _must_be_there(target, users, wanted.attendants, ("numbers", text), reading)
+        for place, telephone in enumerate(user.telephones):
+            checking.sign_in(("users", name, "telephones", str(place), "sip_username"), telephone.sip_username, name, users)
+    attendants = checking.each_once("attendants", checked_name, wanted.attendants, lambda path, each: checking.attendant(path, each, users))
+    numbers = checking.each_once(
+        "numbers", checked_number, wanted.numbers, lambda path, each: checking.target(path, each, users, attendants)
+    )
     if own.main_number is not None and own.main_number not in numbers:
         raise reading.wrong(("organization", "main_number"), "is not among the numbers of this file.")
-    return wanted.model_copy(update={"users": users, "numbers": numbers})
+    users = {name: user.model_copy(update={"telephones": in_order(user.telephones)}) for name, user in users.items()}
+    return wanted.model_copy(update={"organization": own, "users": users, "attendants": attendants, "numbers": numbers})
 
 
-def _user(username: str, user: UserWanted) -> UserWanted:
-    checked_username(username)
-    fields = ("name", "language", "email", "location", "time_zone")
-    values = checked(**{name: getattr(user, name) for name in fields})
-    return user.model_copy(update=values | {"telephones": in_order(user.telephones)})
+def _organization(own: OrganizationWanted) -> OrganizationWanted:
+    values = {
+        "name": checked_name(own.name),
+        "country": own.country.strip().upper(),
+        "time_zone": checked_time_zone(own.time_zone) or "UTC",
+        "main_number": checked_number(own.main_number, "main_number"),
+    }
+    dial_rules(values["country"] or "")
+    return own.model_copy(update=values)
 
 
-def _signs_in_once(users: Mapping[str, UserWanted], reading: _Reading) -> None:
-    owner: dict[str, str] = {}
-    for username, user in users.items():
-        for place, telephone in enumerate(user.telephones):
-            path = ("users", username, "telephones", str(place), "sip_username")
-            name = telephone.sip_username
-            if name in owner or (name in users and name != username):
-                raise reading.wrong(path, f"{owner.get(name, name)} signs in as {name} already.")
-            if not _SIP_USERNAME.fullmatch(name):
-                raise reading.wrong(path, "a telephone signs in with 1 to 70 lower-case letters, digits, dots, hyphens and underscores.")
-            owner[name] = username
-            try:
-                checked_name(telephone.name)
-            except Invalid as why:
-                raise reading.wrong((*path[:-1], "name"), why.explanation) from None
+@dataclass(slots=True)
+class _Checking:
+    """One look at everything in a file, in its order; it remembers what is taken."""
 
+    reading: _Reading
+    country: str
+    extensions: dict[str, str] = field(default_factory=dict)
+    signs_in: dict[str, str] = field(default_factory=dict)
 
-def _must_be_there(
-    target: TargetWanted, users: Mapping[str, Any], attendants: Mapping[str, Any], path: tuple[str, ...], reading: _Reading
-) -> None:
-    if target.user is not None and target.attendant is not None:
-        raise reading.wrong(path, "rings a user or an attendant, not both.")
-    if target.user is not None and target.user not in users:
-        raise reading.wrong(path, f"there is no user {target.user} in this file.")
-    if target.attendant is not None and target.attendant not in attendants:
-        raise reading.wrong(path, f"there is no attendant {target.attendant} in this file.")
+    def user(self, username: str, user: UserWanted) -> UserWanted:
+        """A user as they would be kept."""
+        path = ("users", username)
+
+        def as_kept() -> UserWanted:
+            checked_username(username)
+            values = checked(**{name: getattr(user, name) for name in ("name", "language", "email", "location", "time_zone")})
+            return user.model_copy(update=values)
+
+        found = self.reading.refuse(path, UserWanted, as_kept)
+        self._take(path, UserWanted, found.extension)
+        telephones = tuple(self._telephone((*path, "telephones", str(place)), each) for place, each in enumerate(user.telephones))
+        return found.model_copy(update={"telephones": telephones})
+
+    def attendant(self, path: _Path, attendant: AttendantWanted, users: Mapping[str, Any]) -> AttendantWanted:
+        """An attendant as it would be kept."""
+
+        def as_kept() -> AttendantWanted:
+            values = checked(language=attendant.language) | {"greeting": checked_greeting(attendant.greeting)}
+            return attendant.model_copy(update=values)
+
+        found = self.reading.refuse(path, AttendantWanted, as_kept)
+        self._take(path, AttendantWanted, found.extension)
+        for key, username in found.keys.items():
+            if key not in MENU_KEYS:
+                raise self.reading.wrong((*path, "keys", key), "a key is one of 0 to 9, * and #.")
+            if username not in users:
+                raise self.reading.wrong((*path, "keys", key), f"there is no user {username} in this file.")
+        return found
+
+    def target(self, path: _Path, to: TargetWanted, users: Mapping[str, Any], attendants: Mapping[str, Any]) -> TargetWanted:
+        """Whom a number would ring."""
+        if to.user is not None and to.attendant is not None:
+            raise self.reading.wrong(path, "rings a user or an attendant, not both.")
+        if to.user is not None and to.user not in users:
+            raise self.reading.wrong(path, f"there is no user {to.user} in this file.")
+        title = None if to.attendant is None else to.attendant.strip()
+        if title is not None and title not in attendants:
+            raise self.reading.wrong(path, f"there is no attendant {title} in this file.")
+        return TargetWanted(user=to.user, attendant=title)
+
+    def each_once(self, noun: str, name_of: Callable[[str], Any], wanted: Mapping[str, W], check: Callable[[_Path, W], W]) -> dict[str, W]:
+        """Everything of a noun by its name in its one form: two spellings of a name are one name, which stands there twice."""
+        found: dict[str, W] = {}
+        for text, each in wanted.items():
+            path = (noun, text)
+            name = self.reading.refuse(path, None, partial(name_of, text))
+            if name in found:
+                raise self.reading.wrong(path, f"{name} stands there twice.")
+            found[name] = check(path, each)
+        return found
+
+    def sign_in(self, path: _Path, name: str, username: str, users: Mapping[str, Any]) -> None:
+        """A name that a telephone signs in with is nobody else's."""
+        if name in self.signs_in or (name in users and name != username):
+            raise self.reading.wrong(path, f"{self.signs_in.get(name, name)} signs in as {name} already.")
+        if not _SIP_USERNAME.fullmatch(name):
+            raise self.reading.wrong(path, "a telephone signs in with 1 to 70 lower-case letters, digits, dots, hyphens and underscores.")
+        self.signs_in[name] = username
+
+    def _telephone(self, path: _Path, telephone: DeviceWanted) -> DeviceWanted:
+        return self.reading.refuse(path, DeviceWanted, lambda: telephone.model_copy(update={"name": checked_name(telephone.name)}))
+
+    def _take(self, path: _Path, form: type[_Wanted], extension: str | None) -> None:
+        self.reading.refuse(path, form, lambda: checked_extension(extension, self.country))
+        if extension is not None and extension in self.extensions:
+            raise self.reading.wrong((*path, "extension"), f"{extension} is the extension of {self.extensions[extension]} already.")
+        if extension is not None:
+            self.extensions[extension] = path[-1]
 
 
 def numbers_of(wanted: Blueprint) -> dict[E164, TargetWanted]:

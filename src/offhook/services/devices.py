@@ -1,17 +1,20 @@
 """Telephones and their passwords: made when asked for, shown once, kept as HA1s only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from offhook.domain.errors import Missing
+from offhook.domain.errors import Conflict, Invalid, Missing
 from offhook.domain.organizations import OrganizationId
-from offhook.domain.users import Device, DeviceId, User
+from offhook.domain.users import Device, DeviceId, User, UserId
+from offhook.services.ports.organization import NewDevice
 from offhook.services.ports.store import Store, Transaction
 from offhook.services.secrets import ha1, new_password
 from offhook.services.users import checked_name, checked_user, entered, found, must_be_current
 
 FIRST_DEVICE = "Telephone"
+MOST_AT_ONCE = 500
+"""So many passwords are made in one transaction, for which others wait a moment."""
 _ASKED_AT_ONCE = 16
 
 
@@ -99,6 +102,44 @@ def set_password(store: Store, organization: OrganizationId, username: str, who:
         user = found(transaction, username)
         known = transaction.devices.all(user.id)
         return _renewed(transaction, user, known[0]) if known else _made(transaction, user, FIRST_DEVICE)
+
+
+def set_passwords(
+    store: Store, organization: OrganizationId, usernames: Sequence[str], who: str, *, renews: bool = False
+) -> list[tuple[User, SipAccount]]:
+    """As `set_password` for each of these people, all of them or none, in their order.
+
+    Raises Invalid when they are too many or somebody is named twice, Missing, and Conflict when somebody has a telephone, unless it
+    `renews` its password; each with the place in `usernames`.
+    """
+    if not 1 <= len(usernames) <= MOST_AT_ONCE:
+        raise Invalid(f"Name 1 to {MOST_AT_ONCE} people at once.", "usernames")
+    with store.change(organization, who) as transaction:
+        known = transaction.people.facts(usernames, (), ()).users
+        first = transaction.devices.first([user.id for user in known.values()])
+        people: dict[str, User] = {}
+        for place, username in enumerate(usernames):
+            field, user = f"usernames.{place}", known.get(username)
+            if user is None:
+                raise Missing(f"There is no user {username}.", field)
+            if username in people:
+                raise Invalid(f"{username} is named twice.", field)
+            if user.id in first and not renews:
+                raise Conflict(f"{username} has a telephone; say `renew` to give it another password, with which the old one ends.", field)
+            people[username] = user
+        return _with_passwords(transaction, list(people.values()), first)
+
+
+def _with_passwords(transaction: Transaction, people: Sequence[User], first: Mapping[UserId, Device]) -> list[tuple[User, SipAccount]]:
+    domain, passwords = transaction.profile().domain, {user.id: new_password() for user in people}
+    # Nobody else's telephone signs in by a username: a name is refused to a user and to a telephone alike.
+    names = {user.id: first[user.id].sip_username if user.id in first else user.username for user in people}
+    kept = {id: ha1(names[id], domain, password) for id, password in passwords.items()}
+    new = [NewDevice(user.id, FIRST_DEVICE, user.username, kept[user.id]) for user in people if user.id not in first]
+    ids = {user: device.id for user, device in first.items()}
+    ids |= dict(zip((each.user for each in new), transaction.devices.add_all(new), strict=True))
+    transaction.devices.set_credentials({first[user.id].id: kept[user.id] for user in people if user.id in first})
+    return [(user, SipAccount(user.username, domain, passwords[user.id], names[user.id], ids[user.id])) for user in people]
 
 
 def _made(transaction: Transaction, user: User, name: str) -> SipAccount:

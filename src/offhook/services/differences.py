@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
 
+from offhook.domain.access import may_give, scopes_of
 from offhook.domain.attendants import Attendant, AttendantId
+from offhook.domain.errors import Invalid
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Destination, ToAttendant, ToUser
 from offhook.domain.users import Device, DeviceId, User, UserId
@@ -23,7 +25,10 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One object that would be added, changed or removed. `words` is for people; `hurts` says that somebody would lose something."""
+    """One object that would be added, changed or removed. `words` is for people.
+
+    `hurts` says that something would be lost: the object, a value that becomes none, what a number or a key leads to, rights of a role.
+    """
 
     sort: Sort
     kind: str
@@ -67,18 +72,25 @@ _ATTENDANT_WORDS = {
 }
 
 
-def _changed(words: Mapping[str, str], before: object, after: object, whose: str = "") -> list[str]:
+_NONE = (None, "")
+
+
+def _changed(words: Mapping[str, str], before: object, after: object, whose: str = "") -> tuple[list[str], bool]:
+    """What is another value, in words, and whether one became none."""
     pairs = ((text, getattr(before, name), getattr(after, name)) for name, text in words.items())
-    return [text.format(whose=whose, before=_said(old), after=_said(new)) for text, old, new in pairs if old != new]
+    differing = [(text, old, new) for text, old, new in pairs if old != new]
+    said = [text.format(whose=whose, before=_said(old), after=_said(new)) for text, old, new in differing]
+    return said, any(new in _NONE for _, _, new in differing)
 
 
 def _said(value: object) -> str:
-    return "none" if value in (None, "") else str(value)
+    return "none" if value in _NONE else str(value)
 
 
 def _of_organization(now: Blueprint, wanted: Blueprint) -> Iterator[Difference]:
-    if said := _changed(_OWN_WORDS, now.organization, wanted.organization):
-        yield Difference(Sort.CHANGED, "organization", wanted.organization.domain, "; ".join(said))
+    said, loses = _changed(_OWN_WORDS, now.organization, wanted.organization)
+    if said:
+        yield Difference(Sort.CHANGED, "organization", wanted.organization.domain, "; ".join(said), loses)
 
 
 def _of_users(now: Mapping[str, UserWanted], wanted: Mapping[str, UserWanted]) -> Iterator[Difference]:
@@ -89,10 +101,12 @@ def _of_users(now: Mapping[str, UserWanted], wanted: Mapping[str, UserWanted]) -
             telephones = f"; {_telephones(len(user.telephones))} to be given a password" if user.telephones else ""
             yield Difference(Sort.ADDED, "user", name, f"{name} ({user.name}) is added{extension}{role}{telephones}")
             continue
-        said, hurts = _telephones_changed(now[name], user)
-        said = _changed(_USER_WORDS, now[name], user, f"{name}'s") + said
-        if said:
-            yield Difference(Sort.CHANGED, "user", name, "; ".join(said), hurts)
+        said, loses = _changed(_USER_WORDS, now[name], user, f"{name}'s")
+        telephones_said, loses_telephones = _telephones_changed(now[name], user)
+        loses_rights = not may_give(scopes_of(user.role), now[name].role)
+        if said or telephones_said:
+            hurts = loses or loses_telephones or loses_rights
+            yield Difference(Sort.CHANGED, "user", name, "; ".join([*said, *telephones_said]), hurts)
     for name, user in now.items():
         if name not in wanted:
             lost = f"; {_loses(len(user.telephones))}" if user.telephones else ""
@@ -122,14 +136,15 @@ def _of_attendants(now: Mapping[str, AttendantWanted], wanted: Mapping[str, Atte
         if name not in now:
             yield Difference(Sort.ADDED, "attendant", name, f"the attendant {name} is added with extension {attendant.extension}")
             continue
-        said = _changed(_ATTENDANT_WORDS, now[name], attendant, f"{name}'s")
+        said, loses = _changed(_ATTENDANT_WORDS, now[name], attendant, f"{name}'s")
         before, after = now[name].keys, attendant.keys
+        loses = loses or any(after.get(key) != user for key, user in before.items())
         for key in sorted(before.keys() | after.keys()):
             old, new = before.get(key), after.get(key)
             if old != new:
                 said.append(f"{name}'s key {key} leads to {_said(new)} instead of {_said(old)}")
         if said:
-            yield Difference(Sort.CHANGED, "attendant", name, "; ".join(said))
+            yield Difference(Sort.CHANGED, "attendant", name, "; ".join(said), loses)
     for name in now:
         if name not in wanted:
             yield Difference(Sort.REMOVED, "attendant", name, f"the attendant {name} is removed", hurts=True)
@@ -141,7 +156,7 @@ def _of_numbers(now: Mapping[E164, TargetWanted], wanted: Mapping[E164, TargetWa
             yield Difference(Sort.ADDED, "number", number, f"{number} is taken into use and rings {_rings(target)}")
         elif now[number] != target:
             words = f"{number} rings {_rings(target)} instead of {_rings(now[number])}"
-            yield Difference(Sort.CHANGED, "number", number, words)
+            yield Difference(Sort.CHANGED, "number", number, words, hurts=now[number] != TargetWanted())
     for number, target in now.items():
         if number not in wanted:
             yield Difference(Sort.REMOVED, "number", number, f"{number}, which rings {_rings(target)}, is given back", hurts=True)
@@ -151,8 +166,15 @@ def _rings(target: TargetWanted) -> str:
     return target.user or target.attendant or "nobody"
 
 
+def must_be_of(now: Configured, wanted: Blueprint) -> None:
+    """Raises Invalid when the file is another organization's."""
+    if wanted.organization.domain != now.profile.domain:
+        raise Invalid(f"This file is of {wanted.organization.domain}, the organization is {now.profile.domain}.", "organization.domain")
+
+
 def planned(now: Configured, wanted: Blueprint) -> Configured:
-    """The organization as it would be: who is there keeps the id, who is new has one below 0."""
+    """The organization as it would be: who is there keeps the id, who is new has one below 0. Raises Invalid (`must_be_of`)."""
+    must_be_of(now, wanted)
     new = count(-1, -1)
     users_now, titles_now = {user.username: user for user in now.users}, {attendant.name: attendant for attendant in now.attendants}
     ids = {name: users_now[name].id if name in users_now else UserId(next(new)) for name in wanted.users}

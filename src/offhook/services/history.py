@@ -1,12 +1,35 @@
-"""Rows of the history as people and programs are shown them."""
+"""The history as people and programs ask for it and are shown it."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from offhook.domain.errors import Missing
+from offhook.domain.numbers import as_e164
+from offhook.services.ports.store import Transaction
+
 SECRETS = frozenset({"hash", "ha1", "ha1_md5", "ha1_sha256", "password", "secret"})
 SET = "set"
 _AT = "_at"
+_NAMED_BY = {"user": "username", "device": "sip_username", "attendant": "name", "organization": "domain"}
+"""What people call a thing by, of kinds that have a number for their id."""
+
+
+def ids_of(transaction: Transaction, kind: str, said: str) -> list[str]:
+    """What somebody may mean who says this of a kind: an id, and whatever was ever called so, the latest first."""
+    if kind == "number":
+        return [as_e164(said) or said]
+    return [said, *(transaction.history.called(kind, _NAMED_BY[kind], said) if kind in _NAMED_BY else [])]
+
+
+def as_of(transaction: Transaction, kind: str, said: str, revision: int) -> tuple[str, Mapping[str, Any]]:
+    """An object and its id as it was at a revision, by its id, else by what it was called then, else at any other time. Raises Missing."""
+    rows = ((id, transaction.history.as_of(kind, id, revision)) for id in ids_of(transaction, kind, said))
+    found = [(id, was) for id, was in rows if was is not None]
+    if not found:
+        raise Missing(f"There was no {kind} {said} at revision {revision}.", "id")
+    name = _NAMED_BY.get(kind, "")
+    return min(found, key=lambda one: (one[0] != said, one[1].get(name) != said))
 
 
 def shown(row: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -26,6 +26,9 @@ LAST_ROW = 1_048_576
 FILE = "file"
 """The field of what is wrong with a file as a whole."""
 
+# Without an own limit the module refuses a whole file for a cell of 131,072 characters; a row with one is refused by itself.
+csv.field_size_limit(2**31 - 1)
+
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", "UTF-8 with BOM"),
@@ -146,7 +149,9 @@ def _decoded(octets: bytes) -> tuple[str, str]:
         return octets.decode(), "UTF-8"
     except UnicodeDecodeError as wrong:
         before, line = octets[: wrong.start], octets.count(b"\n", 0, wrong.start) + 1
-        if not before.isascii() or (wrong.end == len(octets) and wrong.reason == "unexpected end of data"):
+        # A letter that ends in the middle of its octets was cut; of a first octet alone, which other encodings end with too, nobody knows.
+        is_cut = wrong.end == len(octets) > wrong.start + 1 and wrong.reason == "unexpected end of data"
+        if not before.isascii() or is_cut:
             raise UnreadableFile(f"The file begins as UTF-8, but line {line} is none. Was it cut, or put together?", FILE) from None
     try:
         return octets.decode("cp1252"), "Windows-1252"
@@ -200,7 +205,7 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             cells = next(reader)
         except StopIteration:
             return
-        except csv.Error:
+        except csv.Error:  # of a strict reader without a limit: quotes
             raise _torn(text, begins, number, delimiter, heads) from None
         if any(cell.strip() for cell in cells):
             cells = [shown(cell) for cell in cells]

@@ -4,23 +4,21 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from offhook.domain.errors import Invalid, Stale
+from offhook.domain.errors import Stale
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Destination, OrganizationId, ToAttendant, ToUser
 from offhook.domain.users import UserId
 from offhook.services.blueprint import AttendantWanted, Blueprint, UserWanted, blueprint_of, numbers_of
-from offhook.services.dial_rules import dial_rules
-from offhook.services.differences import Difference, differences
+from offhook.services.differences import Difference, differences, must_be_of
 from offhook.services.ports.store import Configured, NewUser, Store, Transaction
 from offhook.services.secrets import ha1, new_password
 
 
 def plan(store: Store, organization: OrganizationId, wanted: Blueprint) -> tuple[list[Difference], int]:
-    """What `apply` would do, and the revision it was compared with. Raises Invalid when the file is another organization's, Missing."""
-    with store.view(organization) as transaction:
-        now = transaction.configured()
-    _must_be_of(now, wanted)
-    return differences(now, wanted), now.profile.revision
+    """What `apply` would do, and the revision it was compared with. It is done and taken back: what `apply` refuses is refused here."""
+    with store.trial(organization) as transaction:
+        now, found = _carried_out(transaction, wanted)
+    return found, now.profile.revision
 
 
 def apply(
@@ -32,20 +30,21 @@ def apply(
     organization is not at the revision `planned_at` any more; nothing is done then.
     """
     with store.change(organization, who) as transaction:
-        now = transaction.configured()
-        _must_be_of(now, wanted)
-        if planned_at is not None and planned_at != now.profile.revision:
-            raise Stale(f"The organization is at revision {now.profile.revision}, this was planned at {planned_at}; plan again.")
-        done = differences(now, wanted)
-        if done:
-            _Change(transaction, now, wanted).carry_out()
+        at = transaction.profile().revision
+        if planned_at is not None and planned_at != at:
+            raise Stale(f"The organization is at revision {at}, this was planned at {planned_at}; plan again.")
+        _, done = _carried_out(transaction, wanted)
         return done, transaction.profile().revision
 
 
-def _must_be_of(now: Configured, wanted: Blueprint) -> None:
-    if wanted.organization.domain != now.profile.domain:
-        raise Invalid(f"This file is of {wanted.organization.domain}, the organization is {now.profile.domain}.", "organization.domain")
-    dial_rules(wanted.organization.country)
+def _carried_out(transaction: Transaction, wanted: Blueprint) -> tuple[Configured, list[Difference]]:
+    """What the organization was before, and what differed from the file and does no more."""
+    now = transaction.configured()
+    must_be_of(now, wanted)
+    found = differences(now, wanted)
+    if found:
+        _Change(transaction, now, wanted).carry_out()
+    return now, found
 
 
 class _Change:

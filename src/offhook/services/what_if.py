@@ -55,10 +55,10 @@ class Replay:
 
 
 def organization_as(store: Store, own: OrganizationId, *, revision: int | None = None, at: float | None = None) -> Organization:
-    """An organization as the switch saw it: now, at a revision, or at a moment (seconds since 1970). Raises Missing."""
+    """An organization as the switch saw it: at a revision, else at a moment (seconds since 1970), else now. Raises Missing."""
     with store.provider_view() as provider:
         inside, carriers = provider.inside(own), provider.carriers.all()
-        if at is not None:
+        if revision is None and at is not None:
             revision = inside.history.revision_at(at)
         return organization_of(inside.configured(revision), carriers)
 
@@ -66,8 +66,6 @@ def organization_as(store: Store, own: OrganizationId, *, revision: int | None =
 def organization_planned(store: Store, own: OrganizationId, wanted: Blueprint) -> Organization:
     """An organization as the switch would see it if a file were applied. Raises Invalid, Missing."""
     now, carriers = _configured(store, own)
-    if wanted.organization.domain != now.profile.domain:
-        raise Invalid(f"This file is of {wanted.organization.domain}, the organization is {now.profile.domain}.", "organization.domain")
     return organization_of(planned(now, wanted), carriers)
 
 

@@ -24,7 +24,7 @@ class History:
         *,
         before: tuple[int, int] | None = None,
         kind: str | None = None,
-        id: str | None = None,
+        ids: Collection[str] | None = None,
         hidden: Collection[str] = (),
     ) -> list[Change]:
         wanted = select(changes).where(changes.c.organization_id == self._scope.organization)
@@ -35,10 +35,15 @@ class History:
             wanted = wanted.where(changes.c.kind.not_in(hidden))
         if kind is not None:
             wanted = wanted.where(changes.c.kind == kind)
-        if id is not None:
-            wanted = wanted.where(changes.c.object_id == id)
+        if ids is not None:
+            wanted = wanted.where(changes.c.object_id.in_(ids))
         newest_first = wanted.order_by(changes.c.revision.desc(), changes.c.seq.desc()).limit(limit)
         return [_change_of(row) for row in self._scope.connection.execute(newest_first).mappings()]
+
+    def called(self, kind: str, field: str, name: str) -> list[str]:
+        own = (changes.c.organization_id == self._scope.organization, changes.c.kind == kind, changes.c.after[field].as_string() == name)
+        wanted = select(changes.c.object_id).where(*own).group_by(changes.c.object_id).order_by(func.max(changes.c.revision).desc())
+        return list(self._scope.connection.execute(wanted).scalars())
 
     def since(self, revision: int) -> list[Change]:
         rows = self._scope.rows(changes, changes.c.revision > revision, order=(changes.c.revision, changes.c.seq))

@@ -110,6 +110,14 @@ def transaction_for(engine: Engine, organization: OrganizationId, who: str) -> I
 
 
 @contextmanager
+def trial_for(engine: Engine, organization: OrganizationId) -> Iterator[Transaction]:
+    """One organization's transaction that may write and is taken back when its block ends. Raises Missing, Conflict, Unavailable."""
+    with _connection(engine, writes=True) as connection:
+        yield Transaction(Scope(connection, organization, "", writes=True))
+        connection.rollback()
+
+
+@contextmanager
 def view_of(engine: Engine, organization: OrganizationId) -> Iterator[Transaction]:
     """One organization's transaction that only reads. Raises Missing, Unavailable."""
     with _connection(engine, writes=False) as connection:
@@ -167,6 +175,9 @@ class Database:
 
     def change(self, organization: OrganizationId, who: str) -> AbstractContextManager[Transaction]:
         return transaction_for(self.engine, organization, who)
+
+    def trial(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
+        return trial_for(self.engine, organization)
 
     def view(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
         return view_of(self.engine, organization)

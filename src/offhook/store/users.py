@@ -10,6 +10,7 @@ from offhook.domain.errors import Conflict, InUse, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.users import Device, DeviceId, User, UserId
 from offhook.services.ports.listing import Listing, Page
+from offhook.services.ports.organization import NewDevice
 from offhook.services.ports.store import Credential, NewUser
 from offhook.store.listing import Listed
 from offhook.store.scope import Row, Scope
@@ -27,12 +28,17 @@ def _of_user(scope: Scope, username: Any) -> ColumnElement[bool]:
     return devices.c.user_id == whose.scalar_subquery()
 
 
+def _with_telephone(scope: Scope, wanted: Any) -> ColumnElement[bool]:
+    some = users.c.id.in_(select(devices.c.user_id).where(devices.c.organization_id == scope.organization))
+    return some if wanted == "some" else ~some
+
+
 USERS = Listed(
     users,
     "username",
     {name: users.c[name] for name in ("username", "name", "extension", "email", "language", "location", "role")},
     searched=("username", "name", "extension", "email"),
-    also={"number": _with_number},
+    also={"number": _with_number, "telephone": _with_telephone},
 )
 DEVICES = Listed(
     devices,
@@ -151,8 +157,19 @@ class Devices:
         ):
             raise Conflict(f"Somebody signs in as {sip_username} already.", "sip_username")
         values = {"user_id": user, "name": name, "sip_username": sip_username}
-        id = self._scope.insert(devices, **values, ha1_md5=credential.ha1_md5, ha1_sha256=credential.ha1_sha256)
+        id = self._scope.insert(devices, **values, **_kept(credential))
         return Device(DeviceId(id), user, name, sip_username, self._scope.revision)
+
+    def first(self, users: Collection[UserId]) -> dict[UserId, Device]:
+        rows = self._scope.rows(devices, devices.c.user_id.in_(users), order=[devices.c.id.desc()])
+        return {UserId(row["user_id"]): device_of(row) for row in rows}
+
+    def add_all(self, new: Sequence[NewDevice]) -> list[DeviceId]:
+        rows = [{"user_id": each.user, "name": each.name, "sip_username": each.sip_username} | _kept(each.credential) for each in new]
+        return [DeviceId(id) for id in self._scope.insert_all(devices, rows)]
+
+    def set_credentials(self, credentials: Mapping[DeviceId, Credential]) -> None:
+        self._scope.update_each(devices, [(id, _kept(credential)) for id, credential in credentials.items()])
 
     def taken(self, sip_usernames: Collection[str], user: UserId) -> set[str]:
         of_devices = self._scope.rows(devices, devices.c.sip_username.in_(sip_usernames))
@@ -168,13 +185,16 @@ class Devices:
         return Credential(row["ha1_md5"], row["ha1_sha256"]) if row else None
 
     def set_credential(self, id: DeviceId, credential: Credential) -> None:
-        values = {"ha1_md5": credential.ha1_md5, "ha1_sha256": credential.ha1_sha256}
-        if not self._scope.update(devices, devices.c.id == id, **values):
+        if not self._scope.update(devices, devices.c.id == id, **_kept(credential)):
             raise Missing("There is no such telephone.", "device")
 
     def remove(self, id: DeviceId) -> None:
         if not self._scope.delete(devices, devices.c.id == id):
             raise Missing("There is no such telephone.", "device")
+
+
+def _kept(credential: Credential) -> dict[str, Any]:
+    return {"ha1_md5": credential.ha1_md5, "ha1_sha256": credential.ha1_sha256}
 
 
 def values_of(new: NewUser) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def live_call(call: Call) -> LiveCall:
     return LiveCall(
         call=call.id,
         organization=organization.id if organization else None,
+        revision=organization.revision if organization else None,
         started_at=call.started.wall,
         answered_at=call.answered.wall if call.answered else None,
         caller=call.shown_caller,

@@ -19,7 +19,7 @@ from offhook import __version__
 from offhook.domain.errors import Unavailable
 from offhook.doors.cli import shown
 from offhook.doors.cli.app import app
-from offhook.doors.cli.asking import Json, must_agree
+from offhook.doors.cli.asking import Json, Yes, must_agree
 from offhook.doors.cli.server import Exit, Failed
 from offhook.plan import read_plan
 from offhook.settings import Settings, SettingsWrong, database_of, read
@@ -66,7 +66,8 @@ def backup(file: Annotated[Path, typer.Argument(help="The archive to write; it m
 def restore(
     file: Annotated[Path, typer.Argument(help="An archive that offhook backup wrote.")],
     force: Annotated[bool, typer.Option("--force", help="Replace what is in the data folder and the database.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look whether it could be put back; nothing is replaced.")] = False,
 ) -> None:
     """Put a backup back; the system must not run. Until all of it is there and checked nothing is replaced."""
     settings = _settings()
@@ -81,7 +82,7 @@ def restore(
             broken_off = (folder / RESTORING).exists()
             if (there or broken_off) and not force:
                 raise Failed(f"{folder} is not empty ({', '.join(there) or RESTORING}). --force replaces what is there.", Exit.REFUSED)
-            _restore(file, folder, url, replaces=force, asks=bool(force and not yes))
+            _restore(file, folder, url, replaces=force, asks=bool(force and not yes), dry_run=dry_run)
         finally:
             os.close(lock)
 
@@ -101,7 +102,7 @@ def migrate() -> None:
     shown.note(f"The database has the tables of this release ({newest_revision()}).")
 
 
-def _restore(file: Path, folder: Path, url: str, *, replaces: bool, asks: bool) -> None:
+def _restore(file: Path, folder: Path, url: str, *, replaces: bool, asks: bool, dry_run: bool) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacked.") as staging:
         new = Path(staging)
         try:
@@ -112,8 +113,13 @@ def _restore(file: Path, folder: Path, url: str, *, replaces: bool, asks: bool) 
         if manifest.database == "postgresql":
             must_be_restorable(url, replaces=replaces)
         made = datetime.fromtimestamp(manifest.made_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        said = f"replace what is in {folder} and its database by the backup of {made}"
+        if dry_run:
+            shown.console().print(shown.clean(f"Would {said} (release {manifest.release}, {manifest.database})."), soft_wrap=True)
+            shown.note("Nothing was done.")
+            return
         if asks:
-            must_agree(f"replace what is in {folder} and its database by the backup of {made}", [], yes=False)
+            must_agree(said, [], yes=False)
         restoring = folder / RESTORING
         restoring.mkdir(exist_ok=True)
         if manifest.database == "postgresql":

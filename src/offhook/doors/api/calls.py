@@ -16,6 +16,9 @@ from offhook.services.explain import explain
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Trace
 
+CALL = "^[0-9A-Za-z]*$"
+"""How what names a call looks."""
+
 _READ_AT_ONCE = 500
 _READ_AT_MOST = 10  # pages: a rare ending must not make one request read every call there ever was
 
@@ -45,7 +48,7 @@ async def calls(house: Inside, visitor: Visitor, asked: Annotated[CallsAsked, Qu
 
 
 @router.get("/calls/{call}", dependencies=[needs("calls:read")])
-async def call(house: Inside, visitor: Visitor, call: Annotated[str, Path(max_length=32, pattern="^[0-9A-Za-z]*$")]) -> CallExplained:
+async def call(house: Inside, visitor: Visitor, call: Annotated[str, Path(max_length=32, pattern=CALL)]) -> CallExplained:
     """How a call went, by its id, the beginning of its id, or "last"; complete for a call that is over, up to now for one that lives."""
     living = await _living(house, visitor.organization) or []
     alive, trace = await _find(house, visitor.organization, living, call)
@@ -53,6 +56,12 @@ async def call(house: Inside, visitor: Visitor, call: Annotated[str, Path(max_le
     record = await run_in_threadpool(_record, house, visitor.organization, trace["call"]) if over else None
     # One that ended a moment ago may not be written down yet.
     return CallExplained(record=record or (live_call(alive) if alive else None), explanation=explain(trace))
+
+
+async def trace_of(house: House, organization: OrganizationId | None, call: str) -> Trace:
+    """How a call went that goes on or is over, by its id, the beginning of its id, or "last". Raises Missing, Conflict."""
+    _, trace = await _find(house, organization, await _living(house, organization) or [], call)
+    return trace
 
 
 async def _living(house: House, organization: OrganizationId | None) -> list[LiveCall] | None:

@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, Visitor, needs
+from offhook.doors.api.files import sent
 from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.people import saved
-from offhook.services.blueprint import Blueprint, read, written
+from offhook.services.blueprint import FILE, Blueprint, read, written
 from offhook.services.differences import Difference
 from offhook.services.plans import apply, plan
 
@@ -96,8 +97,8 @@ def export(
 
 @router.post("/configuration/plan", dependencies=[*_READS, KEYLESS], openapi_extra=_FILE)
 async def what_would_change(house: Inside, own: Own, request: Request) -> PlanShown:
-    """What applying this file would change, in words. Nothing is done."""
-    wanted = await _sent(request)
+    """What applying this file would change, in words. It is done and taken back, so that what applying refuses is refused here."""
+    wanted = await run_in_threadpool(read_octets, await sent(request))
     found, revision = await run_in_threadpool(plan, house.store, own, wanted)
     return PlanShown(differences=differences_shown(found), revision=revision)
 
@@ -111,14 +112,10 @@ async def carry_out(
     planned_at: Annotated[int | None, Query(ge=1, description="Refuse (412) if the organization is not at this revision any more.")] = None,
 ) -> Applied:
     """Bring the organization to what this file says: all of it in one revision, or nothing."""
-    wanted = await _sent(request)
+    wanted = await run_in_threadpool(read_octets, await sent(request))
     found, revision = await run_in_threadpool(apply, house.store, own, wanted, visitor.label, planned_at=planned_at)
     counts = await saved(house) if found else {"in_effect": True}
     return Applied(differences=differences_shown(found), revision=revision, in_effect=counts["in_effect"])
-
-
-async def _sent(request: Request) -> Blueprint:
-    return await run_in_threadpool(read_octets, await request.body())
 
 
 def read_octets(sent: bytes) -> Blueprint:
@@ -126,5 +123,5 @@ def read_octets(sent: bytes) -> Blueprint:
     try:
         text = sent.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise Invalid(f"The file must be UTF-8; octet {fault.start + 1} is not.", "file") from None
+        raise Invalid(f"The file must be UTF-8; octet {fault.start + 1} is not.", FILE) from None
     return read(text)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from offhook.domain.access import allows
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.store import ProviderTransaction, Store, Transaction
 from offhook.services.roles import must_be_given
@@ -50,6 +51,14 @@ class RequestStore:
         self.revision, self.organization = revision, organization
         if ours and pending is not None:
             pending.written = True
+
+    @contextmanager
+    def trial(self, organization: OrganizationId) -> Iterator[Transaction]:
+        with self._store.trial(organization) as transaction:
+            yield transaction
+            # Who may change nobody plans what others will do.
+            if self.visitor is not None and allows(self.visitor.scopes, "users:write"):
+                must_be_given(transaction, self.visitor)
 
     def view(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
         return self._store.view(organization)

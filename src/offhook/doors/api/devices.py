@@ -8,13 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.users import Device, DeviceId
 from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.files import CSV, attachment
 from offhook.doors.api.house import House
+from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
 from offhook.doors.api.people import ACCOUNT, AccountShown, UserPath, account_shown, saved
 from offhook.doors.api.resources import Expected, Looked, made
 from offhook.doors.api.shapes import Asked, Saved, examples, named
 from offhook.services import devices as service
 from offhook.services.devices import SipAccount
+from offhook.services.people_csv import written
 from offhook.services.ports.store import Transaction
 from offhook.services.tokens import Access
 from offhook.services.users import found
@@ -26,6 +29,12 @@ Writer = Annotated[Access, needs(WRITES)]
 DevicePath = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[7])]
 _DESK = {"id": 7, "username": "anna", "name": "Desk", "sip_username": "anna-2", "version": 42}
 _SAVED = {"revision": 42, "in_effect": True}
+_COLUMNS = ("username", "name", "email", "extension", "domain", "sip_username", "password", "sip_address")
+_EXAMPLE = "username,name,email,extension,domain,sip_username,password,sip_address\r\n"
+_EXAMPLE += "zoe,Zoe Lind,,131,lumen.test,zoe,h7k2m-9x4ta-0q8vn-c3jwe,192.0.2.1:5060\r\n"
+_CREDENTIALS: dict[int | str, dict[str, Any]] = {200: {"content": {CSV: {"schema": {"type": "string"}, "example": _EXAMPLE}}}}
+IN_EFFECT, REVISION = "Offhook-In-Effect", "Offhook-Revision"
+"""Of an answer that is a file: what every other answer to a write tells in its members."""
 
 
 class DeviceAsked(Asked):
@@ -42,6 +51,15 @@ class DeviceChanges(Asked):
     model_config = ConfigDict(json_schema_extra=examples({"name": "Kitchen"}))
 
     name: str = named(max_length=200)
+
+
+class CredentialsAsked(Asked):
+    """Whose telephones get passwords. Who has none yet is found by `GET /users?telephone=none`."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"usernames": ["zoe", "zara"]}))
+
+    usernames: list[Annotated[str, Field(max_length=64, pattern=PRINTABLE)]] = Field(min_length=1, max_length=service.MOST_AT_ONCE)
+    renew: bool = Field(False, description="Also for who has a telephone: the password of the first one ends.")
 
 
 class DeviceShown(BaseModel):
@@ -126,6 +144,22 @@ async def remove_device(house: Inside, own: Own, visitor: Writer, device: Device
     version = expected.version
     await run_in_threadpool(lambda: service.remove_device(house.store, own, DeviceId(device), visitor.label, version=version))
     return Saved(**await saved(house))
+
+
+@router.post("/devices/credentials", dependencies=[needs("users:read"), KEYLESS], response_class=Response, responses=_CREDENTIALS)
+async def new_credentials(house: Inside, own: Own, visitor: Writer, asked: CredentialsAsked) -> Response:
+    """Give many people's first telephones, which are made where there are none, new random passwords: all of them or none.
+
+    The answer is a CSV that holds the passwords, here only; nothing of it is kept. When it is lost, ask again with `renew`.
+    """
+    made = await run_in_threadpool(lambda: service.set_passwords(house.store, own, asked.usernames, visitor.label, renews=asked.renew))
+    rows = [
+        (user.username, user.name, user.email or "", user.extension or "", account.domain, account.sip_username, account.password)
+        for user, account in made
+    ]
+    octets = written(_COLUMNS, [(*row, house.sip_address) for row in rows])
+    told = await saved(house)
+    return attachment("passwords.csv", octets, {IN_EFFECT: str(told["in_effect"]).lower(), REVISION: str(told["revision"])})
 
 
 @router.post("/devices/{device}/password")

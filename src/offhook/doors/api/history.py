@@ -5,14 +5,18 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
+from fastapi.concurrency import run_in_threadpool
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from offhook.domain.access import allows
 from offhook.domain.errors import Forbidden, Invalid, Missing
-from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.access import Inside, Needs, Own, needs
+from offhook.doors.api.calls import CALL, trace_of
+from offhook.doors.api.house import House
 from offhook.doors.api.paging import LARGEST_ID, MOST_AT_ONCE, PRINTABLE
 from offhook.doors.api.shapes import Asked, examples
-from offhook.services.history import shown
+from offhook.services.history import as_of, ids_of, shown
+from offhook.services.ports.records import Trace
 from offhook.services.ports.store import Change
 from offhook.services.tokens import Access
 
@@ -20,7 +24,7 @@ router = APIRouter(tags=["history"])
 
 Reader = Annotated[Access, needs("history:read")]
 KindPath = Annotated[str, Path(min_length=1, max_length=40, pattern=PRINTABLE, examples=["user"])]
-IdPath = Annotated[str, Path(min_length=1, max_length=64, pattern=PRINTABLE, examples=["5"])]
+IdPath = Annotated[str, Path(min_length=1, max_length=100, pattern=PRINTABLE, examples=["5", "anna"])]
 NEEDS = {"token": "tokens:read", "webhook": "webhooks:read"}
 """Kinds that only those may look at in the history who may look at them as they are."""
 
@@ -35,14 +39,23 @@ class HistoryAsked(Asked):
     limit: int = Field(50, ge=1, le=MOST_AT_ONCE, description="How many at once.")
     cursor: str | None = Field(None, max_length=30, description="`next` of the page before.")
     kind: str | None = Field(None, max_length=40, pattern=PRINTABLE, description="What it happened to: `user`, `device`, `number` ...")
-    id: str | None = Field(None, max_length=64, pattern=PRINTABLE, description="The one of that kind.")
+    id: str | None = Field(
+        None, max_length=100, pattern=PRINTABLE, description="The one of that kind, by its id or by what it was ever called."
+    )
 
 
 class MomentAsked(Asked):
-    """As of when; one of both, now without either."""
+    """As of when, by one of the three; now without any."""
 
     revision: int | None = Field(None, ge=1, le=LARGEST_ID)
     at: AwareDatetime | None = Field(None, description="A moment, with its time zone: 2026-11-24T09:30:00Z.")
+    call: str | None = Field(
+        None,
+        min_length=1,
+        max_length=32,
+        pattern=CALL,
+        description="By the configuration that routed this call: its id, the beginning of it, or `last`. Needs `calls:read` too.",
+    )
 
 
 class ChangeShown(BaseModel):
@@ -84,26 +97,40 @@ def history(house: Inside, own: Own, visitor: Reader, asked: Annotated[HistoryAs
     hidden = [kind for kind, scope in NEEDS.items() if not allows(visitor.scopes, scope)]
     with house.store.view(own) as transaction:
         before = _place(asked.cursor)
-        found = transaction.history.page(asked.limit + 1, before=before, kind=asked.kind, id=asked.id, hidden=hidden)
+        ids = None if asked.id is None else ids_of(transaction, asked.kind or "", asked.id)
+        found = transaction.history.page(asked.limit + 1, before=before, kind=asked.kind, ids=ids, hidden=hidden)
     page = found[: asked.limit]
     following = f"{page[-1].revision}-{page[-1].seq}" if len(found) > asked.limit else None
     return HistoryShown(changes=[_shown(change) for change in page], next=following)
 
 
 @router.get("/history/{kind}/{id}")
-def then(house: Inside, own: Own, visitor: Reader, kind: KindPath, id: IdPath, asked: Annotated[MomentAsked, Query()]) -> ThenShown:
-    """Anything as it was at a revision or a moment."""
+async def then(house: Inside, own: Own, visitor: Reader, kind: KindPath, id: IdPath, asked: Annotated[MomentAsked, Query()]) -> ThenShown:
+    """Anything as it was at a revision, at a moment, or for a call; by its id, or by username, number, name, domain or SIP username."""
     _must_see(visitor, kind)
-    if asked.revision is not None and asked.at is not None:
-        raise Invalid("Ask for a revision or for a moment, not for both.", "at")
+    given = [name for name, value in asked.model_dump().items() if value is not None]
+    if len(given) > 1:
+        raise Invalid("Ask for a revision, for a moment or for a call, not for several.", given[-1])
+    revision = asked.revision
+    if asked.call is not None:
+        Needs("calls:read")(visitor)
+        revision = _routed_by(await trace_of(house, own, asked.call))
+    return await run_in_threadpool(_then, house, own, kind, id, revision, asked.at)
+
+
+def _then(house: House, own: Own, kind: str, id: str, revision: int | None, at: datetime | None) -> ThenShown:
     with house.store.view(own) as transaction:
-        revision = asked.revision or transaction.profile().revision
-        if asked.at is not None:
-            revision = transaction.history.revision_at(asked.at.timestamp())
-        was = transaction.history.as_of(kind, id, revision)
-    if was is None:
-        raise Missing(f"There was no {kind} {id} at revision {revision}.", "id")
-    return ThenShown(kind=kind, id=id, revision=revision, object=shown(was) or {})
+        if at is not None:
+            revision = transaction.history.revision_at(at.timestamp())
+        revision = revision or transaction.profile().revision
+        known, was = as_of(transaction, kind, id, revision)
+    return ThenShown(kind=kind, id=known, revision=revision, object=shown(was) or {})
+
+
+def _routed_by(trace: Trace) -> int:
+    if trace["revision"] is None:
+        raise Missing("No configuration of the organization has routed this call.", "call")
+    return int(trace["revision"])
 
 
 def _must_see(visitor: Access, kind: str | None) -> None:

@@ -6,12 +6,11 @@ from typing import Annotated, Any, ClassVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from offhook.domain.errors import Invalid, Unavailable
 from offhook.domain.jobs import UNFINISHED, JobId, JobState, Move, RowState
 from offhook.doors.api.access import Inside, Own, needs
+from offhook.doors.api.files import CSV, attachment, sent
 from offhook.doors.api.house import House
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
 from offhook.services.jobs import get_job, import_users, list_jobs, list_rows, move_job, options_told, refused_file
@@ -20,7 +19,6 @@ from offhook.services.people_ledger import OnExisting
 from offhook.services.ports.jobs import Job, RowResult
 from offhook.services.tokens import Access
 
-CSV = "text/csv"
 _KINDS = frozenset({CSV, "", "text/plain", "application/octet-stream", "application/csv", "application/vnd.ms-excel"})
 """What programs call a CSV."""
 _EXAMPLE = "username,name,extension,number\r\nanna,Anna Berg,101,'+12065550101\r\nzoe,Zoe Lind,131,\r\n"
@@ -152,7 +150,7 @@ async def new_import(
 @router.get("/users.csv", dependencies=[needs("users:read")], response_class=Response, responses=_ANSWER)
 def users_as_file(house: Inside, own: Own) -> Response:
     """Everybody, as a file that imports unchanged. What a spreadsheet would run or change has an apostrophe before it."""
-    return _attachment("users.csv", export_users(house.store, own))
+    return attachment("users.csv", export_users(house.store, own))
 
 
 @router.get("/jobs", dependencies=_READS)
@@ -192,18 +190,14 @@ def rows(house: Inside, own: Own, job: JobPath, asked: Annotated[RowsAsked, Quer
 @router.get("/jobs/{job}/refused.csv", dependencies=_REFUSED, response_class=Response, responses=_ANSWER)
 def refused(house: Inside, own: Own, job: JobPath) -> Response:
     """The rows that were refused, with why in the first two columns; mended, the file imports as it is."""
-    return _attachment(f"refused-{job}.csv", refused_file(house.store, own, JobId(job)))
+    return attachment(f"refused-{job}.csv", refused_file(house.store, own, JobId(job)))
 
 
 async def _file(request: Request) -> bytes:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in _KINDS:
         raise Invalid(f"Send the file itself, as {CSV}; this is {kind[:60]!r}.", "Content-Type")
-    try:
-        return await request.body()
-    except ClientDisconnect:
-        # Nobody hears this; but it is no mistake of ours, and nothing was written.
-        raise HTTPException(400, "The file was not sent to its end.") from None
+    return await sent(request)
 
 
 async def _told(house: House, own: Own, job: Job) -> JobShown:
@@ -214,12 +208,6 @@ async def _told(house: House, own: Own, job: Job) -> JobShown:
         except Unavailable:
             shown.in_effect = False
     return shown
-
-
-def _attachment(name: str, octets: bytes) -> Response:
-    # It holds people's data: nobody on the way keeps it.
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(octets, media_type=f"{CSV}; charset=utf-8", headers=headers)
 
 
 def job_shown(job: Job) -> JobShown:

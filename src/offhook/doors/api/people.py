@@ -1,6 +1,6 @@
 """An organization and its people."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
@@ -195,6 +195,7 @@ class UsersAsked(PageAsked):
     language: str | None = Field(None, max_length=35, pattern=PRINTABLE)
     location: str | None = Field(None, max_length=2, pattern=PRINTABLE)
     role: Role | None = None
+    telephone: Literal["some", "none"] | None = Field(None, description="`none`: only who has no telephone; `some`: only who has one.")
 
 
 @router.get("/organization", tags=["organization"], dependencies=[needs("organization:read")])

@@ -94,9 +94,13 @@ class CallTried(Asked):
 
 
 class CallShown(BaseModel):
-    """A call. `state` is the ending's code once it is over; `talked_seconds` is None while it lives."""
+    """A call. `state` is the ending's code once it is over; `talked_seconds` is None while it lives.
+
+    `revision` is the organization's configuration that routed it: what anything was then is told by /history/{kind}/{id}?call=...
+    """
 
     call: str
+    revision: int | None
     live: bool
     state: str
     started_at: datetime
@@ -172,6 +176,7 @@ def past_call(cdr: Cdr) -> CallShown:
     """A call that is over."""
     return CallShown(
         call=cdr.call,
+        revision=cdr.revision,
         live=False,
         state=cdr.ending.code,
         started_at=datetime.fromtimestamp(cdr.started_at, UTC),
@@ -190,6 +195,7 @@ def live_call(call: LiveCall) -> CallShown:
     """A call that goes on, or ended a moment ago and is being written down."""
     return CallShown(
         call=call.call,
+        revision=call.revision,
         live=call.state not in ENDINGS,
         state=call.state,
         started_at=datetime.fromtimestamp(call.started_at, UTC),

@@ -1,5 +1,7 @@
 """Where a call would go, and which past calls would go elsewhere: without a call."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,8 +13,8 @@ from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.shapes import Asked
-from offhook.services.blueprint import MOST_OCTETS, read
-from offhook.services.what_if import LONGEST_DIALLED, Answer, organization_as, organization_planned, replay, what_if
+from offhook.services.blueprint import FILE, MOST_OCTETS, read
+from offhook.services.what_if import LONGEST_DIALLED, Answer, Replay, organization_as, organization_planned, replay, what_if
 
 _READS = [needs(f"{noun}:read") for noun in ("organization", "users", "attendants", "numbers")]
 _PLANS = [*_READS, needs("devices:read"), needs("calls:read")]
@@ -21,7 +23,10 @@ router = APIRouter(tags=["what if"])
 
 
 class RouteAsked(Asked):
-    """A call that is not made. Of `at`, `revision` and `plan` at most one: the configuration of then, or of a file; else the live one."""
+    """A call that is not made. `revision` or `plan` says which configuration decides, `at` at what time the call comes.
+
+    `at` alone means the configuration of then too; without any of them the live one decides.
+    """
 
     model_config = ConfigDict(
         extra="forbid", populate_by_name=True, json_schema_extra={"examples": [{"from": "anna", "to": "100"}, {"from": "101", "to": "911"}]}
@@ -29,9 +34,9 @@ class RouteAsked(Asked):
 
     caller: Annotated[str, Field(alias="from", min_length=1, max_length=80, description="A username, extension or number.")]
     dialled: Annotated[str, Field(alias="to", min_length=1, max_length=LONGEST_DIALLED, description="What is dialled.")]
-    at: AwareDatetime | None = None
+    at: AwareDatetime | None = Field(None, description="When the call comes. No rule looks at the hour yet.")
     revision: int | None = Field(None, ge=1)
-    plan: str | None = Field(None, max_length=MOST_OCTETS, description="A file as of GET /configuration.")
+    plan: str | None = Field(None, max_length=MOST_OCTETS, description="A file as of GET /configuration; not with a revision.")
 
 
 class ReasonShown(BaseModel):
@@ -86,9 +91,9 @@ def answer_shown(answer: Answer) -> AnswerShown:
 
 @router.post("/route", dependencies=[*_READS, KEYLESS])
 async def route(house: Inside, own: Own, asked: RouteAsked) -> AnswerShown:
-    """Where a call would go now (asked of the switch itself), at an earlier time, or under a planned configuration; with every reason."""
-    if sum(given is not None for given in (asked.at, asked.revision, asked.plan)) > 1:
-        raise Invalid("Give only one of at, revision and plan.", "plan")
+    """Where a call would go now (asked of the switch itself), at another time, or under another configuration; with every reason."""
+    if asked.revision is not None and asked.plan is not None:
+        raise Invalid("Give a revision or a plan, not both.", "plan")
     if asked.at is None and asked.revision is None and asked.plan is None:
         return AnswerShown.model_validate(await house.switch.what_if(own, asked.caller, asked.dialled))
     return answer_shown(await run_in_threadpool(_of_another_time, house, own, asked))
@@ -96,16 +101,26 @@ async def route(house: Inside, own: Own, asked: RouteAsked) -> AnswerShown:
 
 def _of_another_time(house: Any, own: Any, asked: RouteAsked) -> Answer:
     if asked.plan is not None:
-        return what_if(organization_planned(house.store, own, read(asked.plan)), asked.caller, asked.dialled, is_planned=True)
+        with _plan_named():
+            organization = organization_planned(house.store, own, read(asked.plan))
+        return what_if(organization, asked.caller, asked.dialled, is_planned=True)
     at = min(asked.at, datetime.now(UTC)).timestamp() if asked.at is not None else None
     return what_if(organization_as(house.store, own, revision=asked.revision, at=at), asked.caller, asked.dialled)
+
+
+@contextmanager
+def _plan_named() -> Iterator[None]:
+    """What is wrong with the file is wrong with the member `plan`, in which it stands here."""
+    try:
+        yield
+    except Invalid as why:
+        raise Invalid(why.explanation, "plan" if why.field in (None, FILE) else f"plan.{why.field}") from None
 
 
 @router.post("/replay", dependencies=[*_PLANS, KEYLESS])
 async def replayed(house: Inside, own: Own, asked: ReplayAsked) -> ReplayShown:
     """Run past calls through the live and the planned configuration; those that would go elsewhere, newest first."""
-    wanted = await run_in_threadpool(read, asked.plan)
-    found = await run_in_threadpool(replay, house.store, own, wanted, asked.since.timestamp())
+    found = await run_in_threadpool(_replay, house, own, asked)
     changed = [
         ReplayedShown(
             call=each.call,
@@ -118,3 +133,8 @@ async def replayed(house: Inside, own: Own, asked: ReplayAsked) -> ReplayShown:
         for each in found.changed
     ]
     return ReplayShown(looked_at=found.looked_at, unreadable=found.unreadable, changed=changed, more=found.more)
+
+
+def _replay(house: Any, own: Any, asked: ReplayAsked) -> Replay:
+    with _plan_named():
+        return replay(house.store, own, read(asked.plan), asked.since.timestamp())

@@ -23,6 +23,7 @@ from offhook.doors.cli import (
     numbers,
     organization,
     organizations,
+    passwords,
     shown,
     sign_in,
     tokens,
@@ -100,6 +101,7 @@ for name, group in {
 }.items():
     app.add_typer(group, name=name)
 bulk.register(app, users.users)
+devices.devices.command("passwords")(passwords.device_passwords)
 
 
 def _list_elsewhere() -> None:
@@ -122,6 +124,9 @@ def cli(arguments: Sequence[str]) -> int:
         command.params = [each for each in command.params if each.name not in _NOT_OURS]
         command(args=list(arguments), prog_name="offhook")
     except SystemExit as ended:
+        if isinstance(ended.__context__, typer.TyperException):
+            # The library ended the program for what it did not understand, with the 2 that says of `plan` that something differs.
+            return Exit.WRONG_COMMAND
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except Failed as failed:
         if "--json" in arguments and failed.problem is not None:

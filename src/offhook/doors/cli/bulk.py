@@ -10,8 +10,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from offhook.doors.cli import shown, things
-from offhook.doors.cli.asking import Json, Noun, server_of
+from offhook.doors.cli.asking import DryRun, Json, Noun, Yes, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
+from offhook.doors.cli.things import How
 
 _SECONDS = 120.0
 _LOOK_SECONDS = 0.3
@@ -58,7 +59,7 @@ def import_users(
     as_json: Json = False,
 ) -> None:
     """Make and change people from a CSV file. Exit code 1 when a row was refused; the others are done all the same."""
-    octets = _octets_of(file)
+    octets = octets_of(file)
     if refused is not None and file != "-" and refused.exists() and refused.samefile(file):
         raise Failed(f"{refused} is the file that is imported; write what is refused to another one.", Exit.WRONG_COMMAND)
     server = server_of(context)
@@ -121,10 +122,14 @@ def show_job(context: typer.Context, job: JobId, as_json: Json = False) -> None:
 
 
 @jobs.command("cancel")
-def cancel_job(context: typer.Context, job: JobId, as_json: Json = False) -> None:
+def cancel_job(context: typer.Context, job: JobId, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Stop a job. What it did stays done; `offhook jobs resume` goes on with the rest."""
     server = server_of(context)
-    _tell(server, server.post(f"/jobs/{job}/cancel"), as_json=as_json)
+    one = server.get(f"/jobs/{job}")
+    losses = [] if one["state"] in _OVER else [f"{one['total'] - one['done']} rows that are not done yet"]
+    cancelled = things.ordered(server, f"/jobs/{job}/cancel", f"stop job {job}", losses, How(as_json, dry_run, yes))
+    if cancelled is not None:
+        _tell(server, cancelled, as_json=as_json)
 
 
 @jobs.command("resume")
@@ -191,7 +196,8 @@ def _counts(job: dict[str, Any]) -> str:
     return ", ".join(f"{job['results'][word]} {word}" for word in _WORDS if job["results"].get(word))
 
 
-def _octets_of(file: str) -> bytes:
+def octets_of(file: str) -> bytes:
+    """What stands in a file, or comes from standard input. Raises Failed."""
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as fault:

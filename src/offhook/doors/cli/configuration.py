@@ -10,9 +10,6 @@ from offhook.doors.cli import shown
 from offhook.doors.cli.asking import DryRun, Json, must_agree, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
 
-DIFFERS = 2
-"""Exit code of `offhook plan` where there is a difference, as programs that compare have it."""
-
 _SECONDS = 120.0
 _SIGNS = {"added": ("+", "green"), "changed": ("~", "yellow"), "removed": ("-", "red")}
 
@@ -43,7 +40,7 @@ def plan(context: typer.Context, file: File, as_json: Json = False) -> None:
         shown.print_json(answer)
     else:
         _tell(answer["differences"], "Nothing differs.")
-    raise typer.Exit(DIFFERS if answer["differences"] else Exit.DONE)
+    raise typer.Exit(Exit.DIFFERS if answer["differences"] else Exit.DONE)
 
 
 def apply(

@@ -64,14 +64,15 @@ def change_device(
 
 
 @devices.command("password")
-def device_password(context: typer.Context, device: Device, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Give a telephone a new password, and show it once."""
-    server, path = server_of(context), DEVICES.at(device) + "/password"
-    if dry_run:
-        words = f"give the telephone {device} a new password; the one it has would be refused"
-        things.only_told(server, words, "POST", path, None, How(as_json))
-        return
-    _tell(server.post(path), as_json=as_json)
+def device_password(context: typer.Context, device: Device, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Give a telephone a new password, and show it once; the one it has is refused from then on."""
+    server = server_of(context)
+    one, _ = things.looked_at(server, DEVICES, device)
+    losses = [f"the password of {one['sip_username']} ({one['name']}), a telephone of {one['username']}"]
+    path, said = DEVICES.at(device) + "/password", f"give the telephone {device} a new password"
+    renewed = things.ordered(server, path, said, losses, How(as_json, dry_run, yes))
+    if renewed is not None:
+        _tell(renewed, as_json=as_json)
 
 
 @devices.command("remove")

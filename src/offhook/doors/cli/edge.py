@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from offhook.doors.cli import shown, things
-from offhook.doors.cli.asking import Json, noun, server_of_either, server_of_provider
+from offhook.doors.cli.asking import DryRun, Json, noun, server_of_either, server_of_provider
 from offhook.doors.cli.server import Exit, Failed
+from offhook.doors.cli.things import How
 
 bans = noun("Addresses that the edge refuses, and how to let them in again.")
 certificates = noun("The certificate that telephones are shown over TLS.")
@@ -39,6 +40,7 @@ def list_bans(context: typer.Context, as_json: Json = False) -> None:
 def lift_ban(
     context: typer.Context,
     address: Annotated[str, typer.Argument(help="An IP address, as `offhook bans` lists it.")],
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Let an address in again, and forget its wrong passwords; tells who is still refused."""
@@ -46,7 +48,11 @@ def lift_ban(
         wanted = ipaddress.ip_address(address)
     except ValueError:
         raise Failed(f"{address} is no IP address.", Exit.WRONG_COMMAND) from None
-    _tell_bans(server_of_provider(context).delete(f"/bans/{wanted}"), as_json=as_json)
+    server, path = server_of_provider(context), f"/bans/{wanted}"
+    if dry_run:
+        things.only_told(server, f"let {wanted} in again, and forget its wrong passwords", "DELETE", path, None, How(as_json))
+        return
+    _tell_bans(server.delete(path), as_json=as_json)
 
 
 def _tell_bans(answer: dict[str, Any], *, as_json: bool) -> None:

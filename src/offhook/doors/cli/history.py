@@ -17,7 +17,7 @@ history = noun("What was changed, when and by whom.")
 def list_changes(
     context: typer.Context,
     kind: Annotated[str | None, typer.Option(help="Only what happened to things of this kind: user, device, number ...")] = None,
-    id: Annotated[str | None, typer.Option(help="Only what happened to the one with this id; with --kind.")] = None,
+    id: Annotated[str | None, typer.Option(help="Only what happened to the one with this id or name; with --kind.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
@@ -41,14 +41,15 @@ def list_changes(
 def show_then(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(help="What kind of thing: user, device, number ...")],
-    id: Annotated[str, typer.Argument(help="Its id, as `offhook history` lists it.")],
+    id: Annotated[str, typer.Argument(help="Its username, number, name or id.")],
     revision: Annotated[int | None, typer.Option(min=1, help="As it was at this revision.")] = None,
     at: Annotated[str | None, typer.Option(help="As it was at this time: 2026-11-24T18:30, or 30d for thirty days ago.")] = None,
+    call: Annotated[str | None, typer.Option(help="As it was for this call: its id, the beginning of it, or last.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a thing as it was at a revision or a time; as it is if neither is given."""
+    """Show a thing as it was at a revision, at a time or for a call; as it is if none is given."""
     path = things.Noun(f"/history/{quote(kind, safe='')}", "history", kind, (), "id").at(id)
-    then = server_of(context).get(path, revision=revision, at=moment_of(at, "--at").isoformat() if at else None)
+    then = server_of(context).get(path, revision=revision, at=moment_of(at, "--at").isoformat() if at else None, call=call)
     if as_json:
         shown.print_json(then)
     else:

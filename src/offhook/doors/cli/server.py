@@ -19,23 +19,27 @@ class Exit(IntEnum):
     DONE = 0
     NOT_ALL_WELL = 1
     """It was done, and something it tried did not work (a self-test that failed)."""
-    WRONG_COMMAND = 2
+    DIFFERS = 2
+    """As programs have it that compare; nothing else may end with it, or a script would take a mistake for a difference."""
     NOT_REACHED = 3
     NOT_ALLOWED = 4
     NOT_THERE = 5
     REFUSED = 6
     SYSTEM_FAILED = 7
+    WRONG_COMMAND = 64
+    """EX_USAGE of sysexits.h."""
 
 
 EXIT_WORDS = {
     Exit.DONE: "done",
     Exit.NOT_ALL_WELL: "done, and something that was tried did not work",
-    Exit.WRONG_COMMAND: "the command line cannot be understood",
+    Exit.DIFFERS: "of `plan`: something differs; of `doctor`: something must be seen to",
     Exit.NOT_REACHED: "no running Offhook was reached",
     Exit.NOT_ALLOWED: "the token is missing, is not good, or may not do this",
     Exit.NOT_THERE: "what was asked for is not there",
     Exit.REFUSED: "refused; the message says why",
     Exit.SYSTEM_FAILED: "a part of the system does not answer, or made a mistake",
+    Exit.WRONG_COMMAND: "the command line, or a file it names, cannot be understood",
 }
 
 _SENT = (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
@@ -100,6 +104,13 @@ class Server:
     def send(self, path: str, content: str | bytes, kind: str, seconds: float | None = None, **query: Any) -> Any:
         """The answer to a file of a media type, sent to a path of the API."""
         return self._ask("POST", path, content=content, headers={"Content-Type": kind}, timeout=seconds, params=_given(query))
+
+    def file(self, path: str, body: Any, seconds: float | None = None) -> tuple[str, httpx.Headers]:
+        """The file that answers something sent to a path of the API, and what its headers tell."""
+        answer = self._answer("POST", path, json=body, timeout=seconds)
+        if not answer.is_success:
+            _read(answer, self.url)
+        return answer.text, answer.headers
 
     def text(self, path: str, seconds: float | None = None, **query: Any) -> str:
         """What stands at a path of the API, as the text it is."""

@@ -170,11 +170,24 @@ def remove(
     called = noun.called(key, one)
     said = f"remove {called}"
     if how.dry_run:
-        lost = f"; lost would be: {'; '.join(losses)}" if losses else ""
-        only_told(server, said + lost, "DELETE", noun.at(key), None, how)
+        only_told(server, said + _lost(losses), "DELETE", noun.at(key), None, how)
         return
     must_agree(said, losses, yes=how.yes)
     finish(server.delete(noun.at(key), _tag(how.version) or etag), f"Removed {called}.", how)
+
+
+def ordered(server: Server, path: str, said: str, losses: Sequence[str], how: How) -> Any:
+    """The answer to an order, once that is agreed to if something is lost by it; None if it was only to be told."""
+    if how.dry_run:
+        only_told(server, said + _lost(losses), "POST", path, None, how)
+        return None
+    if losses:
+        must_agree(said, losses, yes=how.yes)
+    return server.post(path)
+
+
+def _lost(losses: Sequence[str]) -> str:
+    return f"; lost would be: {'; '.join(losses)}" if losses else ""
 
 
 def finish(answer: Any, words: str, how: How) -> None:

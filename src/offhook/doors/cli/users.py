@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from offhook.doors.cli import completion, shown, things
-from offhook.doors.cli.asking import DryRun, Json, Version, Yes, answered, noun, server_of
+from offhook.doors.cli.asking import DryRun, Json, Version, Yes, answered, must_agree, noun, server_of
 from offhook.doors.cli.server import Exit, Failed, Server
 from offhook.doors.cli.things import TAKEN_AWAY, How, Limit, Noun, Search, Sort
 
@@ -34,6 +34,7 @@ def list_users(
     language: Annotated[str | None, typer.Option(help="Only who speaks it, by its tag.")] = None,
     location: Annotated[str | None, typer.Option(help="Only who is in this country, such as FR.")] = None,
     role: Annotated[str | None, typer.Option(help="Only who has this role.", autocompletion=completion.roles)] = None,
+    without_telephone: Annotated[bool, typer.Option("--without-telephone", help="Only who has no telephone.")] = False,
     search: Search = None,
     sort: Sort = None,
     limit: Limit = None,
@@ -41,6 +42,7 @@ def list_users(
 ) -> None:
     """List people."""
     filters = {"extension": extension, "number": number, "language": language, "location": location, "role": role}
+    filters |= {"telephone": "none" if without_telephone else None}
     things.listed(context, USERS, How(as_json), limit, **filters, q=search, sort=sort)
 
 
@@ -124,14 +126,14 @@ def _lost(server: Server, user: dict[str, Any]) -> list[str]:
 
 
 @users.command("password")
-def password(context: typer.Context, username: Username, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Give a person's telephone a new password, and show it once."""
+def password(context: typer.Context, username: Username, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Give a person's telephone a new password, and show it once; the one it has is refused from then on."""
     server, path = server_of(context), USERS.at(username) + "/password"
-    if dry_run:
-        words = f"give the first telephone of {username} a new password; the one it has would be refused"
-        things.only_told(server, words, "POST", path, None, How(as_json))
-        return
-    _tell_password(server.post(path), as_json=as_json)
+    first = things.every(server, USERS.at(username) + "/devices", "devices", 1)["devices"]
+    losses = [f"the password of {each['sip_username']} ({each['name']})" for each in first]
+    account = things.ordered(server, path, f"give the first telephone of {username} a new password", losses, How(as_json, dry_run, yes))
+    if account is not None:
+        _tell_password(account, as_json=as_json)
 
 
 @users.command("sign-in")
@@ -140,6 +142,7 @@ def sign_in(
     username: Username,
     from_stdin: PasswordFromStdin = False,
     own: Annotated[bool, typer.Option("--own", help="It is your own: the old one is asked for too.")] = False,
+    yes: Yes = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -149,6 +152,8 @@ def sign_in(
         words = f"set what {username} signs in with, and end every session of theirs"
         things.only_told(server, words, "PUT", path, {"password": ""}, How(as_json))
         return
+    if not own:  # who gives the old one has agreed
+        must_agree(f"set what {username} signs in with", ["the password they have", "every session of theirs"], yes=yes)
     body = {"old_password": asked_password("Old password", from_stdin=from_stdin)} if own else {}
     body["password"] = asked_password("New password", from_stdin=from_stdin, twice=True)
     things.finish(server.put(path, body), f"{username} signs in with the new password from now on.", How(as_json))

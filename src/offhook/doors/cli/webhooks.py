@@ -77,13 +77,14 @@ def remove_webhook(
 
 
 @webhooks.command("secret")
-def new_secret(context: typer.Context, webhook: Webhook, dry_run: DryRun = False, as_json: Json = False) -> None:
+def new_secret(context: typer.Context, webhook: Webhook, yes: Yes = False, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Sign with another secret from now on, and show it once."""
-    server, path = server_of(context), WEBHOOKS.at(webhook) + "/secret"
-    if dry_run:
-        things.only_told(server, f"sign what is sent to webhook {webhook} with another secret", "POST", path, None, How(as_json))
-        return
-    _tell_secret(server.post(path), as_json=as_json)
+    server = server_of(context)
+    one, _ = things.looked_at(server, WEBHOOKS, webhook)
+    path, said = WEBHOOKS.at(webhook) + "/secret", f"sign what is sent to webhook {webhook} with another secret"
+    made = things.ordered(server, path, said, [f"the secret by which {one['url']} knows it is us"], How(as_json, dry_run, yes))
+    if made is not None:
+        _tell_secret(made, as_json=as_json)
 
 
 @webhooks.command("test")

@@ -24,7 +24,7 @@ def route(
     caller: Annotated[str, typer.Option("--from", help="Who calls: a username, an extension or a number.")],
     dialled: Annotated[str, typer.Option("--to", help="What is dialled.")],
     at: Annotated[
-        str | None, typer.Option(help="At this time, 2026-11-24T18:30 or 2d for two days ago; as the configuration was then.")
+        str | None, typer.Option(help="At this time, 2026-11-24T18:30 or 2d for two days ago; alone, as the configuration was then.")
     ] = None,
     revision: Annotated[int | None, typer.Option(min=1, help="As it was at this revision.")] = None,
     plan: Plan = None,

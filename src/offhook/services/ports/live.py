@@ -10,10 +10,11 @@ from offhook.services.ports.records import Trace
 
 @dataclass(frozen=True, slots=True)
 class LiveCall:
-    """A call that goes on now. Times are seconds since 1970."""
+    """A call that goes on now. Times are seconds since 1970; `revision` is the organization's configuration that routed it."""
 
     call: str
     organization: int | None
+    revision: int | None
     started_at: float
     answered_at: float | None
     caller: str

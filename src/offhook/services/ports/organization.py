@@ -1,6 +1,6 @@
 """What one organization owns in the store: its people, telephones, attendants and numbers. Errors as in services.ports.store."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,6 +35,16 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class NewDevice:
+    """A telephone that is to be added."""
+
+    user: UserId
+    name: str
+    sip_username: str
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
 class NumberEntry:
     """A number that an organization has, and what it rings; None while that is nobody. `version`: the revision of its last change."""
 
@@ -50,7 +60,10 @@ class Users(Protocol):
         """Everybody, by username."""
 
     def page(self, listing: Listing) -> Page[User]:
-        """Some of them. Fields: username, name, extension, email, language, location, role, number; `text` is sought in the first four."""
+        """Some of them. Fields: username, name, extension, email, language, location, role, number, telephone ("some" or "none").
+
+        `text` is sought in the first four.
+        """
 
     def names(self, ids: Iterable[UserId]) -> dict[UserId, str]:
         """The usernames of these."""
@@ -97,6 +110,15 @@ class Devices(Protocol):
 
     def taken(self, sip_usernames: Collection[str], user: UserId) -> set[str]:
         """Those of these names that a telephone signs in by, or that somebody else than this user is called."""
+
+    def first(self, users: Collection[UserId]) -> dict[UserId, Device]:
+        """The oldest telephone of each of these who has one."""
+
+    def add_all(self, new: Sequence[NewDevice]) -> list[DeviceId]:
+        """New telephones of people who have none, in few statements. Raises Conflict when somebody signs in by such a name."""
+
+    def set_credentials(self, credentials: Mapping[DeviceId, Credential]) -> None:
+        """Replace the passwords of these telephones, in few statements."""
 
     def rename(self, id: DeviceId, name: str) -> None:
         """Call it otherwise. Raises Missing."""

@@ -111,10 +111,13 @@ class History(Protocol):
         *,
         before: tuple[int, int] | None = None,
         kind: str | None = None,
-        id: str | None = None,
+        ids: Collection[str] | None = None,
         hidden: Collection[str] = (),
     ) -> list[Change]:
         """The newest changes first, but for those of kinds that are `hidden`; with `before` (revision, seq) those older than that one."""
+
+    def called(self, kind: str, field: str, name: str) -> list[str]:
+        """The ids of what ever had this name in a field, the latest first."""
 
     def since(self, revision: int) -> list[Change]:
         """The changes after a revision, oldest first."""
@@ -269,6 +272,9 @@ class Store(Protocol):
 
     def change(self, organization: OrganizationId, who: str) -> AbstractContextManager[Transaction]:
         """A transaction that may write. Raises Missing when there is no such organization."""
+
+    def trial(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
+        """A transaction that may write, and of which nothing is kept: whether something could be done. Raises Missing."""
 
     def view(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
         """A transaction that only reads and waits for no writer. Raises Missing when there is no such organization."""
