@@ -208,6 +208,18 @@ class World:
                 writer.keep(cdr, trace)
         return [cdr.call for cdr, _ in kept]
 
+    def takes_part(
+        self, minute: int, of: SandboxOrganization, caller: str, dialled: str, connected: str | None, direction: str, *, alive: bool
+    ) -> None:
+        """A call between these, that goes on or is over."""
+        told: dict[str, Any] = {"caller": caller, "dialled": dialled, "connected": connected, "direction": direction}
+        if alive:
+            self.switch.changes(self.lives(minute, of), **told)
+            return
+        cdr, trace = finished(minute, of.profile.id, "completed.by_callee")
+        with self.records() as writer:
+            writer.keep(replace(cdr, **told), trace)
+
     def started(self, minute: int) -> float:
         """When a call began that came so many minutes after noon."""
         return NOON_MS / 1000 + 60 * minute

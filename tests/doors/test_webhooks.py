@@ -144,7 +144,7 @@ async def test_nothing_of_our_own_is_posted_to(world: World, receiver: Receiver,
     await post.goes_out()
     (delivery,) = await listed(world, webhook)
     assert receiver.got == [] and delivery["state"] == "waiting" and delivery["attempts"] == 1
-    assert "no address of the public network" in delivery["last_error"]
+    assert "not of the public network" in delivery["last_error"]
 
 
 async def test_the_name_is_resolved_once_and_what_was_looked_at_is_connected_to(

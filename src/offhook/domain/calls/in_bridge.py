@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from offhook.domain.calls.call import Call, Meet, Move
+from offhook.domain.calls.cdr import outward
 from offhook.domain.calls.commands import (
     AnswerLeg,
     AnswerMedia,
@@ -155,7 +156,7 @@ class Bridge:
 
     def _prepare_carrier(self, call: Call, target: CallOut) -> list[Command]:
         carrier, number = target.carrier, target.number
-        side = Side(f"{number} through {carrier.name}", f"sip:{number}@{carrier.host}:{carrier.port}", number=number)
+        side = Side(f"{outward(number)}{carrier.name}", f"sip:{number}@{carrier.host}:{carrier.port}", number=number)
         return self._prepare(call, side, target)
 
     def _prepare(self, call: Call, side: Side, target: RingUser | CallOut) -> list[Command]:

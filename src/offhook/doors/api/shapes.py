@@ -1,7 +1,7 @@
 """What comes in and goes out, as JSON. Fields nobody knows are refused: a misspelt one must not be ignored."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -11,8 +11,6 @@ from offhook.domain.numbers import as_e164
 from offhook.services.explain import Explanation
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import LiveCall
-
-MOST_CALLS = 500
 
 
 class Asked(BaseModel):
@@ -71,15 +69,6 @@ def _international(text: str) -> str:
     if number is None:
         raise ValueError("no telephone number in international form, such as +12065550199")
     return number
-
-
-class CallsAsked(Asked):
-    """Which calls to list."""
-
-    limit: int = Field(50, ge=1, le=MOST_CALLS)
-    cursor: str | None = Field(None, max_length=32, pattern="^[0-9A-Za-z]*$", description="`next` of the page before.")
-    state: Literal["live", "over"] | None = None
-    ending: str | None = Field(None, max_length=60, description="The code of an ending.")
 
 
 class CallTried(Asked):
@@ -152,9 +141,10 @@ class BanShown(BaseModel):
 
 
 class BansShown(BaseModel):
-    """Everybody who is refused now."""
+    """A page of those who are refused now."""
 
     bans: list[BanShown]
+    next: str | None
 
 
 class SelfTestShown(BaseModel):

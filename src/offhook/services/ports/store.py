@@ -17,6 +17,7 @@ from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, OrganizationId
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
+from offhook.services.ports.calls import CallsWanted
 from offhook.services.ports.changes import Change as Change
 from offhook.services.ports.delta import Delta, SignIn
 from offhook.services.ports.jobs import Jobs
@@ -112,9 +113,15 @@ class History(Protocol):
         before: tuple[int, int] | None = None,
         kind: str | None = None,
         id: str | None = None,
+        who: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
         hidden: Collection[str] = (),
     ) -> list[Change]:
-        """The newest changes first, but for those of kinds that are `hidden`; with `before` (revision, seq) those older than that one."""
+        """The newest changes first, but for those of kinds that are `hidden`; with `before` (revision, seq) those older than that one.
+
+        Of one `kind` and `id`, by `who`, made from `since` on and before `until` (seconds since 1970).
+        """
 
     def since(self, revision: int) -> list[Change]:
         """The changes after a revision, oldest first."""
@@ -144,8 +151,8 @@ class History(Protocol):
 class Calls(Protocol):
     """Past calls: one organization's, or all in the provider's transaction."""
 
-    def page(self, limit: int, before: CallId | None) -> list[Cdr]:
-        """The newest calls first; with `before` those older than that call."""
+    def page(self, limit: int, before: CallId | None, wanted: CallsWanted = ...) -> list[Cdr]:
+        """The newest calls that are wanted first, of all if nothing is said; with `before` those older than that call."""
 
     def ids_like(self, prefix: str, limit: int) -> list[CallId]:
         """The ids of the calls that begin so, newest first."""
