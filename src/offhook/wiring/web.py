@@ -18,6 +18,7 @@ from offhook.probes.errand import Errand
 from offhook.services.deliveries import Deliverer
 from offhook.services.events import LiveEvents
 from offhook.services.jobs import Clerk
+from offhook.services.leaving import empty_for_ever
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.sealing import Sealing
 from offhook.store.engine import open_engine
@@ -76,13 +77,16 @@ async def run_web(plan: SystemPlan) -> None:
         timeout_graceful_shutdown=2,
     )
     clerk = asyncio.create_task(house.jobs.run(), name="jobs")
-    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private), sealing)
+    own = [address for address in (plan.address, plan.address6) if address]
+    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private, own=own), sealing)
     deliveries = asyncio.create_task(deliverer.run(), name="webhooks")
+    leaving = asyncio.create_task(empty_for_ever(store), name="leaving")
     try:
         await uvicorn.Server(configuration).serve()
     finally:
         clerk.cancel()
         deliveries.cancel()
+        leaving.cancel()
 
 
 async def _edge(edge: Edge) -> dict[str, Any]:
