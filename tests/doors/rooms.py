@@ -39,6 +39,8 @@ class LiveRoom:
     followed: int = 0
     """How many follow it now."""
     down: bool = False
+    held: dict[int, int] = field(default_factory=dict)
+    """The revision of each organization that was taken up last."""
     configured: Callable[[OrganizationId], Organization] | None = None
     """The snapshot: how the switch sees an organization."""
 
@@ -76,7 +78,12 @@ class LiveRoom:
     async def take_up(self, organization: int, revision: int) -> int:
         self._must_be_up()
         self.refreshed += 1
+        self.held[organization] = revision
         return revision
+
+    async def in_effect(self, organization: int) -> int:
+        self._must_be_up()
+        return self.held.get(organization, 0)
 
     async def refresh(self) -> int:
         self._must_be_up()

@@ -102,6 +102,21 @@ async def test_what_a_field_cannot_be_is_refused_by_its_name(world: World) -> No
     assert history(world) == before
 
 
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/json; charset=utf-8", "application/merge-patch+json", "Application/X+JSON"]
+)
+async def test_a_member_that_stands_twice_is_refused_whatever_the_json_is_called(world: World, kind: str) -> None:
+    twice = '{"name": "A", "name": "B"}'
+    told = problem(await sent(world, "patch", "/api/v1/users/anna", twice, **{"Content-Type": kind}))
+    assert (told["status"], told["field"]) == (422, "name")
+
+
+@pytest.mark.parametrize("name", ["query", "body", "path", "header"])
+async def test_a_member_that_is_called_like_a_place_is_told_by_its_name(world: World, name: str) -> None:
+    told = problem(await sent(world, "patch", "/api/v1/users/anna", {name: 1}))
+    assert (told["status"], told["field"]) == (422, name)
+
+
 TAKEN = [
     ("post", "/users", {"username": "ben", "name": "B"}, "username"),
     ("post", "/users", {"username": "zoe", "name": "Z", "extension": "100"}, "extension"),

@@ -75,6 +75,10 @@ class Configuration:
                 await self._follow(id)
             return self._in_effect(id)
 
+    async def in_effect(self, organization: int) -> int:
+        """See services.ports.live.LiveSwitch."""
+        return self._in_effect(OrganizationId(organization))
+
     async def refresh(self) -> int:
         """See services.ports.live.LiveSwitch."""
         async with self._turn:

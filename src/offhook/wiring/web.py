@@ -58,7 +58,7 @@ async def run_web(plan: SystemPlan) -> None:
         status=status,
         edge=KamailioOffice(plan, edge),
         health=health,
-        figures=SystemFigures(plan, __version__, edge, switch, health).told,
+        figures=SystemFigures(plan, __version__, edge, switch, health, store).told,
         metrics_from=plan.metrics_from,
         version=__version__,
         sip_address=f"{plan.address}:{plan.sip_port}",

@@ -41,6 +41,15 @@ class CarrierEntry:
     default: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a reader of the history is behind: in so many organizations, at most so many revisions, since so many seconds."""
+
+    organizations: int
+    revisions: int
+    seconds: float
+
+
 TokenId = NewType("TokenId", int)
 
 
@@ -266,6 +275,9 @@ class ProviderTransaction(Protocol):
 
     def unfinished_jobs(self) -> list[tuple[OrganizationId, JobId]]:
         """Of each organization that has work to be done, the job whose turn it is: the oldest."""
+
+    def lags(self) -> dict[str, Lag]:
+        """How far the switch, the edge and the webhooks are behind the history, by their names."""
 
     def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
         """Of each organization that has telephones: what proves them, by the name that they sign in with."""
