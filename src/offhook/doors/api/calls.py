@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.errors import Conflict, Invalid, Missing, Unavailable
@@ -12,7 +12,7 @@ from offhook.domain.organizations import OrganizationId
 from offhook.doors.api.access import Inside, Visitor, needs
 from offhook.doors.api.house import House
 from offhook.doors.api.paging import PRINTABLE, Paged, cursor, is_text, place_of
-from offhook.doors.api.shapes import CallExplained, CallShown, CallsShown, live_call, past_call
+from offhook.doors.api.shapes import CallExplained, CallShown, CallsShown, Moment, live_call, past_call
 from offhook.services.calls import LAST, get_trace, list_calls, of_user, wanted_calls
 from offhook.services.explain import explain
 from offhook.services.ports.calls import CallsWanted
@@ -27,8 +27,8 @@ class CallsAsked(Paged):
 
     state: Literal["live", "over"] | None = None
     ending: str | None = Field(None, max_length=60, description="The code of an ending.")
-    since: AwareDatetime | None = Field(None, description="Those that came at this moment or later: 2026-11-24T09:30:00Z.")
-    until: AwareDatetime | None = Field(None, description="Those that came before this moment.")
+    since: Moment | None = Field(None, description="Those that came at this moment or later: 2026-11-24T09:30:00Z.")
+    until: Moment | None = Field(None, description="Those that came before this moment.")
     direction: Literal["in", "out", "inside"] | None = None
     caller: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="Who called: a username, user@domain or a number.")
     dialled: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="What was dialled, as it was.")

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.access import allows
 from offhook.domain.errors import Forbidden, Invalid, Missing
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, Paged, cursor, is_id, place_of
-from offhook.doors.api.shapes import Asked, examples
+from offhook.doors.api.shapes import Asked, Moment, examples
 from offhook.services.history import shown
 from offhook.services.ports.store import Change
 from offhook.services.tokens import Access
@@ -33,15 +33,15 @@ class HistoryAsked(Paged):
     kind: str | None = Field(None, max_length=40, pattern=PRINTABLE, description="What it happened to: `user`, `device`, `number` ...")
     id: str | None = Field(None, max_length=64, pattern=PRINTABLE, description="The one of that kind.")
     who: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="Who made them, as the history tells it.")
-    since: AwareDatetime | None = Field(None, description="Those made at this moment or later: 2026-11-24T09:30:00Z.")
-    until: AwareDatetime | None = Field(None, description="Those made before this moment.")
+    since: Moment | None = Field(None, description="Those made at this moment or later: 2026-11-24T09:30:00Z.")
+    until: Moment | None = Field(None, description="Those made before this moment.")
 
 
 class MomentAsked(Asked):
     """As of when; one of both, now without either."""
 
     revision: int | None = Field(None, ge=1, le=LARGEST_ID)
-    at: AwareDatetime | None = Field(None, description="A moment, with its time zone: 2026-11-24T09:30:00Z.")
+    at: Moment | None = Field(None, description="A moment, with its time zone: 2026-11-24T09:30:00Z.")
 
 
 class ChangeShown(BaseModel):

@@ -1,9 +1,10 @@
 """What comes in and goes out, as JSON. Fields nobody knows are refused: a misspelt one must not be ignored."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import ENDINGS
@@ -28,6 +29,17 @@ class Saved(BaseModel):
     in_effect: bool = Field(
         description="Whether the switch has taken it up. If not, it does so by itself as soon as it is up again.", examples=[True]
     )
+
+
+def _written(moment: Any) -> Any:
+    if not isinstance(moment, str) or not _MOMENT.match(moment):
+        raise ValueError("no moment with its time zone, such as 2026-11-24T09:30:00Z (RFC 3339)")
+    return moment
+
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A moment as it is sent. The framework takes a number as well, for seconds or thousandths of them, whichever looks likelier."""
 
 
 def named(**rules: Any) -> Any:

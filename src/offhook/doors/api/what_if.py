@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.idempotency import KEYLESS
-from offhook.doors.api.shapes import Asked
-from offhook.services.blueprint import MOST_OCTETS, read
+from offhook.doors.api.paging import LARGEST_ID
+from offhook.doors.api.shapes import Asked, Moment
+from offhook.services.blueprint import MOST_OCTETS, Blueprint, read
 from offhook.services.what_if import LONGEST_DIALLED, Answer, organization_as, organization_planned, replay, what_if
 
 _READS = [needs(f"{noun}:read") for noun in ("organization", "users", "attendants", "numbers")]
@@ -29,8 +30,8 @@ class RouteAsked(Asked):
 
     caller: Annotated[str, Field(alias="from", min_length=1, max_length=80, description="A username, extension or number.")]
     dialled: Annotated[str, Field(alias="to", min_length=1, max_length=LONGEST_DIALLED, description="What is dialled.")]
-    at: AwareDatetime | None = None
-    revision: int | None = Field(None, ge=1)
+    at: Moment | None = None
+    revision: int | None = Field(None, strict=True, ge=1, le=LARGEST_ID)
     plan: str | None = Field(None, max_length=MOST_OCTETS, description="A file as of GET /configuration.")
 
 
@@ -55,7 +56,7 @@ class ReplayAsked(Asked):
     """A planned configuration, and since when past calls are run through it."""
 
     plan: str = Field(max_length=MOST_OCTETS, description="A file as of GET /configuration.")
-    since: AwareDatetime
+    since: Moment
 
 
 class ReplayedShown(BaseModel):
@@ -96,7 +97,7 @@ async def route(house: Inside, own: Own, asked: RouteAsked) -> AnswerShown:
 
 def _of_another_time(house: Any, own: Any, asked: RouteAsked) -> Answer:
     if asked.plan is not None:
-        return what_if(organization_planned(house.store, own, read(asked.plan)), asked.caller, asked.dialled, is_planned=True)
+        return what_if(organization_planned(house.store, own, _planned(asked.plan)), asked.caller, asked.dialled, is_planned=True)
     at = min(asked.at, datetime.now(UTC)).timestamp() if asked.at is not None else None
     return what_if(organization_as(house.store, own, revision=asked.revision, at=at), asked.caller, asked.dialled)
 
@@ -104,7 +105,7 @@ def _of_another_time(house: Any, own: Any, asked: RouteAsked) -> Answer:
 @router.post("/replay", dependencies=[*_PLANS, KEYLESS])
 async def replayed(house: Inside, own: Own, asked: ReplayAsked) -> ReplayShown:
     """Run past calls through the live and the planned configuration; those that would go elsewhere, newest first."""
-    wanted = await run_in_threadpool(read, asked.plan)
+    wanted = await run_in_threadpool(_planned, asked.plan)
     found = await run_in_threadpool(replay, house.store, own, wanted, asked.since.timestamp())
     changed = [
         ReplayedShown(
@@ -118,3 +119,11 @@ async def replayed(house: Inside, own: Own, asked: ReplayAsked) -> ReplayShown:
         for each in found.changed
     ]
     return ReplayShown(looked_at=found.looked_at, unreadable=found.unreadable, changed=changed, more=found.more)
+
+
+def _planned(text: str) -> Blueprint:
+    """The file that a member holds. Raises Invalid."""
+    try:
+        return read(text)
+    except Invalid as wrong:
+        raise Invalid(wrong.explanation, "plan" if wrong.field == "file" else wrong.field) from None
