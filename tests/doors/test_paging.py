@@ -149,7 +149,8 @@ async def test_what_the_edge_holds_is_paged_and_chosen(world: World) -> None:
     world.edge.registered = [Registration(f"user{n}", f"{('lumen', 'pine')[n % 2]}.test", f"192.0.2.{n}:5060", *at) for n in range(6)]
 
     async def every(path: str, many: str, **asked: Any) -> list[dict[str, Any]]:
-        found, cursor = [], {}
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
         async with world.client(provider_token(world.database, KEY)) as client:
             while True:
                 answer = (await client.get(f"/api/v1{path}", params=asked | cursor)).json()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ async def test_of_the_addresses_of_a_name_only_one_that_was_looked_at_is_connect
     """The name leads to 127.0.0.1, which counts as a stranger here, and to ::1 before it; asked again it would lead to ::1 alone."""
     told = ["::1", "127.0.0.1"]
 
-    async def resolved(_loop: object, _name: str, port: int, **_more: object) -> list[tuple[object, ...]]:
+    async def resolved(_loop: object, _name: str, port: int, **_more: object) -> list[Any]:
         found = [(0, 0, 0, "", (address, port)) for address in told]
         told.remove("127.0.0.1")
         return found

@@ -84,7 +84,7 @@ def test_a_map_is_emptied_entry_by_entry() -> None:
     ends: list[int] = []
     refs = [ref(thing, lambda _ref: ends.append(len(maps))) for thing in held.values()]
     shared = held.set("another", Thing())
-    maps = [held]
+    maps: list[Any] = [held]
     del held
     take_apart(maps)
     assert not ends and len(shared) == 2_001, "what another map shares is not touched"

@@ -44,7 +44,7 @@ def wanted_calls(
     `caller` is a username, user@domain or a number; `number` called or was called, however it was dialled if it is in international form;
     `reached` is what `of_user` tells of a user.
     """
-    parties = []
+    parties: list[tuple[Party, ...]] = []
     if caller is not None:
         parties.append((Party("caller", as_e164(caller) or caller), Party("caller", f"{caller}@", begins=True)))
     if dialled is not None:

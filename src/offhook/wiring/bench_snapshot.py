@@ -147,7 +147,8 @@ async def _follow(store: Database, held: Configuration) -> dict[str, Any]:
 
 async def _closing(store: Database, held: Configuration) -> dict[str, Any]:
     """It is closed, the switch lets go of it while a call of it goes on, then of what was kept for that call; its rows go."""
-    found, call = {}, held.snapshot.organizations[ORGANIZATION]
+    found: dict[str, Any] = {}
+    call = held.snapshot.organizations[ORGANIZATION]
 
     def took(name: str, began: float) -> None:
         found[name] = round(time.perf_counter() - began, 3)

@@ -76,17 +76,14 @@ async def run_web(plan: SystemPlan) -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    clerk = asyncio.create_task(house.jobs.run(), name="jobs")
-    own = [address for address in (plan.address, plan.address6) if address]
-    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private, own=own), sealing)
-    deliveries = asyncio.create_task(deliverer.run(), name="webhooks")
-    leaving = asyncio.create_task(empty_for_ever(store), name="leaving")
+    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private, own=plan.addresses), sealing)
+    beside = {"jobs": house.jobs.run(), "webhooks": deliverer.run(), "leaving": empty_for_ever(store)}
+    tasks = [asyncio.create_task(work, name=name) for name, work in beside.items()]
     try:
         await uvicorn.Server(configuration).serve()
     finally:
-        clerk.cancel()
-        deliveries.cancel()
-        leaving.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _edge(edge: Edge) -> dict[str, Any]:

@@ -82,7 +82,7 @@ async def lift(house: Inside, _provider: Provider, address: Annotated[str, Path(
         raise Invalid(f"{address} is no IP address.", "address") from None
     if not await house.edge.lift(wanted):
         raise Missing(f"{wanted} is not banned.", "address")
-    return await bans(house, _provider, BansAsked())
+    return await bans(house, _provider, BansAsked.model_validate({}))
 
 
 @router.get("/certificates")
