@@ -29,8 +29,8 @@ from tests.doors.conftest import KEY
 from tests.doors.rooms import World
 from tests.doors.test_sign_in import QUICK
 
-EXAMPLES = 8
-"""Requests for each route and kind of case; with all routes about half a minute on one core."""
+EXAMPLES = 4
+"""Requests for each route and kind of case; with all routes about half a minute on one core that others use too."""
 ENDLESS = "/api/v1/events"
 CHECKS: list[Callable[..., Any]] = [
     not_a_server_error,
