@@ -86,7 +86,8 @@ class _Kamailio:
 
     async def take_up(self, lines: Any) -> None: ...
     async def reload(self) -> None: ...
-    async def forget(self, username: str, domain: str) -> None: ...
+    async def forget(self, username: str, domain: str) -> None:
+        await asyncio.sleep(0)
 
 
 def measure(file: Path, users: int = USERS, numbers: int = NUMBERS) -> dict[str, Any]:
