@@ -24,7 +24,7 @@ def families() -> dict[str, dict[str, Any]]:
     nothing: Any = SimpleNamespace(living=list, waiting=lambda: 0, lost=0)
     switch_gauges(switch.figures, nothing, nothing, RtpEngine(nothing))
     plan = cast(Any, SimpleNamespace(folder=ROOT))
-    system = SystemFigures(plan, "1", nothing, nothing, nothing)
+    system = SystemFigures(plan, "1", nothing, nothing, nothing, nothing)
     return {each["name"]: each for each in [*switch.figures.told(), *system.families()]}
 
 

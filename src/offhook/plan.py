@@ -51,6 +51,11 @@ class SystemPlan:
     """The self-test's organization and its passwords, in the form of sandbox.json."""
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """`address`, and `address6` where there is one."""
+        return (self.address, *([self.address6] if self.address6 else []))
+
+    @property
     def folder(self) -> Path:
         """The data folder."""
         return Path(self.data_dir)

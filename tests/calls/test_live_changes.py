@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -24,7 +24,11 @@ pytestmark = pytest.mark.engines
 log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
-LAG = "offhook_switch_loop_lag_seconds"
+EDITS = 5
+LIVE_SECONDS = 1.0
+"""Within which a change counts; usually some hundredths of a second."""
+STALL_SECONDS = 0.05
+"""What would be noticed in the sound of calls is told from the noise of a busy machine; the figures proper: docs/performance.md."""
 
 
 @pytest.fixture
@@ -42,10 +46,15 @@ async def api(system: System, method: str, path: str, **details: Any) -> dict[st
     return dict(answer.json())
 
 
-async def lag(system: System) -> Any:
-    """How late the switch's loop woke so far."""
-    told = await intercom.ask(system.plan.switch_desk, "figures")
-    return next(figure for figure in told if figure["name"] == LAG)
+async def slowest_answer(system: System, meanwhile: Awaitable[object]) -> float:
+    """The longest that the switch's loop, asked again and again, let one wait for an answer while something went on, in seconds."""
+    going_on, slowest = asyncio.ensure_future(meanwhile), 0.0
+    while not going_on.done():
+        began = time.monotonic()
+        await intercom.ask(system.plan.switch_desk, "standing")
+        slowest = max(slowest, time.monotonic() - began)
+        await asyncio.sleep(0.002)
+    return slowest
 
 
 def organization(store: Store) -> OrganizationId:
@@ -89,20 +98,25 @@ async def test_an_edit_counts_before_the_writer_has_the_answer(own: System) -> N
     async with registered(own.phone("anna"), own.phone("ben")) as (anna, ben):
         call, other = await connected(anna, ben, "102")
         await hear_each_other(call, other)
-        before, took = await lag(own), []
-        for number in range(3):
-            began = time.monotonic()
+        idle, late, took = [await slowest_answer(own, asyncio.sleep(0.2)) for _ in range(EDITS)], [], []
+        for number in range(EDITS):
             name, extension = f"dora{number}", f"17{number}"
-            assert (await api(own, "POST", "/users", json={"username": name, "name": "Dora", "extension": extension}))["in_effect"] is True
-            account = await api(own, "POST", f"/users/{name}/password")
-            assert account["in_effect"] is True
-            took.append((time.monotonic() - began) / 2)
-            async with registered(telephone(own, name, account["password"])) as (dora,):
+            dora = {"username": name, "name": "Dora", "extension": extension, "telephone": "Desk"}
+            began = time.monotonic()
+            adding = asyncio.create_task(api(own, "POST", "/users", json=dora))
+            late.append(await slowest_answer(own, adding))
+            took.append(time.monotonic() - began)
+            made = await adding
+            assert made["in_effect"] is True
+            async with registered(telephone(own, name, made["telephone"]["password"])) as (phone,):
                 third = await ben.dials(extension)
-                rung = await dora.rings()
+                rung = await phone.rings()
                 await third.hangs_up()
                 await rung.ended()
-        log.info("edits took %s s; the loop's lag before %s, after %s", [f"{each:.3f}" for each in took], before, await lag(own))
+        log.info("edits took %s s; the switch answered within %s s meanwhile, %s s before", took, late, idle)
+        # What an edit itself takes or holds up shows in the one that was least disturbed, too; all else is the machine's.
+        assert min(took) < LIVE_SECONDS, took
+        assert min(late) < min(idle) + STALL_SECONDS, (late, idle)
         await hear_each_other(call, other)
         await call.hangs_up()
         await other.ended()

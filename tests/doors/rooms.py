@@ -39,6 +39,8 @@ class LiveRoom:
     followed: int = 0
     """How many follow it now."""
     down: bool = False
+    held: dict[int, int] = field(default_factory=dict)
+    """The revision of each organization that was taken up last."""
     configured: Callable[[OrganizationId], Organization] | None = None
     """The snapshot: how the switch sees an organization."""
 
@@ -76,7 +78,12 @@ class LiveRoom:
     async def take_up(self, organization: int, revision: int) -> int:
         self._must_be_up()
         self.refreshed += 1
+        self.held[organization] = revision
         return revision
+
+    async def in_effect(self, organization: int) -> int:
+        self._must_be_up()
+        return self.held.get(organization, 0)
 
     async def refresh(self) -> int:
         self._must_be_up()
@@ -207,6 +214,18 @@ class World:
             for cdr, trace in kept:
                 writer.keep(cdr, trace)
         return [cdr.call for cdr, _ in kept]
+
+    def takes_part(
+        self, minute: int, of: SandboxOrganization, caller: str, dialled: str, connected: str | None, direction: str, *, alive: bool
+    ) -> None:
+        """A call between these, that goes on or is over."""
+        told: dict[str, Any] = {"caller": caller, "dialled": dialled, "connected": connected, "direction": direction}
+        if alive:
+            self.switch.changes(self.lives(minute, of), **told)
+            return
+        cdr, trace = finished(minute, of.profile.id, "completed.by_callee")
+        with self.records() as writer:
+            writer.keep(replace(cdr, **told), trace)
 
     def started(self, minute: int) -> float:
         """When a call began that came so many minutes after noon."""

@@ -1,10 +1,13 @@
 """Calls through the API: lists of now and of the past, and how one went."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.doors.rooms import World
+from offhook.services.tokens import provider_token
+from tests.doors.conftest import KEY
+from tests.doors.rooms import World, the_call
 from tests.services import told_calls
 
 
@@ -75,6 +78,70 @@ async def test_calls_can_be_chosen_by_state_and_by_ending(world: World) -> None:
     assert ids(await listed(world, "?state=live")) == [alive]
     assert ids(await listed(world, "?state=over")) == [busy, talked]
     assert ids(await listed(world, "?ending=callee.busy")) == [busy]
+
+
+CHOSEN: list[tuple[dict[str, Any], list[int]]] = [
+    ({"caller": "anna"}, [1, 5]),
+    ({"caller": "anna@lumen.test"}, [1, 5]),
+    ({"caller": "ann"}, []),
+    ({"caller": "ANNA"}, []),
+    ({"caller": "+1 206 555 0199"}, [2]),
+    ({"dialled": "102"}, [1, 4]),
+    ({"number": "+12065550199"}, [2, 3]),
+    ({"number": "102"}, [1, 4]),
+    ({"number": "+12065550101"}, [2]),
+    ({"direction": "in"}, [2]),
+    ({"direction": "out"}, [3]),
+    ({"username": "ben"}, [1, 3, 4, 5]),
+    ({"username": "anna"}, [1, 2, 5]),
+    ({"username": "ben", "direction": "inside", "caller": "anna"}, [1, 5]),
+    ({"username": "nobody"}, []),
+    ({"since": 3}, [3, 4, 5]),
+    ({"until": 3}, [1, 2]),
+    ({"since": 2, "until": 4, "direction": "out"}, [3]),
+    ({"since": -(10**6)}, [1, 2, 3, 4, 5]),
+    ({"until": -20 * 10**6}, []),
+]
+
+
+@pytest.mark.parametrize("alive", [False, True])
+async def test_calls_can_be_chosen_by_time_and_by_who_took_part(world: World, *, alive: bool) -> None:
+    """Those of now as those that are over; of another organization none."""
+    told = {  # who called, what was dialled, who was reached
+        1: ("anna@lumen.test", "102", "ben's telephone at 10.0.0.5:5060", "inside"),
+        2: ("+12065550199", "+12065550101", None, "in"),
+        3: ("ben@lumen.test", "912065550199", "+12065550199 through the sandbox", "out"),
+        4: ("benjamin@lumen.test", "102", "benjamin's telephone at 10.0.0.5:5060", "inside"),
+        5: ("anna@lumen.test", "100", "ben's telephone at 10.0.0.5:5060", "inside"),
+    }
+    ids_of = {minute: the_call(minute, world.lumen.profile.id) for minute in told}
+    for of in (world.lumen, world.pine):
+        for minute, parties in told.items():
+            world.takes_part(minute, of, *parties, alive=alive)
+    async with world.client(world.lumen.token) as client:
+        for wanted, chosen in CHOSEN:
+            moments = {
+                each: datetime.fromtimestamp(world.started(wanted[each]), UTC).isoformat() for each in ("since", "until") if each in wanted
+            }
+            asked = wanted | moments
+            answer = await client.get("/api/v1/calls", params=asked)
+            assert answer.status_code == 200, answer.text
+            assert ids(answer.json()) == [ids_of[minute] for minute in reversed(chosen)], wanted
+            first = (await client.get("/api/v1/calls", params=asked | {"limit": 1})).json()
+            assert bool(first["next"]) == (len(chosen) > 1)
+            if first["next"]:
+                second = (await client.get("/api/v1/calls", params=asked | {"limit": 1, "cursor": first["next"]})).json()
+                assert ids(first) + ids(second) == [ids_of[minute] for minute in chosen[-1:-3:-1]]
+                refused = await client.get("/api/v1/calls", params={"limit": 1, "cursor": first["next"]})
+                assert (refused.status_code, refused.json()["field"]) == (422, "cursor")
+
+
+async def test_the_provider_chooses_among_everybodys(world: World) -> None:
+    provider = provider_token(world.database, KEY)
+    for of in (world.lumen, world.pine):
+        world.takes_part(1, of, f"anna@{of.profile.domain}", "102", None, "inside", alive=False)
+    assert len((await listed(world, "?username=anna", provider))["calls"]) == 2
+    assert len((await listed(world, "?caller=anna%40pine.test", provider))["calls"]) == 1
 
 
 async def test_what_is_over_is_listed_although_the_switch_is_down(world: World) -> None:

@@ -3,11 +3,16 @@
 import io
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
+
+from offhook.doors.cli import organization
 from offhook.doors.cli.server import Exit
+from tests.doors.rooms import World
 from tests.doors.test_command_line import answered, offhook, running, url
 from tests.doors.test_command_line_doors import typed
 
@@ -110,6 +115,23 @@ def test_a_number_that_rings_somebody_is_given_to_another_when_that_is_agreed_to
     assert given.stdout == "Changed the number +12065550177: username anna -> ben\n"
     assert "username ben -> none" in offhook("numbers", "free", "+12065550177", "--yes", data=running).stdout
     assert offhook("numbers", "free", "+12065550177", "--yes", data=running).returncode == Exit.REFUSED
+
+
+def test_somebody_waits_until_it_counts(world: World, running: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = world.lumen.profile.id
+    world.switch.down = True
+    noted = offhook("users", "change", "ben", "--extension", "112", data=running)
+    assert noted.returncode == Exit.DONE and "organization show --wait" in noted.stderr
+    revision = answered("organization", data=running)["revision"]
+    with monkeypatch.context() as impatient:
+        impatient.setattr(organization, "_LONGEST_SECONDS", 0.0)
+        refused = offhook("organization", "show", "--wait", data=running)
+    assert refused.returncode == Exit.NOT_ALL_WELL and f"Revision {revision} is not in effect" in refused.stderr
+    world.switch.down = False
+    later = threading.Timer(0.5, lambda: world.switch.held.update({own: revision}))
+    later.start()
+    assert answered("organization", "show", "--wait", data=running)["revision_in_effect"] == revision
+    later.join()
 
 
 def test_the_history_tells_who_changed_what_and_what_was_before(running: Path) -> None:

@@ -15,7 +15,8 @@ from offhook.doors.api import events as door
 from offhook.services import events, live_calls, tokens
 from offhook.services.events import LiveEvents, TooManyListeners
 from offhook.services.ports.live import LiveCall
-from offhook.services.tokens import Access
+from offhook.services.tokens import Access, provider_token
+from tests.doors.conftest import KEY
 from tests.doors.rooms import World
 
 PATIENCE_SECONDS = 20.0
@@ -253,6 +254,13 @@ async def test_who_may_not_see_it_hears_nothing(world: World, scopes: list[str],
     token = tokens.make_token(world.database, access, "x", scopes, None).token
     async with world.client(token, Accept="text/event-stream") as client:
         assert (await client.get(f"/api/v1/events{of}")).status_code == status
+
+
+async def test_the_provider_hears_of_calls_alone_and_is_told_so(world: World) -> None:
+    async with world.client(provider_token(world.database, KEY), Accept="text/event-stream") as client:
+        for of in ("?of=job", "?of=call&of=job"):
+            refused = await client.get(f"/api/v1/events{of}")
+            assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (403, "access.no_organization", "of")
 
 
 async def test_who_does_not_ask_for_a_stream_gets_an_end(world: World) -> None:

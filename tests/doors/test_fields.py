@@ -1,16 +1,19 @@
 """Every field of every request: wrong type, too long, unknown, twice, taken, somebody else's. Refused by name; nothing is written."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from httpx import Response
 
+from offhook.services.tokens import provider_token
+from tests.doors.conftest import KEY
 from tests.doors.rooms import World
 from tests.doors.test_refusals import problem
 
-NOUNS = ("organization", "users", "devices", "attendants", "numbers", "tokens", "webhooks", "sign-in", "sandbox")
 GOOD: dict[str, Any] = {
     "number": "+12065550177",
     "from": "+12065550199",
@@ -31,21 +34,34 @@ WRONG: dict[str, list[Any]] = {
 }
 
 
-def bodies(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Method, path and the schema of the body of every route of a noun that takes JSON."""
-    described = world.app.openapi()
-    for path, methods in described["paths"].items():
+IDS = {"username": "anna", "number": "+12065550101", "kind": "user", "address": "192.0.2.7", "call": "last"}
+"""What stands at the places of a path; at all others 1."""
+
+
+def offers(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of everything that can be asked."""
+    for path, methods in world.app.openapi()["paths"].items():
         for method, offer in methods.items():
-            if path.removeprefix("/api/v1/").split("/")[0] in NOUNS and "requestBody" in offer:
-                schema = offer["requestBody"]["content"].get("application/json", {}).get("schema", {})
-                name = schema.get("$ref", "").rpartition("/")[2]
-                if name:
-                    yield method, path, described["components"]["schemas"][name]
+            yield method, path, offer
+
+
+def bodies(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and the schema of the body of every route that takes JSON."""
+    schemas = world.app.openapi()["components"]["schemas"]
+    for method, path, offer in offers(world):
+        schema = offer.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        if name := schema.get("$ref", "").rpartition("/")[2]:
+            yield method, path, schemas[name]
+
+
+def parts(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of what a field may be one."""
+    return list(schema.get("anyOf", [schema]))
 
 
 def kinds(schema: dict[str, Any]) -> set[str]:
     """The types that a field may have."""
-    return {part.get("type", "string") for part in schema.get("anyOf", [schema])}
+    return {part.get("type", "string") for part in parts(schema)}
 
 
 def wrongs(name: str, field: dict[str, Any]) -> Iterator[Any]:
@@ -61,13 +77,26 @@ def wrongs(name: str, field: dict[str, Any]) -> Iterator[Any]:
         yield "a\x00b"
 
 
+def good_value(name: str, field: dict[str, Any]) -> Any:
+    if any(part.get("format") == "date-time" for part in parts(field)):
+        return "2026-11-24T09:30:00Z"
+    return GOOD.get(name) or GOOD[min(kinds(field) - {"null"})]
+
+
+def token_for(world: World, offer: dict[str, Any]) -> str | None:
+    """Whoever may ask this."""
+    return provider_token(world.database, KEY) if offer.get("x-offhook-scopes") == ["provider"] else world.lumen.token
+
+
+def at(path: str) -> str:
+    """A path with something at each of its places."""
+    return re.sub(r"\{(\w+)\}", lambda place: IDS.get(place[1], "1"), path)
+
+
 async def sent(world: World, method: str, path: str, body: Any, **headers: str) -> Response:
-    ids = {"{username}": "anna", "{number}": "+12065550101", "{device}": "1", "{attendant}": "1", "{webhook}": "1"}
-    for place, id in ids.items():
-        path = path.replace(place, id)
     content = body if isinstance(body, str) else json.dumps(body)
     async with world.client(world.lumen.token, **{"Content-Type": "application/json"} | headers) as client:
-        return await client.request(method, path, content=content)
+        return await client.request(method, at(path), content=content)
 
 
 def history(world: World) -> list[Any]:
@@ -79,11 +108,7 @@ async def test_what_a_field_cannot_be_is_refused_by_its_name(world: World) -> No
     before, asked = history(world), 0
     for method, path, schema in bodies(world):
         fields = schema["properties"]
-        good = {
-            name: GOOD.get(name) or GOOD[min(kinds(field) - {"null"})]
-            for name, field in fields.items()
-            if name in schema.get("required", [])
-        }
+        good = {name: good_value(name, field) for name, field in fields.items() if name in schema.get("required", [])}
         for name, field in fields.items():
             for value in wrongs(name, field):
                 if value == "a\x00b" and path.endswith("/sign-in"):
@@ -100,6 +125,62 @@ async def test_what_a_field_cannot_be_is_refused_by_its_name(world: World) -> No
         assert problem(await sent(world, method, path, twice))["field"] == next(iter(fields))
     assert asked > 150
     assert history(world) == before
+
+
+def wrong_texts(schema: dict[str, Any]) -> Iterator[str]:
+    """What a parameter of a query cannot be."""
+    allowed = kinds(schema)
+    if "integer" in allowed:
+        yield from ("x", "1.5", "", "-1", "9" * 30, "true")
+    elif "boolean" in allowed:
+        yield from ("maybe", "2", "")
+    else:
+        yield "x" * 20_000
+        yield "a\x00b"
+    if any("enum" in part or part.get("format") == "date-time" for part in parts(schema)):
+        yield from ("x", "2026-13-01T00:00:00Z", "2026-11-24T09:30:00")
+
+
+async def test_what_a_parameter_cannot_be_is_refused_by_its_name(world: World) -> None:
+    """Of every list and every other question; by whoever may ask it."""
+    with world.database.change(world.lumen.profile.id, "tests") as transaction:  # for what stands below one of them
+        transaction.webhooks.add("https://crm.example.com/", ["*"], "sealed")
+        transaction.jobs.add("import-users", "tests", 1, {}, b"")
+    before, asked, paths = history(world), 0, set()
+    for method, path, offer in offers(world):
+        named = {each["name"]: each["schema"] for each in offer.get("parameters", []) if each["in"] == "query"}
+        if not path.startswith("/api/v1/") or path.endswith("/events"):
+            continue
+        queries = [("colour=blue", "colour")]
+        for name, schema in named.items():
+            schema = parts(schema.get("items", schema))[0] | {"anyOf": parts(schema)}
+            queries += [(urlencode({name: value}), name) for value in wrong_texts(schema)]
+            queries.append((f"{name}=1&{name}=2", name))
+        async with world.client(token_for(world, offer)) as client:
+            for query, name in queries:
+                answer = await client.request(method, f"{at(path)}?{query}")
+                told = problem(answer)
+                fields = [each["field"] for each in told.get("errors", [told])]
+                assert (told["status"], told["code"]) == (422, "value.invalid") and name in fields, (method, path, query, told)
+                asked += 1
+        paths |= {path} if named else set()
+    assert asked > 400 and {"/api/v1/history", "/api/v1/calls", "/api/v1/organizations", "/api/v1/bans", "/api/v1/users"} <= paths
+    assert history(world) == before
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/json; charset=utf-8", "application/merge-patch+json", "Application/X+JSON"]
+)
+async def test_a_member_that_stands_twice_is_refused_whatever_the_json_is_called(world: World, kind: str) -> None:
+    twice = '{"name": "A", "name": "B"}'
+    told = problem(await sent(world, "patch", "/api/v1/users/anna", twice, **{"Content-Type": kind}))
+    assert (told["status"], told["field"]) == (422, "name")
+
+
+@pytest.mark.parametrize("name", ["query", "body", "path", "header"])
+async def test_a_member_that_is_called_like_a_place_is_told_by_its_name(world: World, name: str) -> None:
+    told = problem(await sent(world, "patch", "/api/v1/users/anna", {name: 1}))
+    assert (told["status"], told["field"]) == (422, name)
 
 
 TAKEN = [

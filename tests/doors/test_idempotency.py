@@ -98,6 +98,18 @@ async def test_what_was_done_is_not_done_again_when_its_answer_was_lost(world: W
     assert usernames(world).count("maria") == 1
 
 
+async def test_a_failure_after_the_change_is_not_given_as_what_it_led_to(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: Any) -> None:
+        raise Unavailable("the answer cannot be made")
+
+    monkeypatch.setattr("offhook.doors.api.people.saved", fails)
+    assert (await posted(world, "/users", MARIA)).status_code == 503
+    monkeypatch.undo()
+    told = problem(await posted(world, "/users", MARIA))
+    assert (told["status"], told["code"]) == (409, "idempotency.answer_lost")
+    assert usernames(world).count("maria") == 1
+
+
 async def test_the_key_and_the_change_are_committed_together_or_not_at_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(*_: Any) -> None:
         raise Unavailable("the disk is full")

@@ -82,7 +82,7 @@ SECRETS = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
 NO_IDS = {
     "query": {
         "limit", "sort", "cursor", "state", "given", "revision", "at", "planned_at", "on_existing", "dry_run", "language", "location",
-        "role", "ending", "of", "kind", "code", "field", "numbers", "telephone",
+        "role", "ending", "of", "kind", "code", "field", "numbers", "telephone", "since", "until", "direction",
     },
     "body": {
         "name", "language", "location", "time_zone", "role", "greeting", "rounds", "patience_seconds", "country", "password",
@@ -142,6 +142,9 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
         "q": [user.username, mark],
         "domain": [of.profile.domain],
         "call": [over, alive, over[:8]],
+        "who": [user.username],
+        "caller": [user.username, f"{user.username}@{of.profile.domain}", str(number)],
+        "dialled": [str(number), extension],
     }
     query |= {"id": [str(number), f"{attendant.id}:1"]}  # what is called by a number alone may be something else of one's own
     body: dict[str, list[Any]] = {name: [texts[name]] for name in ("username", "extension", "number", "attendant", "email")}

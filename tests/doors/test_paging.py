@@ -1,12 +1,17 @@
 """Lists, a page at a time: sorted, filtered, stable while others write."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.store import NewUser
+from offhook.services.tokens import provider_token
+from offhook.services.users import change_user
+from tests.doors.conftest import KEY
 from tests.doors.rooms import World
 from tests.doors.test_refusals import problem
 
@@ -109,12 +114,67 @@ async def test_the_other_lists_are_paged_and_filtered_too(world: World) -> None:
     assert changes == (await pages(world, "/history", "changes", limit=500))[0]
 
 
+async def test_a_list_goes_on_after_the_longest_that_it_is_sorted_by(world: World) -> None:
+    urls = [f"https://{n}.example.com/{part}" for n in range(2) for part in ("x" * 1900, '"' * 1978)]
+    async with world.client(world.lumen.token) as client:
+        for url in urls:
+            assert (await client.post("/api/v1/webhooks", json={"url": url, "events": ["call.ended"]})).status_code == 201
+    found = [each["url"] for page in await pages(world, "/webhooks", "webhooks", limit=1, sort="url") for each in page]
+    assert found == sorted(urls)
+
+
+async def test_the_history_is_chosen_by_who_and_when(world: World) -> None:
+    own = world.lumen.profile.id
+    change_user(world.database, own, "anna", {"name": "Anna B."}, who="ada")
+    between = datetime.now(UTC).isoformat()
+    change_user(world.database, own, "ben", {"name": "Ben B."}, who="grace")
+    change_user(world.database, own, "anna", {"name": "Anna"}, who="ada")
+
+    async def found(**asked: Any) -> list[str]:
+        return [each["after"]["name"] for page in await pages(world, "/history", "changes", limit=1, kind="user", **asked) for each in page]
+
+    assert await found(who="ada") == ["Anna", "Anna B."]
+    assert await found(who="grace", since=between) == ["Ben B."]
+    assert await found(since=between) == ["Anna", "Ben B."]
+    assert (await found(until=between))[0] == "Anna B."
+    assert await found(who="ada", since=between, until=between) == [] == await found(who="Ada")
+    async with world.client(world.lumen.token) as client:
+        cursor = (await client.get("/api/v1/history", params={"limit": 1, "who": "ada"})).json()["next"]
+        assert problem(await client.get("/api/v1/history", params={"limit": 1, "cursor": cursor}))["field"] == "cursor"
+
+
+async def test_what_the_edge_holds_is_paged_and_chosen(world: World) -> None:
+    world.edge.banned = [Banned(f"192.0.2.{n % 5}", f"us\x00er{n}@lumen.test" if n % 2 else None, "wrong passwords") for n in range(10)]
+    at = ("udp", "a telephone", 1_700_000_000.0)
+    world.edge.registered = [Registration(f"user{n}", f"{('lumen', 'pine')[n % 2]}.test", f"192.0.2.{n}:5060", *at) for n in range(6)]
+
+    async def every(path: str, many: str, **asked: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        async with world.client(provider_token(world.database, KEY)) as client:
+            while True:
+                answer = (await client.get(f"/api/v1{path}", params=asked | cursor)).json()
+                found += answer[many]
+                if answer["next"] is None:
+                    return found
+                cursor = {"cursor": answer["next"]}
+                refused = await client.get(f"/api/v1{path}", params={"limit": 1, **cursor})
+                assert not asked.keys() - {"limit"} or problem(refused)["field"] == "cursor"
+
+    bans = await every("/bans", "bans", limit=3)
+    assert len(bans) == 10 and [each["address"] for each in bans] == sorted(each["address"] for each in bans)
+    assert {each["address"] for each in await every("/bans", "bans", limit=1, address="192.0.2.3")} == {"192.0.2.3"}
+    registered = await every("/registrations", "registrations", limit=1, domain="pine.test")
+    assert [each["user"] for each in registered] == ["user1", "user3", "user5"]
+
+
 def forged(cursor: str, place: list[Any]) -> str:
     told = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     return base64.urlsafe_b64encode(orjson.dumps([told[0], *place])).decode().rstrip("=")
 
 
 async def test_a_cursor_is_good_for_its_own_list_alone(crowd: World) -> None:
+    crowd.recorded(1, 2)
     async with crowd.client(crowd.lumen.token) as client:
         cursor = (await client.get("/api/v1/users", params={"limit": 3, "sort": "name"})).json()["next"]
         devices = (await client.get("/api/v1/devices", params={"limit": 1})).json()["next"]
@@ -126,7 +186,7 @@ async def test_a_cursor_is_good_for_its_own_list_alone(crowd: World) -> None:
             *({"cursor": text, "sort": "name"} for text in ("", "x", "!!!!", "AAAA", "é", "x" * 2000, cursor[:-4])),
             *(
                 {"cursor": forged(cursor, place), "sort": "name"}
-                for place in ([], ["Bo"], [7, "x"], ["Bo", None], ["Bo", "a", "b"], ["Bo\x00", "a"], [{"$gt": ""}, "a"], ["x" * 300, "a"])
+                for place in ([], ["Bo"], [7, "x"], ["Bo", None], ["Bo", "a", "b"], ["Bo\x00", "a"], [{"$gt": ""}, "a"], ["x" * 2001, "a"])
             ),
         ]
         for asked in wrong:
@@ -134,8 +194,13 @@ async def test_a_cursor_is_good_for_its_own_list_alone(crowd: World) -> None:
             assert (told["status"], told["code"], told["field"]) == (422, "value.invalid", "cursor"), asked
         for place in ([True], [-1], ["1"], [2**40], [None], [1.5]):
             assert problem(await client.get("/api/v1/devices", params={"cursor": forged(devices, place)}))["field"] == "cursor"
-        for text in ("x", "1", "1-2-3", "-1-2", "9999999999-1", ""):
-            assert problem(await client.get("/api/v1/history", params={"cursor": text}))["field"] == "cursor"
+        there = {name: (await client.get(f"/api/v1/{name}", params={"limit": 1})).json()["next"] for name in ("history", "calls")}
+        for name, places in {
+            "history": ([], [1], [1, 2, 3], [-1, 2], [2**40, 1], ["1", 2]),
+            "calls": ([], [1], [None], ["a", "b"]),
+        }.items():
+            for text in ("x", "1", "1-2", "", devices, *(forged(there[name], place) for place in places)):
+                assert problem(await client.get(f"/api/v1/{name}", params={"cursor": text}))["field"] == "cursor", (name, text)
 
 
 @pytest.mark.parametrize(

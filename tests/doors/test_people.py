@@ -29,8 +29,24 @@ async def test_an_organization_says_who_it_is(world: World) -> None:
         "version": 2,
         "emergency_numbers": ["911"],
         "revision": 0,
+        "revision_in_effect": 0,
         "sip_address": "127.0.0.1:5060",
     }
+
+
+async def test_the_organization_tells_which_revision_is_in_effect(world: World) -> None:
+    """So whoever was told that a change does not count yet can ask when it does."""
+    own = world.lumen.profile.id
+    world.switch.held[own] = 3
+    world.switch.down = True
+    saved = (await asked(world, "PATCH", "/users/anna", {"name": "Anna B."})).json()
+    assert saved["in_effect"] is False
+    assert (await asked(world, "GET", "/organization")).json()["revision_in_effect"] is None
+    world.switch.down = False
+    told = (await asked(world, "GET", "/organization")).json()
+    assert (told["revision"], told["revision_in_effect"]) == (saved["revision"], 3) and world.switch.refreshed == 0
+    await world.switch.take_up(own, saved["revision"])
+    assert (await asked(world, "GET", "/organization")).json()["revision_in_effect"] == saved["revision"]
 
 
 async def test_a_user_is_added_and_the_switch_knows_it_at_once(world: World) -> None:

@@ -125,6 +125,11 @@ async def test_one_that_fails_does_not_hold_back_those_after_it(world: World, re
     assert [got.said["change"]["after"]["username"] for got in receiver.got] == ["maria", "nina", "maria"]
 
 
+async def test_a_change_names_no_default_that_anybody_could_send(world: World) -> None:
+    described = world.app.openapi()["components"]["schemas"]["WebhookChanges"]
+    assert not any("default" in field for field in described["properties"].values()) and "required" not in described
+
+
 async def test_a_redirection_is_not_followed(world: World, receiver: Receiver, post: Post) -> None:
     async with a_receiver() as elsewhere:
         webhook = await made(world, receiver.url, "call.ended")
@@ -144,7 +149,7 @@ async def test_nothing_of_our_own_is_posted_to(world: World, receiver: Receiver,
     await post.goes_out()
     (delivery,) = await listed(world, webhook)
     assert receiver.got == [] and delivery["state"] == "waiting" and delivery["attempts"] == 1
-    assert "no address of the public network" in delivery["last_error"]
+    assert "not of the public network" in delivery["last_error"]
 
 
 async def test_the_name_is_resolved_once_and_what_was_looked_at_is_connected_to(

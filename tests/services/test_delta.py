@@ -220,7 +220,7 @@ def test_the_copy_follows_organizations_that_come_and_go(database: Database, lum
     with closing(sqlite3.connect(copy)) as edited, edited:  # one that the database has not got
         edited.execute("UPDATE users SET organization_id = 99")
         edited.execute(
-            "INSERT INTO organizations SELECT 99, name, 'gone.test', country, time_zone, purpose, NULL, 1, 1, 1, NULL "
+            "INSERT INTO organizations SELECT 99, name, 'gone.test', country, time_zone, purpose, NULL, 1, 1, 1, NULL, NULL "
             "FROM organizations WHERE id = ?",
             (pine,),
         )

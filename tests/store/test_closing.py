@@ -1,20 +1,28 @@
 """An organization leaves: what goes, what stays, and that nothing of another one changes."""
 
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from offhook.domain.errors import Conflict, Missing, Stale
 from offhook.domain.jobs import RowState
+from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose, ToUser
 from offhook.services import organizations
+from offhook.services.leaving import empty_some
 from offhook.services.ports.jobs import RowResult
+from offhook.services.ports.listing import Listing
+from offhook.services.ports.organizations import Holdings
+from offhook.services.ports.people import Deeds
 from offhook.services.ports.store import Store
 from offhook.services.ports.webhooks import NewDelivery
 from offhook.services.snapshot import given_up, load, taken_in
+from offhook.store.engine import open_engine
+from offhook.store.migrate import migrate
 from offhook.store.organizations import OUTLIVE
 from offhook.store.records import RecordsWriter
 from offhook.store.tables import changes, metadata
@@ -71,6 +79,7 @@ def test_all_goes_but_history_and_records_and_nothing_of_another_changes(databas
     before, theirs = all_of(database, lumen), all_of(database, pine)
     assert all(before.values()), f"this test has no row in {[name for name, rows in before.items() if not rows]}"
     revision = organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    emptied(database)
     after = all_of(database, lumen)
     kept = {table.name for table in OUTLIVE} | {"organizations"}
     assert {name for name, rows in after.items() if rows} == kept
@@ -82,6 +91,82 @@ def test_all_goes_but_history_and_records_and_nothing_of_another_changes(databas
     assert tuple(told) == line and (told.kind, told.who) == ("organization", "provider")
     assert told.before["domain"] == "lumen.test" and told.before["closed_at"] is None and told.after["closed_at"] > 0
     assert all_of(database, pine) == theirs
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_it_is_emptied_a_little_at_a_time_and_wherever_that_ended_it_goes_on(database: Database, two: Two, rows: int) -> None:
+    lumen, pine = two
+    had, theirs = sum(len(each) for each in all_of(database, lumen).values()), all_of(database, pine)
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    assert sum(len(each) for each in all_of(database, lumen).values()) == had + 1  # a line of the history; the rest is left for later
+    steps = emptied(database, rows)
+    assert steps > (had - 10) / rows / 2 if rows < 1000 else steps == 1
+    assert {name for name, left in all_of(database, lumen).items() if left} == {table.name for table in OUTLIVE} | {"organizations"}
+    assert all_of(database, pine) == theirs
+    with database.provider_view() as provider:
+        assert provider.organizations.to_empty() == []
+
+
+def emptied(database: Database, rows: int = 1000) -> int:
+    """Nothing is left of those that are closed; in how many transactions."""
+    steps = 0
+    while not empty_some(database, rows):
+        steps += 1
+    return steps
+
+
+def test_others_write_while_a_large_one_is_emptied(url: str) -> None:
+    """One that is emptied holds no lock for longer than a few rows take: a writer beside it who would wait no longer gets in."""
+    impatient = Database(open_engine(url, busy_seconds=0.5))
+    migrate(url)
+    large, small = founded(impatient, "Large", "large.test"), founded(impatient, "Small", "small.test")
+    with impatient.engine.begin() as connection:
+        rows = ({"e164": f"+1{2_000_000_000 + n}", "organization_id": large, "version": 1} for n in range(30_000))
+        connection.execute(insert(metadata.tables["numbers"]), list(rows))
+    organizations.close_organization(impatient, large, gives_back=True, who="provider")
+    over = threading.Event()
+
+    def empties() -> None:
+        while not empty_some(impatient):
+            time.sleep(0.02)
+        over.set()
+
+    threading.Thread(target=empties).start()
+    written = 0
+    while not over.is_set() or not written:
+        with impatient.change(small, "tests") as transaction:
+            transaction.change_profile(name=f"Small {(written := written + 1)}")
+    assert written
+    impatient.close()
+
+
+def test_nothing_that_is_left_of_it_opens_a_door(database: Database, two: Two) -> None:
+    """Before it is emptied as after it."""
+    lumen, pine = two
+    with database.change(lumen, "tests") as transaction:
+        job = transaction.jobs.page(Listing(1)).items[0]
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    with database.provider_view() as provider:
+        assert provider.tokens.by_hash("ab1") is None and provider.tokens.by_hash("ab2") is None
+        assert provider.tokens.by_hash("cd1") is not None
+        assert set(provider.sign_ins()) == {pine} == {each for each, _ in provider.unfinished_jobs()} and job.id
+        assert provider.webhooks.organizations() == [pine]
+        assert {each.organization for each in provider.webhooks.due(time.time() + 60, 9)} == {pine}
+        assert provider.organizations.holdings(lumen) == Holdings(0, 0, 0, 0)
+        assert [each.profile.id for each in provider.configuration().organizations] == [pine]
+
+
+def test_many_at_once_take_the_numbers_that_it_had(database: Database, two: Two) -> None:
+    lumen, pine = two
+    with database.change(pine, "tests") as transaction:
+        assert transaction.people.facts([], [], [E164(FIRST)]).numbers
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    with database.change(pine, "tests") as transaction:
+        assert transaction.people.facts([], [], [E164(FIRST)]).numbers == {}
+        transaction.people.carry_out(Deeds(given=[(E164(FIRST), transaction.users.all()[0].id)]))
+    emptied(database)
+    with database.view(pine) as transaction:
+        assert E164(FIRST) in transaction.numbers.all()
 
 
 def test_it_is_nowhere_any_more(database: Database, two: Two) -> None:
@@ -148,6 +233,7 @@ def test_records_are_erased_when_it_is_closed_and_nothing_tells_of_it(
     with pytest.raises(organizations.NotClosed):
         organizations.erase_records(database, lumen, "provider")
     organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    emptied(database)
     lines = len(all_of(database, lumen)["changes"])
     monkeypatch.setattr(organizations, "_ERASED_AT_ONCE", 1)
     assert not organizations.erase_records(database, lumen, "provider", seconds=1e-9).complete, "a little at a time"
@@ -160,6 +246,13 @@ def test_records_are_erased_when_it_is_closed_and_nothing_tells_of_it(
     assert [each.profile.id for each in organizations.list_tenants(database, 10, 0)[0]] == [pine]
     with pytest.raises(Missing):
         organizations.get_tenant(database, lumen)
+
+
+def test_records_are_erased_with_what_is_left_of_the_rest(database: Database, two: Two) -> None:
+    lumen, _ = two
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    assert organizations.erase_records(database, lumen, "provider", seconds=60.0).complete
+    assert [table for table, rows in all_of(database, lumen).items() if rows] == ["organizations"]
 
 
 def test_what_is_written_down_late_is_nobody_elses(database: Database, two: Two) -> None:

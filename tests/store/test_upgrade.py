@@ -1,17 +1,17 @@
-"""What the first release kept is there after the upgrade, on both databases."""
+"""What any earlier release kept is there after the upgrade, on both databases."""
 
 import json
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from offhook.domain.errors import Missing
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose, ToAttendant, ToUser
 from offhook.services.ports.store import Credential, NewUser
 from offhook.store.engine import open_engine
-from offhook.store.migrate import migrate
+from offhook.store.migrate import known_revisions, migrate, newest_revision
 from offhook.store.transaction import Database
 
 LUMEN, PINE, PROBE = OrganizationId(1), OrganizationId(2), OrganizationId(3)
@@ -101,11 +101,79 @@ FIRST_RELEASE: dict[str, list[dict[str, Any]]] = {
 }
 """A row of everything, as the first release wrote them."""
 
-_NUMBERED = ("organizations", "users", "attendants")
+ADDED: dict[str, dict[str, list[dict[str, Any]]]] = {
+    "0002": {
+        "passwords": [{"organization_id": 1, "user_id": 1, "hash": "$argon2id$x", "version": 8}],
+        "tokens": [
+            {"hash": "s" * 64, "label": "anna, signed in", "scopes": ["users:read"], "user_id": 1, "expires_at": 1_900_000_000.5}
+            | {"organization_id": 1, "made_at": 1_700_000_000.0, "version": 8},
+        ],
+        "jobs": [
+            {"id": 1, "organization_id": 1, "kind": "import-users", "state": "done", "who": "ada", "made_at": 1.5, "ended_at": 2.5}
+            | {"total": 1, "done": 1, "results": {"created": 1}, "revision": 8, "explanation": None, "options": {"dry_run": False}},
+        ],
+        "job_inputs": [{"organization_id": 1, "job_id": 1, "wanted": b"username,name"}],
+        "job_rows": [
+            {"organization_id": 1, "job_id": 1, "row": 2, "state": "created", "object_id": "anna"}
+            | {"code": None, "field": None, "explanation": None},
+        ],
+        "answers": [
+            {
+                "organization_id": 1,
+                "key": "k",
+                "fingerprint": "f" * 64,
+                "status": 201,
+                "headers": {"etag": '"8"'},
+                "body": b"{}",
+                "at": 1.5,
+            },
+        ],
+        "webhooks": [
+            {
+                "id": 1,
+                "organization_id": 1,
+                "url": "https://crm.example.com/",
+                "events": ["*"],
+                "secret": "x",
+                "enabled": True,
+                "version": 8,
+            },
+        ],
+        "deliveries": [
+            {"id": 1, "organization_id": 1, "webhook_id": 1, "event": "change-8-0", "kind": "user.changed", "body": "{}", "state": "failed"}
+            | {"attempts": 3, "next_at": 1.5, "made_at": 0.5, "last_status": 500, "last_error": "it answered 500"},
+        ],
+        "cursors": [{"organization_id": 1, "consumer": "switch", "revision": 8, "at": 1.5}],
+    },
+    "0003": {
+        "organizations": [
+            {"id": 4, "name": "Gone", "domain": "4.closed.invalid", "country": "US", "purpose": "customer", "main_number": None}
+            | {"time_zone": "UTC", "revision": 3, "version": 3, "whole_since": 1, "closed_at": 1_700_000_000.5},
+        ],
+    },
+}
+"""What the tables of a later release had room for."""
+
+EARLIER = sorted(known_revisions() - {newest_revision()})
+_NUMBERED = ("organizations", "users", "attendants", "tokens", "jobs", "webhooks", "deliveries")
 
 
-@pytest.fixture
-def upgraded(url: str) -> Database:
+def of_release(url: str, revision: str) -> None:
+    """Make a database with a row of everything that a release with these tables kept; it came from the first one."""
+    first_release(url)
+    for later in (each for each in EARLIER if "0001" < each <= revision):
+        migrate(url, later)
+        engine = open_engine(url)
+        known = MetaData()
+        known.reflect(engine)
+        with engine.begin() as connection:
+            for table, rows in ADDED.get(later, {}).items():
+                connection.execute(known.tables[table].insert(), rows)
+            set_sequences(connection)
+        engine.dispose()
+
+
+def first_release(url: str) -> None:
     migrate(url, "0001")
     engine = open_engine(url)
     with engine.begin() as connection:
@@ -113,12 +181,69 @@ def upgraded(url: str) -> Database:
             names = ", ".join(rows[0])
             values = ", ".join(f"CAST(:{name} AS JSON)" if _is_json(name, engine.dialect.name) else f":{name}" for name in rows[0])
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), rows)
-        if engine.dialect.name == "postgresql":
-            for table in _NUMBERED:
-                connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"))
+        set_sequences(connection)
     engine.dispose()
+
+
+def set_sequences(connection: Connection) -> None:
+    """PostgreSQL numbers what comes next by itself, and does not see numbers that were given."""
+    if connection.dialect.name != "postgresql":
+        return
+    there = inspect(connection).get_table_names()
+    for table in (table for table in _NUMBERED if table in there):
+        sequence = (
+            connection.execute(text(f"SELECT pg_get_serial_sequence('{table}', 'id')")).scalar() if has_id(connection, table) else None
+        )
+        if sequence:
+            connection.execute(text(f"SELECT setval('{sequence}', (SELECT coalesce(max(id), 1) FROM {table}))"))
+
+
+def has_id(connection: Connection, table: str) -> bool:
+    return any(column["name"] == "id" for column in inspect(connection).get_columns(table))
+
+
+@pytest.fixture(params=EARLIER)
+def upgraded(url: str, request: pytest.FixtureRequest) -> Database:
+    of_release(url, request.param)
     migrate(url)
     return Database.at(url)
+
+
+def all_rows(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, in an order of their own."""
+    engine, known = open_engine(url), MetaData()
+    known.reflect(engine)
+    with engine.connect() as connection:
+        found = {
+            name: [dict(row) for row in connection.execute(table.select().order_by(*table.primary_key)).mappings()]
+            for name, table in known.tables.items()
+        }
+    engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize("revision", [each for each in EARLIER if each > "0001"])
+def test_every_row_of_a_later_release_is_there_with_all_it_had(url: str, revision: str) -> None:
+    of_release(url, revision)
+    before = all_rows(url)
+    del before["alembic_version"]
+    assert all(before.values()), f"this test has no row in {[name for name, rows in before.items() if not rows]}"
+    migrate(url)
+    after = all_rows(url)
+    for table, rows in before.items():
+        kept = [{name: value for name, value in row.items() if name in rows[0]} for row in after[table]]
+        assert kept == rows, table
+
+
+def test_what_was_closed_before_is_taken_for_emptied(url: str) -> None:
+    of_release(url, "0003")
+    migrate(url)
+    (gone,) = (row for row in all_rows(url)["organizations"] if row["id"] == 4)
+    assert gone["emptied_at"] == gone["closed_at"] == 1_700_000_000.5
+    database = Database.at(url)
+    with database.provider_view() as provider:
+        assert provider.organizations.to_empty() == [] and provider.tokens.by_hash("s" * 64)
+    database.close()
 
 
 def _is_json(name: str, dialect: str) -> bool:

@@ -29,6 +29,9 @@ LONG_BEAT = 0.4
 class Held:
     """A configuration that does not change."""
 
+    async def in_effect(self, organization: int) -> int:
+        raise NotImplementedError
+
     async def take_up(self, organization: int, revision: int) -> int:
         return revision
 

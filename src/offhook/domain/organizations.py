@@ -48,7 +48,7 @@ class ToAttendant:
 Destination = ToUser | ToAttendant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Organization:
     """The configuration of one organization at `revision`.
 

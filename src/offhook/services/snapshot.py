@@ -23,6 +23,7 @@ from offhook.services.ports.store import CarrierEntry, Configured, Profile, Stor
 Owned = tuple[OrganizationId, Destination]
 K = TypeVar("K")
 V = TypeVar("V")
+Lines = Iterable[tuple[K, V | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ def taken_up(snapshot: Snapshot, profile: Profile, delta: Delta) -> Snapshot:
     """The snapshot with what was touched in one organization that it has. The work grows with what was touched, not with what there is."""
     before = snapshot.organizations[profile.id]
     after = _changed(before, profile, delta, snapshot.carriers)
-    return _with(snapshot, after, {number: (after.id, to) if to else None for number, to in delta.numbers.items()})
+    return _with(snapshot, after, ((number, (after.id, to) if to else None) for number, to in delta.numbers.items()))
 
 
 def taken_in(snapshot: Snapshot, organization: Organization) -> Snapshot:
     """The snapshot with a whole organization, in the place of what it knew of it."""
     snapshot = given_up(snapshot, organization.id)
-    return _with(snapshot, organization, {number: (organization.id, to) for number, to in organization.numbers.items()})
+    return _with(snapshot, organization, ((number, (organization.id, to)) for number, to in organization.numbers.items()))
 
 
 def given_up(snapshot: Snapshot, id: OrganizationId) -> Snapshot:
@@ -70,9 +71,9 @@ def given_up(snapshot: Snapshot, id: OrganizationId) -> Snapshot:
     # The domain that it gave up may be another one's by now.
     still = (holder := snapshot.by_domain.get(known.domain)) is not None and holder.id != id
     return Snapshot(
-        organizations=_edited(snapshot.organizations, {id: None}),
-        by_domain=snapshot.by_domain if still else _edited(snapshot.by_domain, {known.domain: None}),
-        numbers=_edited(snapshot.numbers, _still(snapshot.numbers, id, dict.fromkeys(known.numbers))),
+        organizations=_edited(snapshot.organizations, ((id, None),)),
+        by_domain=snapshot.by_domain if still else _edited(snapshot.by_domain, ((known.domain, None),)),
+        numbers=_edited(snapshot.numbers, _still(snapshot.numbers, id, ((number, None) for number in known.numbers))),
         carriers=snapshot.carriers,
     )
 
@@ -144,28 +145,26 @@ def _changed(before: Organization, profile: Profile, delta: Delta, carriers: Seq
     return replace(
         before,
         **_own(profile, carriers),
-        users=_edited(before.users, users),
-        usernames=_edited(before.usernames, usernames),
-        attendants=_edited(before.attendants, attendants),
-        extensions=_edited(before.extensions, extensions),
-        numbers=_edited(before.numbers, delta.numbers),
+        users=_edited(before.users, users.items()),
+        usernames=_edited(before.usernames, usernames.items()),
+        attendants=_edited(before.attendants, attendants.items()),
+        extensions=_edited(before.extensions, extensions.items()),
+        numbers=_edited(before.numbers, delta.numbers.items()),
     )
 
 
-def _with(snapshot: Snapshot, organization: Organization, numbers: Mapping[E164, Owned | None]) -> Snapshot:
-    lines: Mapping[OrganizationId, Organization | None] = {organization.id: organization}
-    domains: Mapping[str, Organization | None] = {organization.domain: organization}
+def _with(snapshot: Snapshot, organization: Organization, numbers: Lines[E164, Owned]) -> Snapshot:
     return Snapshot(
-        organizations=_edited(snapshot.organizations, lines),
-        by_domain=_edited(snapshot.by_domain, domains),
+        organizations=_edited(snapshot.organizations, ((organization.id, organization),)),
+        by_domain=_edited(snapshot.by_domain, ((organization.domain, organization),)),
         numbers=_edited(snapshot.numbers, _still(snapshot.numbers, organization.id, numbers)),
         carriers=snapshot.carriers,
     )
 
 
-def _still(index: Mapping[E164, Owned], id: OrganizationId, numbers: Mapping[E164, Owned | None]) -> dict[E164, Owned | None]:
+def _still(index: Mapping[E164, Owned], id: OrganizationId, numbers: Lines[E164, Owned]) -> Lines[E164, Owned]:
     """Without those that the organization gave back and another one has by now."""
-    return {number: owned for number, owned in numbers.items() if owned or (held := index.get(number)) is None or held[0] == id}
+    return ((number, owned) for number, owned in numbers if owned or (held := index.get(number)) is None or held[0] == id)
 
 
 def _index(organizations: Iterable[Organization]) -> Map[E164, Owned]:
@@ -178,10 +177,10 @@ def _index(organizations: Iterable[Organization]) -> Map[E164, Owned]:
     return index.finish()
 
 
-def _edited(held: Mapping[K, V], lines: Mapping[K, V | None]) -> Map[K, V]:
-    """`held` with these lines; None takes one away."""
+def _edited(held: Mapping[K, V], lines: Lines[K, V]) -> Map[K, V]:
+    """`held` with these lines; None takes one away. They are gone through one by one, as a million of them in a dictionary could not be."""
     edited = (held if isinstance(held, Map) else Map(held)).mutate()
-    for key, value in lines.items():
+    for key, value in lines:
         if value is not None:
             edited[key] = value
         else:

@@ -3,20 +3,23 @@
 import json
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.calls.ids import CallId, LegId
 from offhook.domain.media import MediaFigures, StreamFigures
 from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.services.ports.calls import CallsWanted, Party
 from offhook.services.ports.records import Trace
 from offhook.store.tables import cdrs, organizations, traces
+
+ALL = CallsWanted()
 
 
 class Calls:
@@ -26,10 +29,10 @@ class Calls:
         self._connection = connection
         self._organization = organization
 
-    def page(self, limit: int, before: CallId | None) -> list[Cdr]:
+    def page(self, limit: int, before: CallId | None, wanted: CallsWanted = ALL) -> list[Cdr]:
         older = [cdrs.c.call < before] if before else []
-        wanted = select(cdrs).where(self._listed(), *older).order_by(cdrs.c.call.desc()).limit(limit)
-        return [cdr_of(row) for row in self._connection.execute(wanted).mappings()]
+        chosen = select(cdrs).where(self._listed(), *older, *_conditions(wanted)).order_by(cdrs.c.call.desc()).limit(limit)
+        return [cdr_of(row) for row in self._connection.execute(chosen).mappings()]
 
     def ids_like(self, prefix: str, limit: int) -> list[CallId]:
         # A range, not LIKE: an index serves it everywhere, and % and _ mean nothing. "~" comes after every character of an id.
@@ -49,6 +52,25 @@ class Calls:
             return self._own()
         hidden = select(organizations.c.id).where(organizations.c.purpose == Purpose.PROBE.value)
         return or_(cdrs.c.organization_id.is_(None), cdrs.c.organization_id.not_in(hidden))
+
+
+def _conditions(wanted: CallsWanted) -> Iterator[ColumnElement[bool]]:
+    if wanted.since is not None:
+        yield cdrs.c.call >= wanted.since
+    if wanted.until is not None:
+        yield cdrs.c.call < wanted.until
+    if wanted.ending is not None:
+        yield cdrs.c.ending == wanted.ending
+    if wanted.direction is not None:
+        yield cdrs.c.direction == wanted.direction
+    for parties in wanted.parties:
+        yield or_(*(_told_of(party) for party in parties))
+
+
+def _told_of(party: Party) -> ColumnElement[bool]:
+    told = cdrs.c[party.field]
+    # A range, not LIKE, to which large and small letters are one in SQLite.
+    return and_(told >= party.text, told < f"{party.text}\U0010ffff") if party.begins else told == party.text
 
 
 def cdr_values(cdr: Cdr) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from offhook.domain.users import User, UserId
 from offhook.services.ports.delta import Delta, SignIn
 from offhook.store.attendants import attendant_of, keys_of
 from offhook.store.numbers import destination_of
-from offhook.store.scope import Scope
+from offhook.store.scope import Scope, is_open
 from offhook.store.tables import attendant_keys, attendants, changes, devices, numbers, users
 from offhook.store.users import user_of
 
@@ -116,7 +116,7 @@ _SIGN_INS = select(devices.c.organization_id, devices.c.sip_username, devices.c.
 def read_sign_ins(connection: Connection) -> dict[OrganizationId, dict[str, SignIn]]:
     """What proves each telephone of everybody, by organization and by the name that it signs in with."""
     found: dict[OrganizationId, dict[str, SignIn]] = {}
-    for organization, name, ha1, owner in connection.execute(_SIGN_INS):
+    for organization, name, ha1, owner in connection.execute(_SIGN_INS.where(is_open(devices.c.organization_id))):
         found.setdefault(OrganizationId(organization), {})[name] = SignIn(ha1, owner)
     return found
 

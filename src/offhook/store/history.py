@@ -25,6 +25,9 @@ class History:
         before: tuple[int, int] | None = None,
         kind: str | None = None,
         ids: Collection[str] | None = None,
+        who: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
         hidden: Collection[str] = (),
     ) -> list[Change]:
         wanted = select(changes).where(changes.c.organization_id == self._scope.organization)
@@ -37,6 +40,12 @@ class History:
             wanted = wanted.where(changes.c.kind == kind)
         if ids is not None:
             wanted = wanted.where(changes.c.object_id.in_(ids))
+        if who is not None:
+            wanted = wanted.where(changes.c.who == who)
+        if since is not None:
+            wanted = wanted.where(changes.c.at >= since)
+        if until is not None:
+            wanted = wanted.where(changes.c.at < until)
         newest_first = wanted.order_by(changes.c.revision.desc(), changes.c.seq.desc()).limit(limit)
         return [_change_of(row) for row in self._scope.connection.execute(newest_first).mappings()]
 

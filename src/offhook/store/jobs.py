@@ -13,7 +13,7 @@ from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.jobs import Job, RowResult
 from offhook.services.ports.listing import Listing, Page
 from offhook.store.listing import Listed
-from offhook.store.scope import Row, Scope
+from offhook.store.scope import Row, Scope, is_open
 from offhook.store.tables import job_inputs, job_rows, jobs
 
 KEPT_SECONDS = 90 * 24 * 3600.0
@@ -110,7 +110,11 @@ class Jobs:
 def unfinished_jobs(connection: Connection) -> list[tuple[OrganizationId, JobId]]:
     """Of each organization that has work to be done, the job whose turn it is: the oldest."""
     states = [state.value for state in UNFINISHED]
-    first = select(jobs.c.organization_id, func.min(jobs.c.id)).where(jobs.c.state.in_(states)).group_by(jobs.c.organization_id)
+    first = (
+        select(jobs.c.organization_id, func.min(jobs.c.id))
+        .where(jobs.c.state.in_(states), is_open(jobs.c.organization_id))
+        .group_by(jobs.c.organization_id)
+    )
     return [(OrganizationId(organization), JobId(id)) for organization, id in connection.execute(first)]
 
 

@@ -2,18 +2,21 @@
 
 import time
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.ports.organizations import Erased, Holdings, Tenant
 from offhook.services.ports.store import Profile
-from offhook.store.scope import Row, Scope
+from offhook.store.scope import Row, Scope, is_open
 from offhook.store.tables import attendants, cdrs, changes, devices, metadata, numbers, organizations, traces, users
 
 OUTLIVE = frozenset({changes, cdrs, traces})
 """Tables that keep what an organization was and did when it is closed; all others of a tenant are emptied."""
+
+_EMPTIED = [table for table in reversed(metadata.sorted_tables) if "organization_id" in table.c and table not in OUTLIVE]
+"""What points to something goes before it."""
 
 _OPEN = organizations.c.closed_at.is_(None)
 _TENANTS = (organizations.c.purpose != Purpose.PROBE.value, organizations.c.name != "")
@@ -61,21 +64,38 @@ class Organizations:
         return _tenant_of(row) if row else None
 
     def holdings(self, id: OrganizationId) -> Holdings:
-        counted = {table: select(func.count()).where(table.c.organization_id == id) for table in (users, devices, attendants, numbers)}
-        return Holdings(*(self._connection.execute(count).scalar_one() for count in counted.values()))
+        own = [(table, table.c.organization_id) for table in (users, devices, attendants, numbers)]
+        counted = [select(func.count()).select_from(table).where(column == id, is_open(column)) for table, column in own]
+        return Holdings(*(self._connection.execute(count).scalar_one() for count in counted))
 
     def close(self, id: OrganizationId) -> int:
         scope = Scope(self._connection, id, self._who, writes=True)
-        for table in reversed(metadata.sorted_tables):
-            if "organization_id" in table.c and table not in OUTLIVE:
-                self._connection.execute(delete(table).where(table.c.organization_id == id))
-        # The domain is free for others, as the numbers are; the history has it.
+        # From here on nobody finds it. The domain is free for others, as the numbers are (numbers.let_go); the history has both.
         scope.update(organizations, closed_at=time.time(), main_number=None, domain=_nobodys(id))
         return scope.revision
+
+    def to_empty(self) -> list[OrganizationId]:
+        left = select(organizations.c.id).where(organizations.c.closed_at.is_not(None), organizations.c.emptied_at.is_(None))
+        return [OrganizationId(id) for id in self._connection.execute(left.order_by(organizations.c.id)).scalars()]
+
+    def empty_some(self, id: OrganizationId, most: int) -> bool:
+        if id not in self.to_empty():
+            return True
+        left = most
+        for table in _EMPTIED:
+            key = tuple_(*table.primary_key) if len(table.primary_key) > 1 else next(iter(table.primary_key))
+            some = select(*table.primary_key).where(table.c.organization_id == id).limit(left)
+            left -= self._connection.execute(delete(table).where(key.in_(some))).rowcount
+            if left <= 0:
+                return False
+        self._connection.execute(update(organizations).where(organizations.c.id == id).values(emptied_at=time.time()))
+        return True
 
     def erase_some(self, id: OrganizationId, most: int) -> Erased:
         if (known := self.tenant(id)) is None or known.closed_at is None:
             raise Missing("There is no such organization that is closed.", "organization")
+        if not self.empty_some(id, most):
+            return Erased(0, 0, complete=False)
         calls = list(self._connection.execute(select(cdrs.c.call).where(cdrs.c.organization_id == id).limit(most)).scalars())
         for table in (traces, cdrs):
             self._connection.execute(delete(table).where(table.c.call.in_(calls)))

@@ -9,7 +9,8 @@ from offhook.domain.errors import Conflict
 from offhook.domain.numbers import E164
 from offhook.domain.users import User, UserId
 from offhook.services.ports.people import Deeds, Facts
-from offhook.store.scope import Row, Scope
+from offhook.store.numbers import let_go
+from offhook.store.scope import Row, Scope, is_open
 from offhook.store.tables import attendants, devices, numbers, tokens, users
 from offhook.store.tokens import end_sessions
 from offhook.store.users import first_numbers, in_order, user_of, values_of
@@ -68,7 +69,9 @@ class People:
         # The one look beyond the organization: a number is in use once in the whole system. Nobody is told by whom.
         columns = (numbers.c.e164, numbers.c.organization_id, numbers.c.target_kind, numbers.c.target_id)
         taken: dict[E164, UserId | None] = {}
-        for e164, organization, kind, id in self._scope.connection.execute(select(*columns).where(numbers.c.e164.in_(list(asked)))):
+        for e164, organization, kind, id in self._scope.connection.execute(
+            select(*columns).where(numbers.c.e164.in_(list(asked)), is_open(numbers.c.organization_id))
+        ):
             if organization != self._scope.organization or kind is not None:
                 ours = organization == self._scope.organization and kind == "user"
                 taken[E164(e164)] = UserId(id) if ours else None
@@ -82,6 +85,7 @@ class People:
             ):
                 raise Conflict(f"{number} is in use already.", "number")
         fresh = [{"e164": number, "target_kind": "user", "target_id": id} for number, id in given if number not in idle]
+        let_go(self._scope, [number for number, _ in given if number not in idle])
         self._scope.insert_all(numbers, fresh)
 
 

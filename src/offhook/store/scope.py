@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, bindparam, delete, exists, insert, select, update
 
 from offhook.domain.errors import Missing
 from offhook.domain.organizations import OrganizationId
@@ -155,6 +155,12 @@ class Scope:
     def _must_write(self) -> None:
         if not self._writes:
             raise RuntimeError("This transaction was opened to read only.")
+
+
+def is_open(organization: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether the organization of a row is not closed: for whoever reads the rows of all. What is left of a closed one goes by and by."""
+    own = tables.organizations.c
+    return exists(select(own.id).where(own.id == organization, own.closed_at.is_(None)))
 
 
 def key_of(table: Table, row: Row) -> str:

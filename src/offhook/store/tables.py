@@ -61,7 +61,9 @@ organizations = Table(
     Column("whole_since", Integer, nullable=False),
     # Since when it is no tenant any more; the row stays, so that nobody else gets its number. Without a name: its records are erased too.
     Column("closed_at", Float(53)),
-    info={"kind": "organization", "left_out": ("revision", "whole_since")},
+    # Since when nothing is left of it but history and call records: its rows go a few at a time, after it is closed.
+    Column("emptied_at", Float(53)),
+    info={"kind": "organization", "left_out": ("revision", "whole_since", "emptied_at")},
 )
 
 users = Table(
@@ -144,6 +146,8 @@ attendant_keys = Table(
     _version(),
     ForeignKeyConstraint(["organization_id", "attendant_id"], ["attendants.organization_id", "attendants.id"]),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+    # Whoever removes a user asks whether a key leads there, and so does the database itself.
+    Index(None, "organization_id", "user_id"),
     info={"kind": "attendant_key"},
 )
 
@@ -196,6 +200,7 @@ tokens = Table(
     _version(),
     UniqueConstraint("organization_id", "id"),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+    Index(None, "organization_id", "user_id"),
     info={"kind": "token", "secret": ("hash",)},
 )
 
@@ -219,6 +224,8 @@ changes = Table(
     Column("who", String(100), nullable=False),
     Column("at", Float(53), nullable=False),
     Index(None, "organization_id", "kind", "object_id", "revision"),
+    Index(None, "organization_id", "at", "revision"),
+    Index(None, "organization_id", "who", "revision"),
 )
 
 # How far each reader of the history has come: the switch, the edge, webhooks, mail.
@@ -348,6 +355,7 @@ cdrs = Table(
     # When it was written down: calls begin and end in another order than they are written in, so this is what a reader goes by.
     Column("kept_at", Float(53)),
     Index(None, "organization_id", "call"),
+    Index(None, "organization_id", "ending", "call"),
     Index(None, "organization_id", "kept_at"),
 )
 

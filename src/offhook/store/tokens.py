@@ -11,7 +11,7 @@ from offhook.domain.users import UserId
 from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.store import TokenEntry, TokenId
 from offhook.store.listing import Listed
-from offhook.store.scope import Row, Scope
+from offhook.store.scope import Row, Scope, is_open
 from offhook.store.tables import invitations, provider_tokens, tokens, users
 
 
@@ -72,7 +72,7 @@ class AllTokens:
         self._connection = connection
 
     def by_hash(self, hash: str) -> TokenEntry | None:
-        row = self._connection.execute(select(tokens).where(tokens.c.hash == hash)).mappings().first()
+        row = self._connection.execute(select(tokens).where(tokens.c.hash == hash, is_open(tokens.c.organization_id))).mappings().first()
         if row is not None:
             return _entry_of(row)
         own = self._connection.execute(select(provider_tokens).where(provider_tokens.c.hash == hash)).mappings().first()

@@ -12,7 +12,7 @@ from offhook.domain.errors import Conflict, Invalid, Missing, Unavailable
 from offhook.domain.jobs import JobId
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.delta import Delta, SignIn
-from offhook.services.ports.store import Configuration, Configured, Profile
+from offhook.services.ports.store import Configuration, Configured, Lag, Profile
 from offhook.store import tables
 from offhook.store.answers import Answers
 from offhook.store.attendants import Attendants
@@ -23,6 +23,7 @@ from offhook.store.delta import read_delta, read_sign_ins
 from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, was_unfit, words_of
 from offhook.store.history import History
 from offhook.store.jobs import Jobs, unfinished_jobs
+from offhook.store.lag import read_lags
 from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
 from offhook.store.people import People
@@ -97,6 +98,9 @@ class ProviderTransaction:
 
     def unfinished_jobs(self) -> list[tuple[OrganizationId, JobId]]:
         return unfinished_jobs(self._connection)
+
+    def lags(self) -> dict[str, Lag]:
+        return read_lags(self._connection)
 
     def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
         return read_sign_ins(self._connection)

@@ -16,7 +16,7 @@ from offhook.services.ports.webhooks import Delivery, DeliveryId, DeliveryState,
 from offhook.store.calls import cdr_of
 from offhook.store.history import History
 from offhook.store.listing import Listed
-from offhook.store.scope import Row, Scope
+from offhook.store.scope import Row, Scope, is_open
 from offhook.store.tables import cdrs, changes, cursors, deliveries, organizations, webhooks
 
 CHANGES, CALLS = "webhooks", "webhooks: calls"
@@ -167,13 +167,19 @@ class AllWebhooks:
         self._connection = connection
 
     def organizations(self) -> list[OrganizationId]:
-        found = self._connection.execute(select(webhooks.c.organization_id).distinct().order_by(webhooks.c.organization_id))
+        own = select(webhooks.c.organization_id).where(is_open(webhooks.c.organization_id))
+        found = self._connection.execute(own.distinct().order_by(webhooks.c.organization_id))
         return [OrganizationId(id) for id in found.scalars()]
 
     def due(self, now: float, limit: int, without: Collection[int] = ()) -> list[Delivery]:
         others = deliveries.c.webhook_id.not_in(list(without))
         waiting = (deliveries.c.state == DeliveryState.WAITING.value, deliveries.c.next_at <= now, others)
-        found = select(deliveries).where(*waiting).order_by(deliveries.c.next_at, deliveries.c.id).limit(limit)
+        found = (
+            select(deliveries)
+            .where(*waiting, is_open(deliveries.c.organization_id))
+            .order_by(deliveries.c.next_at, deliveries.c.id)
+            .limit(limit)
+        )
         return [_delivery_of(row) for row in self._connection.execute(found).mappings()]
 
 

@@ -27,6 +27,7 @@ class Held(Protocol):
     """The configuration that the switch holds; as in services.ports.live.LiveSwitch."""
 
     async def take_up(self, organization: int, revision: int) -> int: ...
+    async def in_effect(self, organization: int) -> int: ...
     async def refresh(self) -> int: ...
     @property
     def snapshot(self) -> Snapshot: ...
@@ -58,7 +59,7 @@ async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures
             return {"refusal": [wrong.explanation, wrong.field]}
 
     answers: dict[str, intercom.Answer] = {"calls": calls, "trace": trace, "figures": told, "standing": standing}
-    answers |= {"take_up": held.take_up, "refresh": held.refresh, "what_if": decided}
+    answers |= {"take_up": held.take_up, "in_effect": held.in_effect, "refresh": held.refresh, "what_if": decided}
     return await intercom.answer_at(path, answers, {"follow": lambda: exchange.news.follow(exchange.living())})
 
 
@@ -97,6 +98,10 @@ class SwitchDesk:
     async def take_up(self, organization: OrganizationId, revision: int) -> int:
         """See the port."""
         return int(await self._ask("take_up", TAKE_UP_SECONDS, organization=organization, revision=revision))
+
+    async def in_effect(self, organization: OrganizationId) -> int:
+        """See the port."""
+        return int(await self._ask("in_effect", organization=organization))
 
     async def refresh(self) -> int:
         """See the port."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from offhook.domain.calls.cdr import telephone_of
 from offhook.domain.calls.commands import (
     AcceptReoffer,
     AcceptTransfer,
@@ -227,7 +228,7 @@ class Executor:
 
 def _words(username: str, uri: str, user_agent: str) -> str:
     where = uri.partition("@")[2].partition(";")[0] or uri
-    return f"{username}'s telephone at {where}" + (f" ({user_agent})" if user_agent else "")
+    return telephone_of(username) + where + (f" ({user_agent})" if user_agent else "")
 
 
 def _failed(call: CallId, command: Command, mistake: Exception) -> CommandFailed:

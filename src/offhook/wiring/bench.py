@@ -63,7 +63,7 @@ def bench(
         names, wanted = _words(only) or list(SHOWN if floor else SCENARIOS), [read_step(text) for text in _words(steps)]
         if names == [SNAPSHOT]:
             _tell(f"{SNAPSHOT}: an organization of {LARGE_USERS:,} users and {LARGE_NUMBERS:,} numbers is made and loaded ...")
-            print(json.dumps(bench_snapshot(), indent=None if as_json else 2))
+            print(json.dumps({"scenario": SNAPSHOT} | bench_snapshot(), indent=None if as_json else 2))
             return
         unknown = [name for name in names if name not in SCENARIOS]
         if unknown:

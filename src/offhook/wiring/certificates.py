@@ -85,6 +85,6 @@ class Certificates:
 
     def _folder(self) -> CertificateFolder:
         plan = self._plan
-        reached = [plan.address, *([plan.address6] if plan.address6 else []), *([] if plan.off_loopback else ["localhost"])]
+        reached = [*plan.addresses, *([] if plan.off_loopback else ["localhost"])]
         domains = sorted(organization.domain for organization in list_organizations(self._store))
         return CertificateFolder(plan.tls_folder, tuple(dict.fromkeys([*reached, *domains])), self._given)

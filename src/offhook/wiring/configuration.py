@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -13,6 +14,7 @@ from offhook.domain.organizations import Organization, OrganizationId
 from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.plan import SystemPlan
 from offhook.services.edge_facts import sign_ins_of
+from offhook.services.letting_go import FEW, Versions, take_apart
 from offhook.services.ports.delta import Delta
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.ports.store import CarrierEntry, Configured, Profile
@@ -25,8 +27,6 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 2.0
 """How often the switch looks for changes nobody told it of (the web process tells; this is for the day it could not)."""
-FEW = 500
-"""More than so many new objects that stay are put out of the garbage collector's way."""
 ORGANIZATIONS_AT_ONCE = 50
 """So many cursors are moved in one transaction: others wait to write meanwhile."""
 
@@ -43,8 +43,11 @@ class Configuration:
         self._edge = EdgeDirectory(plan, edge)
         self._turn = asyncio.Lock()
         self._away = False
+        self._versions: dict[OrganizationId, Versions] = {}
+        self._taking_apart: set[asyncio.Task[None]] = set()
         with loading():
             self.snapshot = self._first()
+        self._note_versions(self.snapshot.organizations)
         self._unnoted: set[OrganizationId] = set(self.snapshot.organizations)
         self._to_note = asyncio.Event()
 
@@ -72,6 +75,10 @@ class Configuration:
                 await self._follow(id)
             return self._in_effect(id)
 
+    async def in_effect(self, organization: int) -> int:
+        """See services.ports.live.LiveSwitch."""
+        return self._in_effect(OrganizationId(organization))
+
     async def refresh(self) -> int:
         """See services.ports.live.LiveSwitch."""
         async with self._turn:
@@ -79,6 +86,7 @@ class Configuration:
             if carriers != self.snapshot.carriers:
                 await self._edge.carriers(carriers)
                 self.snapshot = await asyncio.to_thread(with_carriers, self.snapshot, carriers)
+                self._note_versions(self.snapshot.organizations)
                 self._mark(())
             held = {*self.snapshot.organizations, *self._edge.known()}
             for id in held - revisions.keys():
@@ -135,7 +143,8 @@ class Configuration:
         except Missing:
             await self._give_up(id)
             return
-        self.snapshot = await asyncio.to_thread(taken_in, self.snapshot, organization)
+        await self._replace(id, lambda snapshot: taken_in(snapshot, organization))
+        self._note_versions((id,))
         await self._edge.take_in(configured.profile, sign_ins_of(configured))
 
     async def _follow_since(self, id: OrganizationId, since: int) -> bool:
@@ -147,23 +156,48 @@ class Configuration:
                 return profile, transaction.delta(since) if profile.revision >= max(known.revision, self._edge.at(id)) else None
 
         known = self.snapshot.organizations[id]
-        gc.disable()  # it would go through all that is new again and again
-        try:
+        with uncollected() as made:
             profile, delta = await asyncio.to_thread(read)
             if delta is None:
                 return False
             self.snapshot = await asyncio.to_thread(taken_up, self.snapshot, profile, delta)
-            if len(delta.users) + len(delta.numbers) > FEW:
-                gc.freeze()
-        finally:
-            gc.enable()
+            made.many = len(delta.users) + len(delta.numbers) > FEW
+        self._note_versions((id,))
         await self._edge.take_up(profile, delta.sign_ins)
         return True
 
     async def _give_up(self, id: OrganizationId) -> None:
-        self.snapshot = await asyncio.to_thread(given_up, self.snapshot, id)
+        await self._replace(id, lambda snapshot: given_up(snapshot, id))
         await self._edge.give_up(id, self.snapshot.by_domain.keys())
         self._mark((id,))
+
+    async def _replace(self, id: OrganizationId, change: Callable[[Snapshot], Snapshot]) -> None:
+        """Hold another snapshot, in which nothing is left of an organization as it was; what that had is let go of slowly."""
+        versions = self._versions.pop(id, Versions())
+        if maps := versions.maps():
+            maps.append(self.snapshot.numbers)
+        with uncollected() as made:
+            self.snapshot = await asyncio.to_thread(change, self.snapshot)
+            made.many = True
+        if maps:
+            task = asyncio.create_task(self._take_apart(versions, maps), name="letting go")
+            self._taking_apart.add(task)
+            task.add_done_callback(self._taking_apart.discard)
+
+    async def let_go(self) -> None:
+        """Until all that was large is taken apart."""
+        while self._taking_apart:
+            await asyncio.wait(self._taking_apart)
+
+    async def _take_apart(self, versions: Versions, maps: list[Mapping[Any, Any]]) -> None:
+        while versions.used:  # noqa: ASYNC110 - who uses it last tells nobody
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        with uncollected():
+            await asyncio.to_thread(take_apart, maps)
+
+    def _note_versions(self, ids: Iterable[OrganizationId]) -> None:
+        for id in ids:
+            self._versions.setdefault(id, Versions()).note(self.snapshot.organizations[id])
 
     def _mark(self, touched: Iterable[OrganizationId]) -> None:
         """What these organizations have come to is still to be noted."""
@@ -209,15 +243,39 @@ class Configuration:
         follow(self._engine, self._copy)
 
 
-@contextmanager
-def loading() -> Iterator[None]:
-    """For what makes millions of objects that stay: the garbage collector looks through none of them, neither now nor later.
+class Made:
+    """Whether `many` objects were made that stay."""
 
-    While they were made it would go through all of them again and again; and each time later every call would wait for it.
+    def __init__(self) -> None:
+        self.many = False
+
+
+_uncollected = 0
+
+
+@contextmanager
+def uncollected() -> Iterator[Made]:
+    """For what makes many objects, or lets go of them: the garbage collector would go through all of them again and again meanwhile.
+
+    Made `many` that stay, it looks through none of them later either, as each time every call would wait for it. For one thread alone.
     """
+    global _uncollected
+    made = Made()
+    _uncollected += 1
     gc.disable()
     try:
-        yield
+        yield made
     finally:
-        gc.enable()
-        gc.freeze()
+        if made.many:
+            gc.freeze()
+        _uncollected -= 1
+        if not _uncollected:
+            gc.enable()
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """For what makes millions of objects that stay."""
+    with uncollected() as made:
+        made.many = True
+        yield

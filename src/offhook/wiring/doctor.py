@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ from offhook.supervisor.ports import claim_rtp_block
 TEMPLATES = Path(offhook.__file__).parents[2] / "deploy" / "kamailio"
 _STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "bold red"}
 _SECONDS = 5.0
+_LATE_SECONDS = 10.0
+"""That a change counts is noted a moment after it does."""
 
 
 @app.command()
@@ -230,4 +233,9 @@ def _health(plan: SystemPlan) -> Iterator[Finding]:
             state = State.OK if part["status"] == "ok" else State.FAILURE
             yield graded("running", f"{name} answers", state, part["detail"], "docs/operate/health.md says what each part needs.")
         registered = len(client.get("/api/v1/registrations").json()["registrations"])
+        figures = client.get("/metrics").text
+    for consumer, seconds in re.findall(r'^offhook_history_behind_seconds\{consumer="(\w+)"\} (\S+)$', figures, re.MULTILINE):
+        state = State.OK if float(seconds) < _LATE_SECONDS else State.WARNING
+        detail = "has taken up every change" if float(seconds) == 0 else f"a change waits since {float(seconds):.0f} s"
+        yield graded("running", f"changes: {consumer}", state, detail, "See switch.log and web.log; it goes on by itself once it can.")
     yield ok("running", "registrar", f"{registered} telephones are registered")

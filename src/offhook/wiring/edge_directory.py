@@ -53,18 +53,10 @@ class EdgeDirectory:
 
         Its own domain may be known to nobody any more: the edge may have been away when it left.
         """
-        held = await asyncio.to_thread(directory.lines_like, self._file, "domains", "*")
-        left = held.keys() - set(domains)
-        registered = await asyncio.to_thread(read_registrations, self._file, time.time())
-        people = {(each.user, each.domain) for each in registered if each.domain not in domains}
-        for domain in left:
-            proofs = await asyncio.to_thread(directory.lines_like, self._file, "credentials", f"*@{domain}")
-            people |= {(proof.partition(":")[2], domain) for proof in proofs.values()}
-            await self._edit(await asyncio.to_thread(self._differing, domain, {"credentials": {}, "domains": {}, "emergency": {}}))
+        people = await asyncio.to_thread(self._without_others, frozenset(domains))
+        await self._edge.reload()
         for user, domain in people:
             await self._edge.forget(user, domain)  # or whoever has the domain next would ring these telephones
-        if not left:  # the file says so already: whoever wrote that may not have been heard
-            await self._edge.reload()
         await self._note(organization, None)
 
     async def carriers(self, carriers: Sequence[CarrierEntry]) -> None:
@@ -72,6 +64,14 @@ class EdgeDirectory:
         wanted = directory.Directory({}, {}, addresses(carriers)).rows()["carriers"]
         held = await asyncio.to_thread(directory.lines_like, self._file, "carriers", "*")
         await self._edit({"carriers": directory.differing(held, wanted)})
+
+    def _without_others(self, domains: frozenset[str]) -> list[tuple[str, str]]:
+        """Have only these domains in the file; who had a telephone in the others."""
+        registered = read_registrations(self._file, time.time())
+        people = [(each.user, each.domain) for each in registered if each.domain not in domains]
+        for domain in directory.lines_like(self._file, "domains", "*").keys() - domains:
+            people += [(owner, domain) for owner in directory.give_up(self._file, domain)]
+        return people
 
     def _differing(self, domain: str, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str | None]]:
         patterns = {"credentials": f"*@{domain}", "domains": domain, "emergency": f"{domain}:*"}

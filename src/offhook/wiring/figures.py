@@ -18,6 +18,7 @@ from offhook.plan import SystemPlan
 from offhook.services.health import Health
 from offhook.services.ports.live import LiveSwitch
 from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.services.ports.store import Lag, Store
 from offhook.store.records import RecordsWriter
 from offhook.switch.exchange import Exchange
 from offhook.switch.watch import calls_up, legs_up
@@ -38,6 +39,13 @@ _EDGE = {
 }
 
 
+_LAG = {
+    "offhook_history_behind_organizations": ("organizations", "Organizations of whose history a reader has not taken up all."),
+    "offhook_history_behind_revisions": ("revisions", "By how many revisions a reader is behind, where most."),
+    "offhook_history_behind_seconds": ("seconds", "For how long the oldest change waits that a reader has not taken up."),
+}
+
+
 def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter, media: RtpEngine) -> None:
     """What is read of the switch when somebody asks. Another gauge is another line here: a name, words, and who tells the number."""
     figures.gauge("offhook_calls", "Calls that go on.", lambda: calls_up(exchange.living()), "direction", "state")
@@ -55,14 +63,15 @@ def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter, 
 class SystemFigures:
     """Everybody's figures, gathered anew at each question in about two seconds at most."""
 
-    def __init__(self, plan: SystemPlan, version: str, edge: Edge, switch: LiveSwitch, health: Health) -> None:
-        self._plan, self._edge, self._switch, self._health = plan, edge, switch, health
+    def __init__(self, plan: SystemPlan, version: str, edge: Edge, switch: LiveSwitch, health: Health, store: Store) -> None:
+        self._plan, self._edge, self._switch, self._health, self._store = plan, edge, switch, health, store
         self._figures = Figures()
         self._processes: list[dict[str, Any]] = []
         self._used: Mapping[int, tuple[float, float]] = {}
         self._counters: Mapping[str, int] = {}
         self._parts: Mapping[Labels, float] = {}
         self._ends: Mapping[Labels, float] = {}
+        self._lags: Mapping[str, Lag] = {}
         gauge = self._figures.gauge
         gauge("offhook_build_info", "The version that runs.", lambda: {(version,): 1}, "version")
         gauge("offhook_part_up", "Whether a part of the system works, as /healthz says.", lambda: self._parts, "part")
@@ -79,12 +88,14 @@ class SystemFigures:
         gauge("offhook_spool_bytes", "Records of calls that wait on disk for the database.", lambda: _size(plan.folder / "records.spool"))
         gauge("offhook_journal_bytes", "What ends the calls of now if the switch dies.", lambda: _size(plan.folder / "calls.journal"))
         gauge("offhook_certificate_expires_seconds", "When TLS certificates end, in seconds since 1970.", lambda: self._ends, "own")
+        for name, (what, words) in _LAG.items():
+            gauge(name, words, partial(self._lag, what), "consumer")
         for name, (metric, words) in _EDGE.items():
             gauge(metric, words, partial(self._counter, name))
 
     async def told(self) -> list[dict[str, Any]]:
         """Every family; those of a process that does not answer are missing, and its offhook_part_up is 0."""
-        told, *_ = await asyncio.gather(self._of_switch(), self._of_edge(), self._of_supervisor(), self._of_health())
+        told, *_ = await asyncio.gather(self._of_switch(), self._of_edge(), self._of_supervisor(), self._of_health(), self._of_history())
         return [*await asyncio.to_thread(self.families), *told]
 
     def families(self) -> list[dict[str, Any]]:
@@ -115,6 +126,19 @@ class SystemFigures:
     async def _of_health(self) -> None:
         report = await self._health.report()
         self._parts = {(part.name,): float(part.ok) for part in report.parts}
+
+    async def _of_history(self) -> None:
+        try:
+            self._lags = await asyncio.to_thread(self._read_lags)
+        except Unavailable:
+            self._lags = {}
+
+    def _read_lags(self) -> Mapping[str, Lag]:
+        with self._store.provider_view() as provider:
+            return provider.lags()
+
+    def _lag(self, what: str) -> dict[Labels, float]:
+        return {(consumer,): float(getattr(lag, what)) for consumer, lag in self._lags.items()}
 
     def _counter(self, name: str) -> dict[Labels, float]:
         return {(): self._counters[name]} if name in self._counters else {}

@@ -18,6 +18,7 @@ from offhook.probes.errand import Errand
 from offhook.services.deliveries import Deliverer
 from offhook.services.events import LiveEvents
 from offhook.services.jobs import Clerk
+from offhook.services.leaving import empty_for_ever
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.sealing import Sealing
 from offhook.store.engine import open_engine
@@ -57,7 +58,7 @@ async def run_web(plan: SystemPlan) -> None:
         status=status,
         edge=KamailioOffice(plan, edge),
         health=health,
-        figures=SystemFigures(plan, __version__, edge, switch, health).told,
+        figures=SystemFigures(plan, __version__, edge, switch, health, store).told,
         metrics_from=plan.metrics_from,
         version=__version__,
         sip_address=f"{plan.address}:{plan.sip_port}",
@@ -75,14 +76,14 @@ async def run_web(plan: SystemPlan) -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    clerk = asyncio.create_task(house.jobs.run(), name="jobs")
-    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private), sealing)
-    deliveries = asyncio.create_task(deliverer.run(), name="webhooks")
+    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private, own=plan.addresses), sealing)
+    beside = {"jobs": house.jobs.run(), "webhooks": deliverer.run(), "leaving": empty_for_ever(store)}
+    tasks = [asyncio.create_task(work, name=name) for name, work in beside.items()]
     try:
         await uvicorn.Server(configuration).serve()
     finally:
-        clerk.cancel()
-        deliveries.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _edge(edge: Edge) -> dict[str, Any]:

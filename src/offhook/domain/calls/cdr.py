@@ -8,6 +8,16 @@ from offhook.domain.media import MediaFigures
 from offhook.domain.organizations import OrganizationId
 
 
+def telephone_of(username: str) -> str:
+    """How the words for a telephone of somebody begin, as `connected` tells them."""
+    return f"{username}'s telephone at "
+
+
+def outward(number: str) -> str:
+    """How the words for a number of the public network begin, as `connected` tells them."""
+    return f"{number} through "
+
+
 @dataclass(frozen=True, slots=True)
 class Cdr:
     """What remains of a call. Times are seconds since 1970 (UTC); `answered_at` is None when nobody (nor any attendant) answered.

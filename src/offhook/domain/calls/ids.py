@@ -10,6 +10,9 @@ LegId = NewType("LegId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to be misread
 _RANDOM_BITS = 30
+_DIGITS = 15
+_LAST = (1 << 5 * _DIGITS - _RANDOM_BITS) - 1
+"""From 2004 to 3084 an id has so many digits."""
 
 
 def call_id(milliseconds: int, randomness: int) -> CallId:
@@ -20,6 +23,11 @@ def call_id(milliseconds: int, randomness: int) -> CallId:
         number, digit = divmod(number, 32)
         digits.append(_ALPHABET[digit])
     return CallId("".join(reversed(digits)))
+
+
+def first_call_id(milliseconds: int) -> CallId:
+    """The first that a call can have which arrived then or later: ids of calls that came before sort before it, whenever that is."""
+    return CallId(call_id(min(max(milliseconds, 0), _LAST), 0).rjust(_DIGITS, _ALPHABET[0]))
 
 
 def leg_id(call: CallId, number: int) -> LegId:

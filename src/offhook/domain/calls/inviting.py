@@ -1,5 +1,6 @@
 """How those whom a call rings are called: what their side of it is, and what their INVITE shows them of the caller."""
 
+from offhook.domain.calls.cdr import outward
 from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.events import Device
 from offhook.domain.calls.leg import Leg
@@ -14,7 +15,7 @@ Called = RingUser | CallOut
 def carriers_side(target: CallOut) -> Side:
     """The side of a carrier that is called."""
     carrier, number = target.carrier, target.number
-    return Side(f"{number} through {carrier.name}", f"sip:{number}@{carrier.host}:{carrier.port}", number=number)
+    return Side(f"{outward(number)}{carrier.name}", f"sip:{number}@{carrier.host}:{carrier.port}", number=number)
 
 
 def telephones_side(device: Device, user: User, organization: Organization) -> Side:

@@ -1,49 +1,71 @@
 """Calls of now and of the past: lists, and how one went."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
+from pydantic import Field
 
 from offhook.domain.calls.endings import ENDINGS
 from offhook.domain.errors import Conflict, Invalid, Missing, Unavailable
 from offhook.domain.organizations import OrganizationId
 from offhook.doors.api.access import Inside, Visitor, needs
 from offhook.doors.api.house import House
-from offhook.doors.api.shapes import CallExplained, CallsAsked, CallShown, CallsShown, live_call, past_call
-from offhook.services.calls import LAST, get_trace, list_calls
+from offhook.doors.api.paging import PRINTABLE, Paged, cursor, is_text, place_of
+from offhook.doors.api.shapes import CallExplained, CallShown, CallsShown, Moment, live_call, past_call
+from offhook.services.calls import LAST, get_trace, list_calls, of_user, wanted_calls
 from offhook.services.explain import explain
+from offhook.services.ports.calls import CallsWanted
 from offhook.services.ports.live import LiveCall
 from offhook.services.ports.records import Trace
 
 CALL = "^[0-9A-Za-z]*$"
 """How what names a call looks."""
 
-_READ_AT_ONCE = 500
-_READ_AT_MOST = 10  # pages: a rare ending must not make one request read every call there ever was
-
 router = APIRouter(tags=["calls"])
+
+
+class CallsAsked(Paged):
+    """Which calls to list."""
+
+    state: Literal["live", "over"] | None = None
+    ending: str | None = Field(None, max_length=60, description="The code of an ending.")
+    since: Moment | None = Field(None, description="Those that came at this moment or later: 2026-11-24T09:30:00Z.")
+    until: Moment | None = Field(None, description="Those that came before this moment.")
+    direction: Literal["in", "out", "inside"] | None = None
+    caller: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="Who called: a username, user@domain or a number.")
+    dialled: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="What was dialled, as it was.")
+    number: str | None = Field(
+        None, max_length=40, pattern=PRINTABLE, description="Who called, or was called by it in international form or as it was dialled."
+    )
+    username: str | None = Field(
+        None,
+        max_length=64,
+        pattern=PRINTABLE,
+        description="Calls that this user made or was reached by, or to the extension or a number that this user has now.",
+    )
 
 
 @router.get("/calls", dependencies=[needs("calls:read")])
 async def calls(house: Inside, visitor: Visitor, asked: Annotated[CallsAsked, Query()]) -> CallsShown:
-    """Calls of now and of the past, newest first. A page with an ending asked for may be short, even empty, and still have a next one."""
+    """Calls of now and of the past, newest first."""
     if asked.ending is not None and asked.ending not in ENDINGS:
         raise Invalid(f"{asked.ending} is no ending; known are {', '.join(sorted(ENDINGS))}.", "ending")
-    living = None if asked.state == "over" or asked.ending else await _living(house, visitor.organization)
-    before = (asked.cursor or "").lower()
-    shown = [live_call(call) for call in living or [] if not before or call.call < before]
-    after = None
+    before = place_of(asked, lambda place: len(place) == 1 and is_text(place[0]))
+    wanted = await run_in_threadpool(_wanted, house, visitor.organization, asked)
+    asked_for_living = asked.state != "over" and not asked.ending
+    living = await _living(house, visitor.organization) if asked_for_living else None
+    shown = [live_call(call) for call in living or [] if wanted.takes(call) and (before is None or call.call < str(before[0]))]
     if asked.state != "live":
-        past, after = await run_in_threadpool(_past, house, visitor.organization, asked)
-        over = {call.call for call in past}
-        shown = past + [call for call in shown if call.call not in over]
+        many = asked.limit + 1
+        read = await run_in_threadpool(list_calls, house.store, visitor.organization, many, str(before[0]) if before else None, wanted)
+        over = {cdr.call for cdr in read}
+        shown = [past_call(cdr) for cdr in read] + [call for call in shown if call.call not in over]
     else:
         shown = [call for call in shown if call.live]
     shown.sort(key=lambda call: call.call, reverse=True)
     page = shown[: asked.limit]
-    following = page[-1].call if len(shown) > asked.limit else after
-    asked_for_living = asked.state != "over" and not asked.ending
+    following = cursor(asked, (page[-1].call,)) if len(shown) > asked.limit else None
     return CallsShown(calls=page, next=following, live_known=living is not None or not asked_for_living)
 
 
@@ -73,22 +95,17 @@ async def _living(house: House, organization: OrganizationId | None) -> list[Liv
     return [call for call in reversed(living) if organization is None or call.organization == organization]
 
 
-def _past(house: House, organization: OrganizationId | None, asked: CallsAsked) -> tuple[list[CallShown], str | None]:
-    """Up to `limit` past calls and the cursor that goes on after them, None at the end."""
-    found: list[CallShown] = []
-    before = asked.cursor.lower() if asked.cursor else None
-    size = _READ_AT_ONCE if asked.ending else asked.limit
-    for _ in range(_READ_AT_MOST):
-        read = list_calls(house.store, organization, size, before)
-        for cdr in read:
-            if asked.ending in (None, cdr.ending.code):
-                found.append(past_call(cdr))
-            before = cdr.call
-            if len(found) == asked.limit:
-                return found, before
-        if len(read) < size:
-            return found, None
-    return found, before
+def _wanted(house: House, organization: OrganizationId | None, asked: CallsAsked) -> CallsWanted:
+    return wanted_calls(
+        since=asked.since.timestamp() if asked.since else None,
+        until=asked.until.timestamp() if asked.until else None,
+        ending=asked.ending,
+        direction=asked.direction,
+        caller=asked.caller,
+        dialled=asked.dialled,
+        number=asked.number,
+        reached=of_user(house.store, organization, asked.username) if asked.username is not None else None,
+    )
 
 
 async def _find(house: House, organization: OrganizationId | None, living: list[LiveCall], wanted: str) -> tuple[LiveCall | None, Trace]:

@@ -11,6 +11,7 @@ from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, Visitor, needs
 from offhook.doors.api.files import sent
 from offhook.doors.api.idempotency import KEYLESS
+from offhook.doors.api.paging import LARGEST_ID
 from offhook.doors.api.people import saved
 from offhook.services.blueprint import FILE, Blueprint, read, written
 from offhook.services.differences import Difference
@@ -87,7 +88,9 @@ def differences_shown(found: list[Difference]) -> list[DifferenceShown]:
     responses={200: {"content": {YAML: {"schema": {"type": "object"}, "example": _EXAMPLE}}}},
 )
 def export(
-    house: Inside, own: Own, revision: Annotated[int | None, Query(ge=1, description="As it was then; as it is if left out.")] = None
+    house: Inside,
+    own: Own,
+    revision: Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="As it was then; as it is if left out.")] = None,
 ) -> PlainTextResponse:
     """The whole organization as YAML, without passwords."""
     with house.store.view(own) as transaction:
@@ -109,7 +112,9 @@ async def carry_out(
     own: Own,
     visitor: Visitor,
     request: Request,
-    planned_at: Annotated[int | None, Query(ge=1, description="Refuse (412) if the organization is not at this revision any more.")] = None,
+    planned_at: Annotated[
+        int | None, Query(ge=1, le=LARGEST_ID, description="Refuse (412) if the organization is not at this revision any more.")
+    ] = None,
 ) -> Applied:
     """Bring the organization to what this file says: all of it in one revision, or nothing."""
     wanted = await run_in_threadpool(read_octets, await sent(request))

@@ -1,7 +1,8 @@
 """The edge, for whoever looks after the system: bans and certificates are the provider's; an organization sees its own registrations."""
 
 import ipaddress
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
@@ -10,20 +11,21 @@ from pydantic import Field
 from offhook.domain.errors import Invalid, Missing
 from offhook.doors.api.access import Inside, Provider, Visitor, needs
 from offhook.doors.api.idempotency import KEYLESS
-from offhook.doors.api.paging import MOST_AT_ONCE, PRINTABLE
-from offhook.doors.api.shapes import Asked, BansShown, RegistrationsShown, ban_shown, registration_shown
+from offhook.doors.api.paging import MOST_AT_ONCE, PRINTABLE, Paged, cursor, is_text, place_of
+from offhook.doors.api.shapes import BansShown, RegistrationsShown, ban_shown, registration_shown
 from offhook.services.organizations import get_organization
-from offhook.services.ports.edge import Registration
+from offhook.services.ports.edge import Banned, Registration
 
 router = APIRouter(tags=["edge"])
+T = TypeVar("T")
 
 
-class RegistrationsAsked(Asked):
+class RegistrationsAsked(Paged):
     """Which registrations to list; by domain, user and address."""
 
     limit: int = Field(MOST_AT_ONCE, ge=1, le=MOST_AT_ONCE, description="How many at once.")
-    cursor: str | None = Field(None, max_length=1000, pattern=PRINTABLE, description="`next` of the page before.")
     username: str | None = Field(None, max_length=64, pattern=PRINTABLE, description="Those of this user.")
+    domain: str | None = Field(None, max_length=253, pattern=PRINTABLE, description="Those of the organization with this domain.")
 
 
 @router.get("/registrations", dependencies=[needs("devices:read")])
@@ -33,12 +35,9 @@ async def registrations(house: Inside, visitor: Visitor, asked: Annotated[Regist
     if visitor.organization is not None:
         own = await run_in_threadpool(get_organization, house.store, visitor.organization)
         found = [each for each in found if each.domain == own.domain]
-    wanted = (each for each in found if asked.username in (None, each.user))
-    left = sorted((each for each in wanted if _place(each) > (asked.cursor or "")), key=_place)
-    page = left[: asked.limit]
-    return RegistrationsShown(
-        registrations=[registration_shown(each) for each in page], next=_place(page[-1]) if len(left) > asked.limit else None
-    )
+    wanted = [each for each in found if asked.username in (None, each.user) and asked.domain in (None, each.domain)]
+    page, following = _page(asked, wanted, _place)
+    return RegistrationsShown(registrations=[registration_shown(each) for each in page], next=following)
 
 
 def _place(registration: Registration) -> str:
@@ -46,10 +45,32 @@ def _place(registration: Registration) -> str:
     return f"{registration.domain} {registration.user} {registration.address} {registration.expires_at:.6f}"
 
 
+def _page(asked: Paged, found: Iterable[T], place: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """Some of what the edge holds in memory, in the order of its places, and the cursor that leads on."""
+    before = place_of(asked, lambda held: len(held) == 1 and is_text(held[0]))
+    left = sorted((each for each in found if before is None or place(each) > str(before[0])), key=place)
+    page = left[: asked.limit]
+    return page, cursor(asked, (place(page[-1]),)) if len(left) > asked.limit else None
+
+
+class BansAsked(Paged):
+    """Which bans to list; by address and user."""
+
+    limit: int = Field(MOST_AT_ONCE, ge=1, le=MOST_AT_ONCE, description="How many at once.")
+    address: str | None = Field(None, max_length=64, pattern=PRINTABLE, description="Those of this address.")
+
+
 @router.get("/bans")
-async def bans(house: Inside, _provider: Provider) -> BansShown:
+async def bans(house: Inside, _provider: Provider, asked: Annotated[BansAsked, Query()]) -> BansShown:
     """Addresses, and users from an address, that are refused now. They end by themselves."""
-    return BansShown(bans=[ban_shown(each) for each in await house.edge.bans()])
+    wanted = [each for each in await house.edge.bans() if asked.address in (None, each.address)]
+    page, following = _page(asked, wanted, _place_of_ban)
+    return BansShown(bans=[ban_shown(each) for each in page], next=following)
+
+
+def _place_of_ban(ban: Banned) -> str:
+    # The user is a stranger's word.
+    return f"{ban.address} {ascii(ban.user or '')[:500]}"
 
 
 @router.delete("/bans/{address}")
@@ -61,7 +82,7 @@ async def lift(house: Inside, _provider: Provider, address: Annotated[str, Path(
         raise Invalid(f"{address} is no IP address.", "address") from None
     if not await house.edge.lift(wanted):
         raise Missing(f"{wanted} is not banned.", "address")
-    return await bans(house, _provider)
+    return await bans(house, _provider, BansAsked.model_validate({}))
 
 
 @router.get("/certificates")

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from offhook.domain.access import allows
 from offhook.domain.errors import Forbidden, Kind, Refusal, Unauthenticated, Unavailable
-from offhook.doors.api.access import Inside, Visitor
+from offhook.doors.api.access import Inside, NoOrganization, Visitor
 from offhook.doors.api.house import House
 from offhook.doors.api.shapes import Asked
 from offhook.services.events import Event
@@ -31,7 +31,9 @@ _NEEDS = {"call": "calls:read", "job": "jobs:read"}
 class EventsAsked(Asked):
     """What to hear of."""
 
-    of: list[Literal["call", "job"]] = Field(default_factory=list, max_length=2, description="Not given: whatever you may see.")
+    of: list[Literal["call", "job"]] = Field(
+        default_factory=list, max_length=2, description="Not given: whatever you may see. The provider: calls alone."
+    )
 
 
 class NoStream(Refusal):
@@ -57,7 +59,12 @@ async def events(
     """
     if STREAM not in accept:
         raise NoStream(f"This is a stream that does not end: ask for it with Accept: {STREAM}.", "Accept")
-    may = {noun for noun, scope in _NEEDS.items() if visitor.organization is None or allows(visitor.scopes, scope)}
+    if visitor.organization is None:
+        may = {"call"}
+        if "job" in asked.of:
+            raise NoOrganization("Jobs are an organization's; with the provider's token there are calls alone.", "of")
+    else:
+        may = {noun for noun, scope in _NEEDS.items() if allows(visitor.scopes, scope)}
     wanted = frozenset(asked.of or may)
     if not wanted or not wanted <= may:
         missing = sorted(_NEEDS[noun] for noun in (wanted or _NEEDS.keys()) - may)

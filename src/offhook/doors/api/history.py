@@ -1,20 +1,19 @@
 """What was changed, by whom, and what anything was before."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.access import allows
 from offhook.domain.errors import Forbidden, Invalid, Missing
 from offhook.doors.api.access import Inside, Needs, Own, needs
 from offhook.doors.api.calls import CALL, trace_of
 from offhook.doors.api.house import House
-from offhook.doors.api.paging import LARGEST_ID, MOST_AT_ONCE, PRINTABLE
-from offhook.doors.api.shapes import Asked, examples
+from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, Paged, cursor, is_id, place_of
+from offhook.doors.api.shapes import Asked, Moment, examples
 from offhook.services.history import as_of, ids_of, shown
 from offhook.services.ports.records import Trace
 from offhook.services.ports.store import Change
@@ -28,27 +27,27 @@ IdPath = Annotated[str, Path(min_length=1, max_length=100, pattern=PRINTABLE, ex
 NEEDS = {"token": "tokens:read", "webhook": "webhooks:read"}
 """Kinds that only those may look at in the history who may look at them as they are."""
 
-_PLACE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 _ANNA = {"id": 5, "username": "anna", "name": "Anna Berg", "extension": "101"}
 _LINE = {"revision": 42, "kind": "user", "id": "5", "who": "first administrator", "at": "2026-11-24T09:30:00Z"}
 
 
-class HistoryAsked(Asked):
+class HistoryAsked(Paged):
     """Which changes to list."""
 
-    limit: int = Field(50, ge=1, le=MOST_AT_ONCE, description="How many at once.")
-    cursor: str | None = Field(None, max_length=30, description="`next` of the page before.")
     kind: str | None = Field(None, max_length=40, pattern=PRINTABLE, description="What it happened to: `user`, `device`, `number` ...")
     id: str | None = Field(
         None, max_length=100, pattern=PRINTABLE, description="The one of that kind, by its id or by what it was ever called."
     )
+    who: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="Who made them, as the history tells it.")
+    since: Moment | None = Field(None, description="Those made at this moment or later: 2026-11-24T09:30:00Z.")
+    until: Moment | None = Field(None, description="Those made before this moment.")
 
 
 class MomentAsked(Asked):
     """As of when, by one of the three; now without any."""
 
     revision: int | None = Field(None, ge=1, le=LARGEST_ID)
-    at: AwareDatetime | None = Field(None, description="A moment, with its time zone: 2026-11-24T09:30:00Z.")
+    at: Moment | None = Field(None, description="A moment, with its time zone: 2026-11-24T09:30:00Z.")
     call: str | None = Field(
         None,
         min_length=1,
@@ -95,12 +94,20 @@ def history(house: Inside, own: Own, visitor: Reader, asked: Annotated[HistoryAs
     """What was changed, newest first. Changes of one revision were made together."""
     _must_see(visitor, asked.kind)
     hidden = [kind for kind, scope in NEEDS.items() if not allows(visitor.scopes, scope)]
+    before = place_of(asked, lambda place: len(place) == 2 and all(map(is_id, place)))
     with house.store.view(own) as transaction:
-        before = _place(asked.cursor)
-        ids = None if asked.id is None else ids_of(transaction, asked.kind or "", asked.id)
-        found = transaction.history.page(asked.limit + 1, before=before, kind=asked.kind, ids=ids, hidden=hidden)
+        found = transaction.history.page(
+            asked.limit + 1,
+            before=(int(before[0] or 0), int(before[1] or 0)) if before else None,
+            kind=asked.kind,
+            ids=None if asked.id is None else ids_of(transaction, asked.kind or "", asked.id),
+            who=asked.who,
+            since=asked.since.timestamp() if asked.since else None,
+            until=asked.until.timestamp() if asked.until else None,
+            hidden=hidden,
+        )
     page = found[: asked.limit]
-    following = f"{page[-1].revision}-{page[-1].seq}" if len(found) > asked.limit else None
+    following = cursor(asked, (page[-1].revision, page[-1].seq)) if len(found) > asked.limit else None
     return HistoryShown(changes=[_shown(change) for change in page], next=following)
 
 
@@ -137,15 +144,6 @@ def _must_see(visitor: Access, kind: str | None) -> None:
     scope = NEEDS.get(kind or "")
     if scope is not None and not allows(visitor.scopes, scope):
         raise Forbidden(f"The history of this kind needs the scope {scope}; your token or your role has not got it.", "kind")
-
-
-def _place(cursor: str | None) -> tuple[int, int] | None:
-    if cursor is None:
-        return None
-    place = _PLACE.fullmatch(cursor)
-    if place is None:
-        raise Invalid("This is no cursor of the history; begin anew without one.", "cursor")
-    return int(place[1]), int(place[2])
 
 
 def _shown(change: Change) -> ChangeShown:

@@ -51,7 +51,7 @@ class BeingAnswered(Conflict):
 
 
 class AnswerLost(Conflict):
-    """What was asked with this idempotency key is done, but its answer was lost when Offhook was stopped at that moment."""
+    """What was asked with this idempotency key is done, but its answer was lost: Offhook was stopped, or failed, at that moment."""
 
     code = "idempotency.answer_lost"
 
@@ -132,8 +132,9 @@ class Idempotency:
             messages.append(message)
 
         await self._app(scope, receive, collect)
-        done = next(message["status"] for message in messages if message["type"] == "http.response.start") < 300
-        if pending.written or done:
+        status = next(message["status"] for message in messages if message["type"] == "http.response.start")
+        # A failure after the change is not what it led to: asked again, the key tells that it was done.
+        if status < 300 or (pending.written and status < 500):
             try:
                 await run_in_threadpool(self._keep, pending, messages)
             except Unavailable:
@@ -167,7 +168,9 @@ def _again(given: Answer, pending: Pending) -> Response:
     if given.fingerprint != pending.fingerprint:
         raise OtherRequest("This key was used for another request; a new request needs a new key.", HEADER)
     if given.status == 0:
-        raise AnswerLost("This was done, but its answer was lost as Offhook was stopped at that moment. Look at what is there now.", HEADER)
+        raise AnswerLost(
+            "This was done, but its answer was lost: Offhook was stopped, or failed, at that moment. Look at what is there now.", HEADER
+        )
     headers: Mapping[str, str] = {**given.headers, REPLAYED: "true"}
     return Response(given.body, given.status, headers)
 

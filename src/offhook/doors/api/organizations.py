@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.organizations import OrganizationId
 from offhook.doors.api.access import Inside, Provider
-from offhook.doors.api.paging import LARGEST_ID, MOST_AT_ONCE, PRINTABLE
+from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, Paged, cursor, is_id, place_of
 from offhook.doors.api.people import in_effect
 from offhook.doors.api.resources import Expected, Looked
-from offhook.doors.api.shapes import Asked, Saved, examples
+from offhook.doors.api.shapes import Saved, examples
 from offhook.services import organizations as service
 from offhook.services.ports.organizations import Tenant
 
@@ -32,11 +32,9 @@ _PINE: dict[str, Any] = {
 _HAS = {"users": 12, "devices": 14, "attendants": 1, "numbers": 13}
 
 
-class TenantsAsked(Asked):
+class TenantsAsked(Paged):
     """Which organizations to list; oldest first."""
 
-    limit: int = Field(50, ge=1, le=MOST_AT_ONCE, description="How many at once.")
-    cursor: str | None = Field(None, pattern=r"^[0-9]{1,9}$", description="`next` of the page before.")
     state: Literal["open", "closed"] | None = None
     domain: str | None = Field(None, max_length=253, pattern=PRINTABLE)
 
@@ -92,8 +90,11 @@ class RecordsErased(BaseModel):
 def organizations(house: Inside, _provider: Provider, asked: Annotated[TenantsAsked, Query()]) -> TenantsShown:
     """Every organization, those that are closed too until their records are erased."""
     closed = None if asked.state is None else asked.state == "closed"
-    page, following = service.list_tenants(house.store, asked.limit, int(asked.cursor or 0), closed=closed, domain=asked.domain)
-    return TenantsShown(organizations=[TenantShown(**_told(each)) for each in page], next=None if following is None else str(following))
+    before = place_of(asked, lambda place: len(place) == 1 and is_id(place[0]))
+    after = int(before[0] or 0) if before else 0
+    page, following = service.list_tenants(house.store, asked.limit, after, closed=closed, domain=asked.domain)
+    leads_on = None if following is None else cursor(asked, (following,))
+    return TenantsShown(organizations=[TenantShown(**_told(each)) for each in page], next=leads_on)
 
 
 @router.get("/organizations/{organization}")

@@ -7,6 +7,8 @@ signature: a place chooses where to go on in what the caller may see anyway, so 
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import orjson
@@ -18,12 +20,23 @@ from offhook.services.ports.listing import Listing, Place
 
 MOST_AT_ONCE = 500
 LARGEST_ID = 2**31 - 1
+LONGEST_TEXT = 2000
+"""Of what a list is sorted by: a webhook's url."""
+LONGEST_CURSOR = 3 * LONGEST_TEXT
+"""Such a text made of quotes alone is twice as long in JSON, and that a third longer in base64."""
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 """What a text that is only compared may hold: PostgreSQL keeps no NUL, and nothing we have holds the others."""
 
 
-class PageAsked(Asked):
-    """What every list can be asked. What else a subclass has are its filters: only what is equal to them is listed.
+class Paged(Asked):
+    """What every list can be asked. What else a subclass has are its filters, for which its cursors are good and no others."""
+
+    limit: int = Field(50, ge=1, le=MOST_AT_ONCE, description="How many at once.")
+    cursor: str | None = Field(None, max_length=LONGEST_CURSOR, description="`next` of the page before; with the same filters and order.")
+
+
+class PageAsked(Paged):
+    """What the lists can be asked that the database finds. What else a subclass has are its filters: only what is equal to them is listed.
 
     `sorts` are the fields that it can be sorted by, `key` the one that no two share; `ids` those that are numbers.
     """
@@ -32,8 +45,6 @@ class PageAsked(Asked):
     key: ClassVar[str] = "id"
     ids: ClassVar[frozenset[str]] = frozenset({"id"})
 
-    limit: int = Field(50, ge=1, le=MOST_AT_ONCE, description="How many at once.")
-    cursor: str | None = Field(None, max_length=2000, description="`next` of the page before; with the same filters and the same `sort`.")
     sort: str | None = Field(
         None,
         max_length=200,
@@ -55,7 +66,7 @@ def listing(asked: PageAsked, **more: str | int) -> Listing:
     return Listing(asked.limit, sort, equal | more, asked.q or None, _place(asked, sort))
 
 
-def cursor(asked: PageAsked, place: Place | None) -> str | None:
+def cursor(asked: Paged, place: Place | None) -> str | None:
     """What `cursor` must be for the page after this one; None at the end."""
     if place is None:
         return None
@@ -76,7 +87,8 @@ def _sort(asked: PageAsked) -> tuple[tuple[str, bool], ...]:
     return tuple(order)
 
 
-def _place(asked: PageAsked, sort: tuple[tuple[str, bool], ...]) -> Place | None:
+def place_of(asked: Paged, fits: Callable[[Place], bool]) -> Place | None:
+    """Where the page begins that is asked for; None at the beginning. `fits` says whether a place can be one. Raises Invalid."""
     if asked.cursor is None:
         return None
     wrong = Invalid("This is no cursor of this list with these filters and this order; begin anew without one.", "cursor")
@@ -86,20 +98,35 @@ def _place(asked: PageAsked, sort: tuple[tuple[str, bool], ...]) -> Place | None
         raise wrong from None
     if not isinstance(read, list) or len(read) < 2 or read[0] != _list_of(asked):
         raise wrong
-    until = [name for name, _ in sort].index(asked.key) + 1
     place = tuple(read[1:])
-    if len(place) != until or not all(_fits(asked, name, value) for (name, _), value in zip(sort, place, strict=False)):
+    if not fits(place):
         raise wrong
     return place
 
 
+def _place(asked: PageAsked, sort: tuple[tuple[str, bool], ...]) -> Place | None:
+    names = [name for name, _ in sort]
+    names = names[: names.index(asked.key) + 1]
+    return place_of(asked, lambda place: len(place) == len(names) and all(map(partial(_fits, asked), names, place)))
+
+
+def is_id(value: Any) -> bool:
+    """Whether this is a number that an object can have."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID
+
+
+def is_text(value: Any) -> bool:
+    """Whether this is a text that a list can be sorted by."""
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
+
+
 def _fits(asked: PageAsked, name: str, value: Any) -> bool:
     if name in asked.ids:
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_ID
-    return (value is None and name != asked.key) or (isinstance(value, str) and value.isprintable() and len(value) <= 254)
+        return is_id(value)
+    return (value is None and name != asked.key) or is_text(value)
 
 
-def _list_of(asked: PageAsked) -> str:
+def _list_of(asked: Paged) -> str:
     """Which list, filters and order a cursor is of."""
     wanted = asked.model_dump(mode="json", exclude={"limit", "cursor"}, exclude_none=True)
     told = orjson.dumps([type(asked).__name__, wanted], option=orjson.OPT_SORT_KEYS)

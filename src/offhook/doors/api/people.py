@@ -57,11 +57,15 @@ class OrganizationChanges(Asked):
 
 
 class OrganizationShown(BaseModel):
-    """An organization. `revision` counts its configuration's changes; `version` is the revision of the last change of what stands here."""
+    """An organization. `revision` counts its configuration's changes; `version` is the revision of the last change of what stands here.
+
+    `revision_in_effect` is the one that new calls and telephones go by now, null while the switch does not answer.
+    """
 
     model_config = ConfigDict(
         json_schema_extra=examples(
             {"id": 2, "domain": "lumen.test", "purpose": "customer", "emergency_numbers": ["911"], "revision": 42, "version": 7}
+            | {"revision_in_effect": 42}
             | {"sip_address": "192.0.2.1:5060"}
             | _LUMEN
         )
@@ -76,6 +80,7 @@ class OrganizationShown(BaseModel):
     main_number: str | None
     emergency_numbers: list[str]
     revision: int
+    revision_in_effect: int | None
     version: int
     sip_address: str
 
@@ -199,10 +204,10 @@ class UsersAsked(PageAsked):
 
 
 @router.get("/organization", tags=["organization"], dependencies=[needs("organization:read")])
-def organization(house: Inside, own: Own, looked: Annotated[Looked, Depends()]) -> OrganizationShown:
+async def organization(house: Inside, own: Own, looked: Annotated[Looked, Depends()]) -> OrganizationShown:
     """The organization whose token it is."""
-    profile = organization_service.get_organization(house.store, own)
-    return looked.at(_organization_shown(profile, house), profile.version)
+    profile = await run_in_threadpool(organization_service.get_organization, house.store, own)
+    return looked.at(await _organization_shown(profile, house), profile.version)
 
 
 @router.patch("/organization", tags=["organization"])
@@ -218,7 +223,8 @@ async def change_organization(
     changed = await run_in_threadpool(
         lambda: organization_service.change_organization(house.store, own, changes, version=version, who=visitor.label)
     )
-    return OrganizationSaved(organization=expected.now(_organization_shown(changed, house), changed.version), **await saved(house))
+    counts = await saved(house)
+    return OrganizationSaved(organization=expected.now(await _organization_shown(changed, house), changed.version), **counts)
 
 
 @router.get("/users", tags=["users"], dependencies=[needs("users:read")])
@@ -310,7 +316,11 @@ def _texts(values: dict[str, Any]) -> dict[str, Any]:
     return {name: "" if value is None and name in ("location", "time_zone") else value for name, value in values.items()}
 
 
-def _organization_shown(profile: Profile, house: House) -> OrganizationShown:
+async def _organization_shown(profile: Profile, house: House) -> OrganizationShown:
+    try:
+        counts = await house.switch.in_effect(profile.id)
+    except Unavailable:
+        counts = None
     return OrganizationShown(
         id=profile.id,
         name=profile.name,
@@ -321,6 +331,7 @@ def _organization_shown(profile: Profile, house: House) -> OrganizationShown:
         main_number=profile.main_number,
         emergency_numbers=sorted(emergency_numbers(profile.country)),
         revision=profile.revision,
+        revision_in_effect=counts,
         version=profile.version,
         sip_address=house.sip_address,
     )

@@ -77,7 +77,7 @@ async def _unreadable(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
         {
-            "field": ".".join(str(part) for part in fault["loc"] if part not in _PLACES) or "body",
+            "field": ".".join(map(str, fault["loc"][1:] if fault["loc"][0] in _PLACES else fault["loc"])) or "body",
             "explanation": fault["msg"],
             "type": fault["type"],
         }

@@ -1,6 +1,7 @@
 """Requests that ask what nobody knows: a misspelt parameter must not be ignored, and of two that contradict each other none may win."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, get_origin
@@ -11,6 +12,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from offhook.domain.errors import Invalid
+
+_JSON = re.compile(r"application/(?:[^/]+\+)?json", re.IGNORECASE)
+"""What the framework reads as JSON (RFC 6839 3.1)."""
 
 
 async def refuse_the_unknown(request: Request) -> None:
@@ -24,7 +28,7 @@ async def refuse_the_unknown(request: Request) -> None:
         if name in seen and not known[name]:
             raise Invalid(f"{name} stands twice in the query.", name)
         seen.add(name)
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
+    if _JSON.fullmatch(request.headers.get("content-type", "").split(";")[0].strip()):
         _refuse_twins(await request.body())
 
 

@@ -1,9 +1,10 @@
 """What comes in and goes out, as JSON. Fields nobody knows are refused: a misspelt one must not be ignored."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from offhook.domain.calls.cdr import Cdr
 from offhook.domain.calls.endings import ENDINGS
@@ -11,8 +12,6 @@ from offhook.domain.numbers import as_e164
 from offhook.services.explain import Explanation
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import LiveCall
-
-MOST_CALLS = 500
 
 
 class Asked(BaseModel):
@@ -30,6 +29,17 @@ class Saved(BaseModel):
     in_effect: bool = Field(
         description="Whether the switch has taken it up. If not, it does so by itself as soon as it is up again.", examples=[True]
     )
+
+
+def _written(moment: Any) -> Any:
+    if not isinstance(moment, str) or not _MOMENT.match(moment):
+        raise ValueError("no moment with its time zone, such as 2026-11-24T09:30:00Z (RFC 3339)")
+    return moment
+
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A moment as it is sent. The framework takes a number as well, for seconds or thousandths of them, whichever looks likelier."""
 
 
 def named(**rules: Any) -> Any:
@@ -71,15 +81,6 @@ def _international(text: str) -> str:
     if number is None:
         raise ValueError("no telephone number in international form, such as +12065550199")
     return number
-
-
-class CallsAsked(Asked):
-    """Which calls to list."""
-
-    limit: int = Field(50, ge=1, le=MOST_CALLS)
-    cursor: str | None = Field(None, max_length=32, pattern="^[0-9A-Za-z]*$", description="`next` of the page before.")
-    state: Literal["live", "over"] | None = None
-    ending: str | None = Field(None, max_length=60, description="The code of an ending.")
 
 
 class CallTried(Asked):
@@ -156,9 +157,10 @@ class BanShown(BaseModel):
 
 
 class BansShown(BaseModel):
-    """Everybody who is refused now."""
+    """A page of those who are refused now."""
 
     bans: list[BanShown]
+    next: str | None
 
 
 class SelfTestShown(BaseModel):

@@ -11,7 +11,7 @@ from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
 from offhook.doors.api.people import saved
 from offhook.doors.api.resources import Expected, Looked
-from offhook.doors.api.shapes import Asked, Saved
+from offhook.doors.api.shapes import Asked, Saved, named
 from offhook.services import webhooks as service
 from offhook.services.ports.webhooks import Delivery, DeliveryId, Webhook, WebhookId
 from offhook.services.tokens import Access
@@ -45,9 +45,9 @@ class WebhookAsked(Asked):
 class WebhookChanges(Asked):
     """What shall be otherwise. One that is disabled is told nothing, and hears nothing later of what was meanwhile."""
 
-    url: str = Field("", max_length=service.LONGEST_URL)
-    events: Annotated[Events, _EVENTS] = Field(default_factory=list)
-    enabled: bool = True
+    url: str = named(max_length=service.LONGEST_URL)
+    events: Annotated[Events, _EVENTS] = named()
+    enabled: bool = named()
 
 
 class WebhookShown(BaseModel):

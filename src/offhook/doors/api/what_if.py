@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.errors import Invalid
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.idempotency import KEYLESS
-from offhook.doors.api.shapes import Asked
+from offhook.doors.api.paging import LARGEST_ID
+from offhook.doors.api.shapes import Asked, Moment
 from offhook.services.blueprint import FILE, MOST_OCTETS, read
 from offhook.services.what_if import LONGEST_DIALLED, Answer, Replay, organization_as, organization_planned, replay, what_if
 
@@ -34,8 +35,8 @@ class RouteAsked(Asked):
 
     caller: Annotated[str, Field(alias="from", min_length=1, max_length=80, description="A username, extension or number.")]
     dialled: Annotated[str, Field(alias="to", min_length=1, max_length=LONGEST_DIALLED, description="What is dialled.")]
-    at: AwareDatetime | None = Field(None, description="When the call comes. No rule looks at the hour yet.")
-    revision: int | None = Field(None, ge=1)
+    at: Moment | None = Field(None, description="When the call comes. No rule looks at the hour yet.")
+    revision: int | None = Field(None, strict=True, ge=1, le=LARGEST_ID)
     plan: str | None = Field(None, max_length=MOST_OCTETS, description="A file as of GET /configuration; not with a revision.")
 
 
@@ -60,7 +61,7 @@ class ReplayAsked(Asked):
     """A planned configuration, and since when past calls are run through it."""
 
     plan: str = Field(max_length=MOST_OCTETS, description="A file as of GET /configuration.")
-    since: AwareDatetime
+    since: Moment
 
 
 class ReplayedShown(BaseModel):

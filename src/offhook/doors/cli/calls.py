@@ -1,16 +1,28 @@
 """Commands about calls, and about the system as a whole."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from offhook.doors.cli import completion, shown
-from offhook.doors.cli.asking import Json, server_of, waiting
+from offhook.doors.cli import completion, shown, things
+from offhook.doors.cli.asking import Json, server_of, server_of_provider, waiting
 from offhook.doors.cli.server import Exit, Failed
+from offhook.doors.cli.what_if import moment_asked
 
-_PAGE = 500
 _SELFTEST_SECONDS = 600.0
 _SETUP_SECONDS = 60.0
+
+
+class Direction(StrEnum):
+    """Which way a call went, seen from the organization."""
+
+    IN = "in"
+    OUT = "out"
+    INSIDE = "inside"
+
+
+All = Annotated[bool, typer.Option("--all", help="Of every organization, closed ones and nobody's too; with the provider's token.")]
 
 sandbox = typer.Typer(help="The sandbox's public network.", no_args_is_help=True)
 
@@ -22,24 +34,30 @@ def calls(
     ending: Annotated[
         str | None, typer.Option(help="Only those that ended so, by the ending's code.", autocompletion=completion.endings)
     ] = None,
+    since: Annotated[str | None, typer.Option(help="Only from this time on: 2026-11-24T18:30, or 2d for two days ago.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only before this time.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Only those that this user made or was called by.", autocompletion=completion.usernames)
+    ] = None,
+    number: Annotated[str | None, typer.Option(help="Only those with this number or extension at one end.")] = None,
+    caller: Annotated[str | None, typer.Option("--from", help="Only those of this caller: a username or a number.")] = None,
+    dialled: Annotated[str | None, typer.Option("--to", help="Only those where this was dialled.")] = None,
+    direction: Annotated[Direction | None, typer.Option(help="Only those: in from the public network, out to it, or inside.")] = None,
+    all_of_them: All = False,
     as_json: Json = False,
 ) -> None:
     """List calls, live and past, newest first."""
-    server = server_of(context)
-    found: list[dict[str, Any]] = []
-    cursor, live_known = None, True
-    while len(found) < limit:
-        wanted = min(limit - len(found), _PAGE)
-        page = server.get("/calls", limit=wanted, cursor=cursor, state="live" if live else None, ending=ending)
-        found += page["calls"]
-        cursor, live_known = page["next"], live_known and page["live_known"]
-        if cursor is None:
-            break
+    asked: dict[str, Any] = {"state": "live" if live else None, "ending": ending, "username": user, "number": number}
+    asked |= {"caller": caller, "dialled": dialled, "direction": direction and direction.value}
+    asked |= {"since": moment_asked(since, "--since"), "until": moment_asked(until, "--until")}
+    server = server_of_provider(context) if all_of_them else server_of(context)
+    with waiting("Reading calls"):
+        answer = things.every(server, "/calls", "calls", limit, **asked)
     if as_json:
-        shown.print_json({"calls": found, "next": cursor, "live_known": live_known})
+        shown.print_json(answer)
         return
-    shown.print_calls(found)
-    if not live_known:
+    shown.print_calls(answer["calls"])
+    if not answer["live_known"]:
         shown.note("The switch does not answer: calls that go on now are not shown.")
 
 
@@ -47,12 +65,14 @@ def explain(
     context: typer.Context,
     call: Annotated[str, typer.Argument(help="The call's id, the beginning of it, or last.")] = "last",
     messages: Annotated[bool, typer.Option("--messages", help="Show every SIP message in full.")] = False,
+    all_of_them: All = False,
     as_json: Json = False,
 ) -> None:
     """Tell how a call went, and why."""
     if not call.isalnum():
         raise Failed("A call's id has letters and digits only; `offhook calls` lists them.", Exit.NOT_THERE)
-    explained = server_of(context).get(f"/calls/{call}")
+    server = server_of_provider(context) if all_of_them else server_of(context)
+    explained = server.get(f"/calls/{call}")
     if as_json:
         shown.print_json(explained)
     else:

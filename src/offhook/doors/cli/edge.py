@@ -33,7 +33,7 @@ def registrations(context: typer.Context, as_json: Json = False) -> None:
 @bans.command("list")
 def list_bans(context: typer.Context, as_json: Json = False) -> None:
     """List who is refused now. Bans end by themselves."""
-    _tell_bans(server_of_provider(context).get("/bans"), as_json=as_json)
+    _tell_bans(things.every(server_of_provider(context), "/bans", "bans"), as_json=as_json)
 
 
 @bans.command("lift")

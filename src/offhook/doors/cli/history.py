@@ -8,7 +8,7 @@ import typer
 
 from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import Json, noun, server_of, waiting
-from offhook.doors.cli.what_if import moment_of
+from offhook.doors.cli.what_if import moment_asked
 
 history = noun("What was changed, when and by whom.")
 
@@ -18,13 +18,17 @@ def list_changes(
     context: typer.Context,
     kind: Annotated[str | None, typer.Option(help="Only what happened to things of this kind: user, device, number ...")] = None,
     id: Annotated[str | None, typer.Option(help="Only what happened to the one with this id or name; with --kind.")] = None,
+    who: Annotated[str | None, typer.Option(help="Only what this one did, as the list tells it.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only from this time on: 2026-11-24T18:30, or 2d for two days ago.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only before this time.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List changes, newest first."""
     server = server_of(context)
     with waiting("Reading the history"):
-        answer = things.every(server, "/history", MANY, limit, kind=kind, id=id)
+        asked = {"kind": kind, "id": id, "who": who, "since": moment_asked(since, "--since"), "until": moment_asked(until, "--until")}
+        answer = things.every(server, "/history", MANY, limit, **asked)
     if as_json:
         shown.print_json(answer)
     elif answer[MANY]:
@@ -49,7 +53,7 @@ def show_then(
 ) -> None:
     """Show a thing as it was at a revision, at a time or for a call; as it is if none is given."""
     path = things.Noun(f"/history/{quote(kind, safe='')}", "history", kind, (), "id").at(id)
-    then = server_of(context).get(path, revision=revision, at=moment_of(at, "--at").isoformat() if at else None, call=call)
+    then = server_of(context).get(path, revision=revision, at=moment_asked(at, "--at"), call=call)
     if as_json:
         shown.print_json(then)
     else:

@@ -1,12 +1,16 @@
 """Commands about the organization itself."""
 
+import time
 from typing import Annotated
 
 import typer
 
 from offhook.doors.cli import completion, things
-from offhook.doors.cli.asking import DryRun, Json, Version, noun
+from offhook.doors.cli.asking import DryRun, Json, Version, noun, server_of, waiting
+from offhook.doors.cli.server import Exit, Failed, Server
 from offhook.doors.cli.things import TAKEN_AWAY, How, Noun
+
+_LONGEST_SECONDS, _LOOK_AGAIN_SECONDS = 60.0, 0.5
 
 ORGANIZATION = Noun("/organization", "organization", "organization", (), "")
 
@@ -14,9 +18,25 @@ organization = noun("The organization itself.")
 
 
 @organization.command("show")
-def show_organization(context: typer.Context, as_json: Json = False) -> None:
-    """Show its name, domain, country and main number."""
+def show_organization(
+    context: typer.Context,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all that was saved is in effect, a minute at most.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show its name, domain, country and main number, and which revision is in effect."""
+    if wait:
+        _wait(server_of(context))
     things.show(context, ORGANIZATION, "", How(as_json))
+
+
+def _wait(server: Server) -> None:
+    """Until the revision of now counts. Raises Failed when it does not in time."""
+    wanted, until = server.get(ORGANIZATION.path)["revision"], time.monotonic() + _LONGEST_SECONDS
+    with waiting("Waiting for the switch"):
+        while (server.get(ORGANIZATION.path)["revision_in_effect"] or 0) < wanted:
+            if time.monotonic() >= until:
+                raise Failed(f"Revision {wanted} is not in effect yet: the switch or the edge does not answer.", Exit.NOT_ALL_WELL)
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 @organization.command("change")

@@ -202,7 +202,7 @@ def finish(answer: Any, words: str, how: How) -> None:
 def note_effect(answer: Any) -> None:
     """Say beside the answer that the switch has not taken it up yet, if so."""
     if isinstance(answer, dict) and answer.get("in_effect") is False:
-        shown.note("The switch does not answer now; this counts as soon as it is up again.")
+        shown.note("The switch does not answer now; this counts as soon as it is up again: `offhook organization show --wait`.")
 
 
 def only_told(server: Server, words: str, method: str, path: str, body: Mapping[str, Any] | None, how: How) -> None:

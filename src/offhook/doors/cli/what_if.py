@@ -32,7 +32,7 @@ def route(
 ) -> None:
     """Tell where a call would go and why, without calling."""
     asked: dict[str, Any] = {"from": caller, "to": dialled, "revision": revision}
-    asked |= {"at": moment_of(at, "--at").isoformat() if at else None, "plan": file_of(plan) if plan else None}
+    asked |= {"at": moment_asked(at, "--at"), "plan": file_of(plan) if plan else None}
     answer = server_of(context).post("/route", {name: value for name, value in asked.items() if value is not None}, seconds=_SECONDS)
     if as_json:
         shown.print_json(answer)
@@ -70,6 +70,11 @@ def replay(
         shown.note(f"{answer['unreadable']} calls could not be read again: their stories do not say who called what.")
     if answer["more"]:
         shown.note("There is more: only the newest calls and changes are shown.")
+
+
+def moment_asked(text: str | None, option: str) -> str | None:
+    """Such a moment as the API is asked for it; None where none is named."""
+    return moment_of(text, option).isoformat() if text else None
 
 
 def moment_of(text: str, option: str) -> datetime:

@@ -46,6 +46,9 @@ class LiveSwitch(Protocol):
         Returns when it counts for every new call; 0 when there is no such organization.
         """
 
+    async def in_effect(self, organization: OrganizationId) -> int:
+        """The revision of an organization that switch and edge act on now, 0 when there is no such organization. Takes nothing up."""
+
     async def refresh(self) -> int:
         """Look for changes of every organization and of the carriers, and take them up; the number of organizations held.
 

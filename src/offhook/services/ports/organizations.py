@@ -75,10 +75,16 @@ class Organizations(Protocol):
         """What an organization has."""
 
     def close(self, id: OrganizationId) -> int:
-        """Take everything from it but its history and its call records; the revision of that. Its numbers and its domain are free then.
+        """It is nobody's any more; the revision of that. Its numbers and its domain are free then, its rows go by `empty_some`.
 
         What it had is told by the history up to the revision before: the rows that go are not written down one by one. Raises Missing.
         """
+
+    def to_empty(self) -> list[OrganizationId]:
+        """Those that are closed and have something left besides history and call records."""
+
+    def empty_some(self, id: OrganizationId, most: int) -> bool:
+        """Remove so many rows of one that is closed; True when nothing was left."""
 
     def erase_some(self, id: OrganizationId, most: int) -> Erased:
         """Erase some of the records of one that is closed: of calls `most`, of the history that many revisions. Raises Missing."""

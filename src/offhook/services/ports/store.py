@@ -17,6 +17,7 @@ from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, OrganizationId
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
+from offhook.services.ports.calls import CallsWanted
 from offhook.services.ports.changes import Change as Change
 from offhook.services.ports.delta import Delta, SignIn
 from offhook.services.ports.jobs import Jobs
@@ -38,6 +39,15 @@ class CarrierEntry:
     carrier: Carrier
     sandbox: bool
     default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a reader of the history is behind: in so many organizations, at most so many revisions, since so many seconds."""
+
+    organizations: int
+    revisions: int
+    seconds: float
 
 
 TokenId = NewType("TokenId", int)
@@ -112,9 +122,15 @@ class History(Protocol):
         before: tuple[int, int] | None = None,
         kind: str | None = None,
         ids: Collection[str] | None = None,
+        who: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
         hidden: Collection[str] = (),
     ) -> list[Change]:
-        """The newest changes first, but for those of kinds that are `hidden`; with `before` (revision, seq) those older than that one."""
+        """The newest changes first, but for those of kinds that are `hidden`; with `before` (revision, seq) those older than that one.
+
+        Of one `kind` and with one of these `ids`, by `who`, made from `since` on and before `until` (seconds since 1970).
+        """
 
     def called(self, kind: str, field: str, name: str) -> list[str]:
         """The ids of what ever had this name in a field, the latest first."""
@@ -147,8 +163,8 @@ class History(Protocol):
 class Calls(Protocol):
     """Past calls: one organization's, or all in the provider's transaction."""
 
-    def page(self, limit: int, before: CallId | None) -> list[Cdr]:
-        """The newest calls first; with `before` those older than that call."""
+    def page(self, limit: int, before: CallId | None, wanted: CallsWanted = ...) -> list[Cdr]:
+        """The newest calls that are wanted first, of all if nothing is said; with `before` those older than that call."""
 
     def ids_like(self, prefix: str, limit: int) -> list[CallId]:
         """The ids of the calls that begin so, newest first."""
@@ -262,6 +278,9 @@ class ProviderTransaction(Protocol):
 
     def unfinished_jobs(self) -> list[tuple[OrganizationId, JobId]]:
         """Of each organization that has work to be done, the job whose turn it is: the oldest."""
+
+    def lags(self) -> dict[str, Lag]:
+        """How far the switch, the edge and the webhooks are behind the history, by their names."""
 
     def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
         """Of each organization that has telephones: what proves them, by the name that they sign in with."""
