@@ -8,7 +8,7 @@ import pytest
 from httpx import Response
 
 from offhook.doors.api.words import ENGLISH, FRENCH, WORDS, language_of
-from offhook.services.organizations import invite
+from offhook.services.invitations import invite
 from tests.doors.rooms import World
 
 MAPLE = {"name": "Maple <Workshop>", "domain": "Maple.Test", "country": "CA"}

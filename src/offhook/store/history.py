@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Select, Table, func, select
 
 from offhook.domain.errors import Missing
 from offhook.services.ports.store import Change
@@ -27,30 +27,22 @@ class History:
         id: str | None = None,
         hidden: Collection[str] = (),
     ) -> list[Change]:
-        wanted = select(changes).where(changes.c.organization_id == self._scope.organization)
-        if before is not None:
-            revision, seq = before
-            wanted = wanted.where((changes.c.revision < revision) | ((changes.c.revision == revision) & (changes.c.seq < seq)))
+        wanted = newest_first(changes, limit, before=before, kind=kind, id=id).where(changes.c.organization_id == self._scope.organization)
         if hidden:
             wanted = wanted.where(changes.c.kind.not_in(hidden))
-        if kind is not None:
-            wanted = wanted.where(changes.c.kind == kind)
-        if id is not None:
-            wanted = wanted.where(changes.c.object_id == id)
-        newest_first = wanted.order_by(changes.c.revision.desc(), changes.c.seq.desc()).limit(limit)
-        return [_change_of(row) for row in self._scope.connection.execute(newest_first).mappings()]
+        return [change_of(row) for row in self._scope.connection.execute(wanted).mappings()]
 
     def since(self, revision: int) -> list[Change]:
         rows = self._scope.rows(changes, changes.c.revision > revision, order=(changes.c.revision, changes.c.seq))
-        return [_change_of(row) for row in rows]
+        return [change_of(row) for row in rows]
 
     def between(self, since: int, until: int) -> list[Change]:
         own = (changes.c.revision > since, changes.c.revision <= until)
-        return [_change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.revision, changes.c.seq))]
+        return [change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.revision, changes.c.seq))]
 
     def in_revision(self, revision: int, kind: str) -> list[Change]:
         own = (changes.c.revision == revision, changes.c.kind == kind)
-        return [_change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.seq,))]
+        return [change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.seq,))]
 
     def touched_since(self, revision: int) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
@@ -117,5 +109,25 @@ class History:
             self._scope.connection.execute(cursors.insert().values(**row))
 
 
-def _change_of(row: Row) -> Change:
-    return Change(row["revision"], row["seq"], row["kind"], row["object_id"], row["before"], row["after"], row["who"], row["at"])
+def newest_first(
+    table: Table, limit: int, *, before: tuple[int, int] | None = None, kind: str | None = None, id: str | None = None
+) -> Select[Any]:
+    """The newest lines of a history first; with `before` (revision, seq) those older than that one."""
+    wanted = select(table).order_by(table.c.revision.desc(), table.c.seq.desc()).limit(limit)
+    if before is not None:
+        revision, seq = before
+        wanted = wanted.where((table.c.revision < revision) | ((table.c.revision == revision) & (table.c.seq < seq)))
+    if kind is not None:
+        wanted = wanted.where(table.c.kind == kind)
+    return wanted if id is None else wanted.where(table.c.object_id == id)
+
+
+def change_of(row: Row) -> Change:
+    """A line of a history."""
+    return Change(**values_of(row))
+
+
+def values_of(row: Row) -> dict[str, Any]:
+    """What every line of a history has."""
+    names = ("revision", "seq", "kind", "before", "after", "who", "at")
+    return {"id": row["object_id"]} | {name: row[name] for name in names}

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -27,6 +27,9 @@ NEEDS = {"token": "tokens:read", "webhook": "webhooks:read"}
 _PLACE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 _ANNA = {"id": 5, "username": "anna", "name": "Anna Berg", "extension": "101"}
 _LINE = {"revision": 42, "kind": "user", "id": "5", "who": "first administrator", "at": "2026-11-24T09:30:00Z"}
+
+
+AnyChange = TypeVar("AnyChange", bound=Change)
 
 
 class HistoryAsked(Asked):
@@ -83,11 +86,10 @@ def history(house: Inside, own: Own, visitor: Reader, asked: Annotated[HistoryAs
     _must_see(visitor, asked.kind)
     hidden = [kind for kind, scope in NEEDS.items() if not allows(visitor.scopes, scope)]
     with house.store.view(own) as transaction:
-        before = _place(asked.cursor)
+        before = place_of(asked.cursor)
         found = transaction.history.page(asked.limit + 1, before=before, kind=asked.kind, id=asked.id, hidden=hidden)
-    page = found[: asked.limit]
-    following = f"{page[-1].revision}-{page[-1].seq}" if len(found) > asked.limit else None
-    return HistoryShown(changes=[_shown(change) for change in page], next=following)
+    page, following = page_of(found, asked.limit)
+    return HistoryShown(changes=[ChangeShown(**change_shown(change)) for change in page], next=following)
 
 
 @router.get("/history/{kind}/{id}")
@@ -112,7 +114,8 @@ def _must_see(visitor: Access, kind: str | None) -> None:
         raise Forbidden(f"The history of this kind needs the scope {scope}; your token or your role has not got it.", "kind")
 
 
-def _place(cursor: str | None) -> tuple[int, int] | None:
+def place_of(cursor: str | None) -> tuple[int, int] | None:
+    """Where a page of a history goes on. Raises Invalid."""
     if cursor is None:
         return None
     place = _PLACE.fullmatch(cursor)
@@ -121,13 +124,20 @@ def _place(cursor: str | None) -> tuple[int, int] | None:
     return int(place[1]), int(place[2])
 
 
-def _shown(change: Change) -> ChangeShown:
-    return ChangeShown(
-        revision=change.revision,
-        kind=change.kind,
-        id=change.id,
-        before=shown(change.before),
-        after=shown(change.after),
-        who=change.who,
-        at=datetime.fromtimestamp(change.at, UTC),
-    )
+def page_of(found: list[AnyChange], limit: int) -> tuple[list[AnyChange], str | None]:
+    """A page, and its `next`, of what was found by asking for one more than its limit."""
+    page = found[:limit]
+    return page, f"{page[-1].revision}-{page[-1].seq}" if len(found) > limit else None
+
+
+def change_shown(change: Change) -> dict[str, Any]:
+    """What is shown of a line of a history."""
+    return {
+        "revision": change.revision,
+        "kind": change.kind,
+        "id": change.id,
+        "before": shown(change.before),
+        "after": shown(change.after),
+        "who": change.who,
+        "at": datetime.fromtimestamp(change.at, UTC),
+    }

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.services.ports.changes import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Erased:
 
 
 class Organizations(Protocol):
-    """The tenants, as the provider sees them. Those that are closed are nowhere but in `page`, `tenant` and `erase_some`."""
+    """The tenants, as the provider sees them. Those that are closed are nowhere but in `page`, `tenant`, `history` and `erase_some`."""
 
     def all(self) -> list[Profile]:
         """Every organization, hidden ones too, by name."""
@@ -73,6 +74,17 @@ class Organizations(Protocol):
 
     def holdings(self, id: OrganizationId) -> Holdings:
         """What an organization has."""
+
+    def history(
+        self,
+        id: OrganizationId,
+        limit: int,
+        *,
+        before: tuple[int, int] | None = None,
+        kind: str | None = None,
+        object_id: str | None = None,
+    ) -> list[Change]:
+        """The newest changes in one of them first, open or closed; with `before` (revision, seq) those older than that one."""
 
     def close(self, id: OrganizationId) -> int:
         """Take everything from it but its history and its call records; the revision of that. Its numbers and its domain are free then.
