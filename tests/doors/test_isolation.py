@@ -39,6 +39,11 @@ BODIES: dict[str, Any] = {
     "/api/v1/tokens": {"label": "crm", "scopes": ["calls:read"]},
     "/api/v1/webhooks": {"url": "https://crm.example.com/", "events": ["*"]},
     "/api/v1/webhooks/{webhook}": {"enabled": False},
+    "/api/v1/organizations": {"name": "Maple", "domain": "maple.test", "country": "CA"},
+    "/api/v1/organizations/{organization}/invitations": {},
+    "/api/v1/carriers": {"name": "north", "address": "192.0.2.5"},
+    "/api/v1/carriers/{carrier}": {"port": 5070},
+    "/api/v1/provider/tokens": {"label": "billing"},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
     "/api/v1/route": {"from": "anna", "to": "102"},
     "/api/v1/replay": {
@@ -62,6 +67,20 @@ OF_THE_PROVIDER = {
     ("get", "/api/v1/organizations/{organization}"),
     ("delete", "/api/v1/organizations/{organization}"),
     ("delete", "/api/v1/organizations/{organization}/records"),
+    ("post", "/api/v1/organizations"),
+    ("get", "/api/v1/organizations/{organization}/history"),
+    ("get", "/api/v1/organizations/{organization}/invitations"),
+    ("post", "/api/v1/organizations/{organization}/invitations"),
+    ("delete", "/api/v1/organizations/{organization}/invitations/{invitation}"),
+    ("get", "/api/v1/carriers"),
+    ("post", "/api/v1/carriers"),
+    ("get", "/api/v1/carriers/{carrier}"),
+    ("patch", "/api/v1/carriers/{carrier}"),
+    ("delete", "/api/v1/carriers/{carrier}"),
+    ("get", "/api/v1/provider/tokens"),
+    ("post", "/api/v1/provider/tokens"),
+    ("delete", "/api/v1/provider/tokens/{token}"),
+    ("get", "/api/v1/provider/history"),
     ("get", "/api/v1/certificates"),
     ("post", "/api/v1/certificates/reload"),
 }
@@ -131,6 +150,7 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     ids = {"device": device.id, "token": token, "webhook": webhook, "delivery": delivery, "attendant": attendant.id, "job": job.id}
     path = {name: [str(id)] for name, id in ids.items()} | {"username": [user.username], "number": [str(number)]}
     path |= {"call": [over, alive, over[:8]], "address": ["192.0.2.7"], "organization": [str(of.profile.id)]}
+    path |= {"invitation": ["1"], "carrier": ["sandbox"]}
     kinds: dict[str, Any] = {"user": user.id, "password": user.id, "number": number, "organization": of.profile.id}
     kinds["attendant_key"] = f"{attendant.id}:1"
     kinds |= {kind: ids[kind] for kind in ("device", "token", "webhook", "attendant")}

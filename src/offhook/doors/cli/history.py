@@ -8,33 +8,27 @@ import typer
 
 from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import Json, noun, server_of, waiting
+from offhook.doors.cli.server import Server
 from offhook.doors.cli.what_if import moment_of
 
 history = noun("What was changed, when and by whom.")
 
 
+Kind = Annotated[str | None, typer.Option(help="Only what happened to things of this kind: user, device, number ...")]
+Id = Annotated[str | None, typer.Option(help="Only what happened to the one with this id; with --kind.")]
+Most = Annotated[int, typer.Option(min=1, help="How many at most.")]
+
+
 @history.command("list")
 def list_changes(
     context: typer.Context,
-    kind: Annotated[str | None, typer.Option(help="Only what happened to things of this kind: user, device, number ...")] = None,
-    id: Annotated[str | None, typer.Option(help="Only what happened to the one with this id; with --kind.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    kind: Kind = None,
+    id: Id = None,
+    limit: Most = 50,
     as_json: Json = False,
 ) -> None:
     """List changes, newest first."""
-    server = server_of(context)
-    with waiting("Reading the history"):
-        answer = things.every(server, "/history", MANY, limit, kind=kind, id=id)
-    if as_json:
-        shown.print_json(answer)
-    elif answer[MANY]:
-        rows = [
-            (each["revision"], shown.moment(each["at"]), each["who"], each["kind"], each["id"], difference(each["before"], each["after"]))
-            for each in answer[MANY]
-        ]
-        shown.print_table(["revision", "when", "who", "kind", "id", "what"], rows)
-    else:
-        shown.console().print("No changes.")
+    tell_changes(server_of(context), "/history", limit, as_json=as_json, kind=kind, id=id)
 
 
 @history.command("show")
@@ -57,6 +51,22 @@ def show_then(
 
 
 MANY = "changes"
+
+
+def tell_changes(server: Server, path: str, most: int, *, as_json: bool, **asked: Any) -> None:
+    """Print a history, newest first."""
+    with waiting("Reading the history"):
+        answer = things.every(server, path, MANY, most, **asked)
+    if as_json:
+        shown.print_json(answer)
+    elif answer[MANY]:
+        rows = [
+            (each["revision"], shown.moment(each["at"]), each["who"], each["kind"], each["id"], difference(each["before"], each["after"]))
+            for each in answer[MANY]
+        ]
+        shown.print_table(["revision", "when", "who", "kind", "id", "what"], rows)
+    else:
+        shown.console().print("No changes.")
 
 
 def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
