@@ -20,7 +20,7 @@ from tests.calls.system import System
 pytestmark = pytest.mark.engines
 
 NORTH, OUTSIDE = "127.0.3.1", "+12065550199"
-MARIA = {"username": "maria", "name": "Maria Lopez", "password": "a few words of her own"}
+MARIA = {"username": "maria", "name": "Maria Lopez", "password": "a few words of her own", "again": "a few words of her own"}
 
 
 @pytest.fixture

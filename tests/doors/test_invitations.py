@@ -21,7 +21,7 @@ from tests.doors.test_refusals import problem
 __all__ = ["quick"]
 
 MAPLE = {"name": "Maple Workshop", "domain": "Maple.Test", "country": "ca", "time_zone": "America/Toronto"}
-MARIA = {"username": "maria", "name": "Maria Lopez", "password": "a few words of her own"}
+MARIA = {"username": "maria", "name": "Maria Lopez", "password": "a few words of her own", "again": "a few words of her own"}
 
 
 @pytest.fixture
@@ -99,8 +99,9 @@ async def test_an_organization_that_cannot_be_is_refused_and_nothing_of_it_stays
         ({"username": "Not One"}, "username", "value.invalid username"),
         ({"username": "anna"}, "username", "thing.taken username"),
         ({"name": ""}, "name", "value.invalid name"),
-        ({"password": "short"}, "password", "value.invalid password"),
-        ({"password": "mary.ann.long", "username": "mary.ann.long"}, "password", "value.invalid password"),
+        ({"password": "short", "again": "short"}, "password", "value.invalid password"),
+        (dict.fromkeys(("username", "password", "again"), "mary.ann.long"), "password", "value.invalid password"),
+        ({"again": "a few words of his own"}, "again", "value.invalid again"),
     ],
 )
 async def test_a_form_that_cannot_be_taken_says_why_and_leaves_the_invitation_good(
@@ -111,7 +112,9 @@ async def test_a_form_that_cannot_be_taken_says_why_and_leaves_the_invitation_go
     assert page.status_code in (409, 422) and FRENCH[words] in unescape(page.text)
     elements = Elements(page.text)
     (wrong,) = [entry for entry in elements.all("input") if entry.get("aria-invalid")]
-    assert wrong["name"] == field and not any(entry.get("value") for entry in elements.all("input") if entry["name"] == "password")
+    assert wrong["name"] == field and not any(
+        entry.get("value") for entry in elements.all("input") if entry["name"] in ("password", "again")
+    )
     assert (await sent(world, path, MARIA)).status_code == 200
 
 
@@ -136,12 +139,14 @@ async def test_invitations_are_listed_revoked_and_expire(world: World, provider:
     assert (await provider.get(f"/organizations/{pine}/invitations")).json() == {"invitations": []}
     told = problem(await provider.delete(f"/organizations/{pine}/invitations/{first['id']}"))
     assert (told["status"], told["field"]) == (404, "invitation")
-    assert (await provider.delete(f"{path}/{first['id']}")).json() == {"id": first["id"]}
-    assert (await got(world, path_of(first))).status_code == 404 == (await sent(world, path_of(first), MARIA)).status_code
+    assert (await provider.delete(f"{path}/{second['id']}")).json() == {"id": second["id"]}
+    third = (await provider.post(path, json={})).json()
+    assert third["id"] not in (first["id"], second["id"]), "a number that the history tells of is nobody else's"
+    assert (await got(world, path_of(second))).status_code == 404 == (await sent(world, path_of(second), MARIA)).status_code
     with world.database.engine.begin() as connection:
         connection.execute(update(invitations).values(expires_at=time.time() - 1))
     assert (await provider.get(path)).json() == {"invitations": []}
-    assert (await sent(world, path_of(second), MARIA)).status_code == 404
+    assert (await sent(world, path_of(first), MARIA)).status_code == 404
 
 
 async def test_nobody_is_invited_into_what_is_closed_or_not_there(world: World, provider: AsyncClient) -> None:

@@ -117,8 +117,8 @@ def admit(store: Store, token: str, profile: Profile, new: NewUser, hash: str) -
     Raises Invalid and Conflict with the field (the invitation stays good then), and Missing.
     """
     with store.provider_change(f"{new.username}@{profile.domain}"[:100]) as provider:
+        inside = provider.inside(profile.id)  # first, as whoever closes it does: of two who wait for each other the database ends one
         invitation = _used(provider, token, profile.id)
-        inside = provider.inside(profile.id)
         user = _administrator(inside, invitation, new)
         inside.users.set_password(user.id, hash)
         return user

@@ -17,6 +17,7 @@ carriers = Table(
     info={"kind": "carrier"},
 )
 
+# The history must not tell of two things by one number: SQLite would give that of a last row which was deleted to the next one.
 provider_tokens = Table(
     "provider_tokens",
     metadata,
@@ -26,6 +27,7 @@ provider_tokens = Table(
     Column("made_at", Float(53), nullable=False),
     Column("expires_at", Float(53)),
     info={"kind": "provider_token", "secret": ("hash",)},
+    sqlite_autoincrement=True,
 )
 
 # Without an organization: whoever has it makes one.
@@ -40,6 +42,7 @@ invitations = Table(
     Column("made_at", Float(53), nullable=False),
     Column("expires_at", Float(53), nullable=False),
     info={"kind": "invitation", "secret": ("hash",)},
+    sqlite_autoincrement=True,
 )
 
 # One row: the last revision of what is the provider's own.

@@ -30,7 +30,7 @@ _environment = Environment(
 )
 _environment.filters["code"] = lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 _OF_ORGANIZATION = ("name", "domain", "country", "time_zone")
-_OF_PERSON = ("username", "name", "password")
+_OF_PERSON = ("username", "name", "password", "again")
 
 router = APIRouter(include_in_schema=False)
 
@@ -103,6 +103,8 @@ async def _created(request: Request, house: House, token: str, values: dict[str,
 
 
 async def _joined(request: Request, house: House, token: str, values: dict[str, str]) -> Response:
+    if values.pop("again") != values["password"]:
+        raise Invalid("The two passwords are not the same; type them again.", "again")
     signed_in = await house.sign_ins.admit(house.store, token, **values, language=_language(request))
     counts, until = await in_effect(house), datetime.fromtimestamp(signed_in.expires_at, UTC).strftime("%Y-%m-%d %H:%M")
     more = {"profile": signed_in.profile, "user": signed_in.user, "token": signed_in.token, "until": until}

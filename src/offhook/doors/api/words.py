@@ -55,6 +55,8 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "person_hint": "As people should read it, for example Maria Lopez.",
         "password": "Password",
         "password_hint": "10 to 200 characters; a few words with spaces between them are good.",
+        "again": "Password again",
+        "again_hint": "The same once more, so that a slip of the finger does not lock you out.",
         "join": "Sign in",
         "joined_title": "Welcome, {name}",
         "joined_text": "You are a global administrator of {organization}, signed in as {username}@{domain} until {until} UTC. "
@@ -76,6 +78,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "value.invalid time_zone": "Choose a time zone from the list.",
         "value.invalid username": "A username has 1 to 64 lower-case letters, digits, dots, hyphens and underscores.",
         "value.invalid password": "A password has 10 to 200 characters and is not the username.",
+        "value.invalid again": "The two passwords are not the same; type them again.",
         "thing.taken username": "Somebody is called so already; choose another username.",
         "thing.taken domain": "This domain is taken; choose another one.",
         "thing.missing token": "This link was used already, has expired or never was. Ask for a new one.",
@@ -125,7 +128,7 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "time_zone_hint": "Celui des personnes qui n’en ont pas d’autre ; il pourra être changé plus tard.",
         "create": "Créer",
         "join_title": "Administrer {name}",
-        "join_text": "Ce lien ne sert qu’une fois. Il fait de vous l’administrateur général de {name} ({domain}), qui peut tout y faire.",
+        "join_text": "Ce lien ne sert qu’une fois. Il fait de vous un administrateur général de {name} ({domain}), qui peut tout y faire.",
         "username": "Nom d’utilisateur",
         "username_hint": "Lettres minuscules, chiffres, points et traits d’union, sans espace. "
         "Vous vous connecterez avec ce nom suivi de @{domain}.",
@@ -133,6 +136,8 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "person_hint": "Tel qu’il sera lu, par exemple Maria Lopez.",
         "password": "Mot de passe",
         "password_hint": "10 à 200 caractères ; quelques mots séparés par des espaces conviennent bien.",
+        "again": "Mot de passe, encore une fois",
+        "again_hint": "Le même, pour qu’une faute de frappe ne vous enferme pas dehors.",
         "join": "Se connecter",
         "joined_title": "Bienvenue, {name}",
         "joined_text": "Vous administrez {organization}, et êtes connecté comme {username}@{domain} jusqu’au {until} UTC. "
@@ -155,6 +160,7 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "value.invalid time_zone": "Choisissez un fuseau horaire dans la liste.",
         "value.invalid username": "Un nom d’utilisateur a 1 à 64 lettres minuscules, chiffres, points, traits d’union et tirets bas.",
         "value.invalid password": "Un mot de passe a 10 à 200 caractères et n’est pas le nom d’utilisateur.",
+        "value.invalid again": "Les deux mots de passe ne sont pas les mêmes ; tapez-les de nouveau.",
         "thing.taken username": "Quelqu’un s’appelle déjà ainsi ; choisissez un autre nom d’utilisateur.",
         "thing.taken domain": "Ce domaine est déjà pris ; choisissez-en un autre.",
         "thing.missing token": "Ce lien a déjà servi, a expiré ou n’a jamais existé. Demandez-en un nouveau.",

@@ -65,6 +65,7 @@ def _tokens() -> None:
         sa.Column("expires_at", sa.Float(53)),
         sa.PrimaryKeyConstraint("id", name="pk_provider_tokens_numbered"),
         sa.UniqueConstraint("hash", name="uq_provider_tokens_hash"),
+        sqlite_autoincrement=True,
     )
     _copied("provider_tokens", "hash, label, expires_at")
 
@@ -83,6 +84,7 @@ def _invitations() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_invitations_numbered"),
         sa.UniqueConstraint("hash", name="uq_invitations_hash"),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="fk_invitations_organization_id"),
+        sqlite_autoincrement=True,
     )
     _copied("invitations", "hash, expires_at")
 
