@@ -59,32 +59,20 @@ OPEN = {
     ("get", "/metrics"),
     ("post", "/api/v1/sign-in"),
 }
-OF_THE_PROVIDER = {
-    ("get", "/metrics"),  # with a token; from an address that is trusted it needs none
-    ("get", "/api/v1/bans"),
-    ("delete", "/api/v1/bans/{address}"),
-    ("get", "/api/v1/organizations"),
-    ("get", "/api/v1/organizations/{organization}"),
-    ("delete", "/api/v1/organizations/{organization}"),
-    ("delete", "/api/v1/organizations/{organization}/records"),
-    ("post", "/api/v1/organizations"),
-    ("get", "/api/v1/organizations/{organization}/history"),
-    ("get", "/api/v1/organizations/{organization}/invitations"),
-    ("post", "/api/v1/organizations/{organization}/invitations"),
-    ("delete", "/api/v1/organizations/{organization}/invitations/{invitation}"),
-    ("get", "/api/v1/carriers"),
-    ("post", "/api/v1/carriers"),
-    ("get", "/api/v1/carriers/{carrier}"),
-    ("patch", "/api/v1/carriers/{carrier}"),
-    ("delete", "/api/v1/carriers/{carrier}"),
-    ("get", "/api/v1/provider/tokens"),
-    ("post", "/api/v1/provider/tokens"),
-    ("delete", "/api/v1/provider/tokens/{token}"),
-    ("get", "/api/v1/provider/history"),
-    ("get", "/api/v1/certificates"),
-    ("post", "/api/v1/certificates/reload"),
-}
 """What needs no token."""
+OF_THE_PROVIDER = {
+    (method, f"/api/v1/{path}")
+    for path, methods in {
+        "bans": "get", "bans/{address}": "delete", "certificates": "get", "certificates/reload": "post",
+        "organizations": "get post", "organizations/{organization}": "get delete", "organizations/{organization}/records": "delete",
+        "organizations/{organization}/history": "get", "organizations/{organization}/invitations": "get post",
+        "organizations/{organization}/invitations/{invitation}": "delete", "carriers": "get post",
+        "carriers/{carrier}": "get patch delete", "provider/tokens": "get post", "provider/tokens/{token}": "delete",
+        "provider/history": "get",
+    }.items()
+    for method in methods.split()
+} | {("get", "/metrics")}  # fmt: skip
+"""What only the provider is answered. /metrics with a token; from an address that is trusted it needs none."""
 REFUSED = {
     ("post", "/api/v1/sign-in"): 422,  # without name and password
     ("post", "/api/v1/sign-out"): 409,  # a program's token

@@ -82,7 +82,7 @@ class ProviderScope:
     def _tell(self, table: Table, before: Row | None, after: Row | None) -> None:
         row = after or before or {}
         organization = None if row.get("organization_id") is None else OrganizationId(row["organization_id"])
-        was, now = before and told(table, before), after and told(table, after)
+        was, now = (None if each is None else told(table, each) for each in (before, after))
         self.note(table.info["kind"], key_of(table, row), was, now, organization)
 
 

@@ -88,7 +88,7 @@ class OrganizationAsked(Asked):
     domain: str = Field(max_length=253, description="What stands behind the @ of its people; it stays.")
     country: str = Field(max_length=10, description="Whose emergency numbers and rules of dialling hold (ISO 3166-1 alpha-2).")
     time_zone: str = Field("UTC", max_length=64, description="An IANA name.")
-    administrator: InvitationAsked = Field(InvitationAsked(), description="Who shall come in first, as far as that is known.")
+    administrator: InvitationAsked | None = Field(None, description="Who shall come in first, as far as that is known.")
 
 
 class OrganizationMade(BaseModel):
@@ -126,7 +126,7 @@ async def new_organization(
     house: Inside, provider: Provider, request: Request, response: Response, asked: OrganizationAsked
 ) -> OrganizationMade:
     """Make an organization, and a link by which its first global administrator comes in, once, within a week."""
-    values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator.model_dump()
+    values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator.model_dump() if asked.administrator else {}
     tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **guest, who=provider.label))
     response.headers["Location"] = f"/api/v1/organizations/{tenant.profile.id}"
     shown = made(response, TenantShown(**_told(tenant)), tenant.profile.version)
