@@ -42,7 +42,7 @@ class CarrierChanges(Asked):
 
 
 class CarrierShown(BaseModel):
-    """A carrier. Calls go out by the `default` one, those of the sandbox's organizations by its own where there is no default.
+    """A carrier. Calls go out by the `default` one, and where there is none by the sandbox's.
 
     `version` is the provider's revision of its last change.
     """
