@@ -21,16 +21,16 @@ def commands() -> Iterator[tuple[str, TyperCommand]]:
     """Every command that is a client of the API, by its words."""
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
-    for name, command in root.commands.items():
-        if name in ELSEWHERE:
-            continue
+    yield from _within(root, "")
+
+
+def _within(group: TyperGroup, words: str) -> Iterator[tuple[str, TyperCommand]]:
+    for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
-            for verb, inner in command.commands.items():
-                assert isinstance(inner, TyperCommand)
-                yield f"{name} {verb}", inner
-        else:
+            yield from _within(command, f"{words}{name} ")
+        elif words or name not in ELSEWHERE:
             assert isinstance(command, TyperCommand)
-            yield name, command
+            yield words + name, command
 
 
 def table() -> str:

@@ -107,6 +107,7 @@ def test_every_route_is_asked_by_some_command(world: World, running: Path, notin
     _asks_for_files(clerk, noting, tmp_path)
     _comes_in_and_goes_out(clerk)
     _listens(running)
+    _looks_after_the_system(clerk)
     _has_one_leave(clerk)
     assert offers - noting.asked == NEEDS_NO_COMMAND.keys()
 
@@ -132,6 +133,24 @@ def _asks_for_things(clerk: Clerk) -> None:
     token = clerk.told("tokens add crm --scope calls:read")["id"]
     clerk.does("tokens")
     clerk.does(f"tokens remove {token} --yes")
+
+
+def _looks_after_the_system(clerk: Clerk) -> None:
+    clerk.does("organizations add Maple --domain maple.test --country CA --time-zone America/Toronto --username maria")
+    invitation = clerk.told("invitations add maple.test --email maria@maple.test")["id"]
+    assert len(clerk.told("invitations list maple.test")["invitations"]) == 2
+    clerk.does(f"invitations revoke maple.test {invitation} --yes")
+    clerk.does("organizations history maple.test")
+    clerk.does("carriers add north --address 192.0.2.5 --port 5070")
+    clerk.does("carriers show north")
+    clerk.does("carriers change north --port 5060")
+    clerk.does("carriers")
+    clerk.does("carriers remove north --yes", expect=Exit.REFUSED)
+    clerk.does("carriers remove north --leave-none --yes")
+    token = clerk.told("provider tokens add billing --lifetime 4w")["id"]
+    clerk.does("provider tokens")
+    clerk.does(f"provider tokens remove {token} --yes")
+    assert "billing" in clerk.does("provider history --kind provider_token")
 
 
 def _has_one_leave(clerk: Clerk) -> None:

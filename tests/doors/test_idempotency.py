@@ -166,10 +166,11 @@ async def test_a_key_is_kept_or_refused_by_every_route_and_never_ignored(world: 
         else:
             kept.add(path)
     assert {"/api/v1/users", "/api/v1/tokens", "/api/v1/configuration/apply", "/api/v1/jobs/import-users"} <= kept
+    assert {"/api/v1/organizations", "/api/v1/carriers", "/api/v1/provider/tokens"} <= kept
     assert not world.carrier.asked and not world.edge.reloaded, "what is refused is not done"
 
 
-async def test_the_providers_key_is_refused_before_anything_is_done(world: World) -> None:
+async def test_a_key_that_nothing_is_kept_of_is_refused_before_anything_is_done(world: World) -> None:
     told = problem(await posted(world, "/certificates/reload", None, token=provider_token(world.database, KEY)))
     assert (told["status"], told["code"]) == (422, "idempotency.not_kept") and not world.edge.reloaded
 

@@ -40,6 +40,11 @@ BODIES: dict[str, Any] = {
     "/api/v1/tokens": {"label": "crm", "scopes": ["calls:read"]},
     "/api/v1/webhooks": {"url": "https://crm.example.com/", "events": ["*"]},
     "/api/v1/webhooks/{webhook}": {"enabled": False},
+    "/api/v1/organizations": {"name": "Maple", "domain": "maple.test", "country": "CA"},
+    "/api/v1/organizations/{organization}/invitations": {},
+    "/api/v1/carriers": {"name": "north", "address": "192.0.2.5"},
+    "/api/v1/carriers/{carrier}": {"port": 5070},
+    "/api/v1/provider/tokens": {"label": "billing"},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
     "/api/v1/route": {"from": "anna", "to": "102"},
     "/api/v1/replay": {
@@ -55,18 +60,20 @@ OPEN = {
     ("get", "/metrics"),
     ("post", "/api/v1/sign-in"),
 }
-OF_THE_PROVIDER = {
-    ("get", "/metrics"),  # with a token; from an address that is trusted it needs none
-    ("get", "/api/v1/bans"),
-    ("delete", "/api/v1/bans/{address}"),
-    ("get", "/api/v1/organizations"),
-    ("get", "/api/v1/organizations/{organization}"),
-    ("delete", "/api/v1/organizations/{organization}"),
-    ("delete", "/api/v1/organizations/{organization}/records"),
-    ("get", "/api/v1/certificates"),
-    ("post", "/api/v1/certificates/reload"),
-}
 """What needs no token."""
+OF_THE_PROVIDER = {
+    (method, f"/api/v1/{path}")
+    for path, methods in {
+        "bans": "get", "bans/{address}": "delete", "certificates": "get", "certificates/reload": "post",
+        "organizations": "get post", "organizations/{organization}": "get delete", "organizations/{organization}/records": "delete",
+        "organizations/{organization}/history": "get", "organizations/{organization}/invitations": "get post",
+        "organizations/{organization}/invitations/{invitation}": "delete", "carriers": "get post",
+        "carriers/{carrier}": "get patch delete", "provider/tokens": "get post", "provider/tokens/{token}": "delete",
+        "provider/history": "get",
+    }.items()
+    for method in methods.split()
+} | {("get", "/metrics")}  # fmt: skip
+"""What only the provider is answered. /metrics with a token; from an address that is trusted it needs none."""
 REFUSED = {
     ("post", "/api/v1/sign-in"): 422,  # without name and password
     ("post", "/api/v1/sign-out"): 409,  # a program's token
@@ -132,6 +139,7 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     ids = {"device": device.id, "token": token, "webhook": webhook, "delivery": delivery, "attendant": attendant.id, "job": job.id}
     path = {name: [str(id)] for name, id in ids.items()} | {"username": [user.username], "number": [str(number)]}
     path |= {"call": [over, alive, over[:8]], "address": ["192.0.2.7"], "organization": [str(of.profile.id)]}
+    path |= {"invitation": ["1"], "carrier": ["sandbox"]}
     kinds: dict[str, Any] = {"user": user.id, "password": user.id, "number": number, "organization": of.profile.id}
     kinds["attendant_key"] = f"{attendant.id}:1"
     kinds |= {kind: ids[kind] for kind in ("device", "token", "webhook", "attendant")}

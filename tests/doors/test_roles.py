@@ -11,27 +11,19 @@ from offhook.domain.access import Role, scopes_of
 from offhook.domain.errors import Conflict, Forbidden
 from offhook.domain.users import UserId
 from offhook.doors.api.access import Needs
-from offhook.doors.api.app import OURS
+from offhook.doors.api.app import API, OURS
 from offhook.doors.api.deeds import RequestStore
 from offhook.services.roles import LastAdministrator
 from offhook.services.secrets import new_token, token_hash
 from offhook.services.tokens import authenticate
 from offhook.services.users import add_user, change_user, remove_user
 from tests.doors.rooms import World
+from tests.doors.test_isolation import OF_THE_PROVIDER as THE_PROVIDERS
 
 FOR_EVERYBODY = {("POST", "/sign-in"), ("POST", "/sign-out"), ("GET", "/me"), ("GET", "/healthz")}
 LOOKED_AT_INSIDE = {("GET", "/events"), ("PUT", "/users/{username}/sign-in")}
 """What they need depends on what is asked: tests of their own."""
-OF_THE_PROVIDER = {
-    ("GET", "/bans"),
-    ("DELETE", "/bans/{address}"),
-    ("GET", "/certificates"),
-    ("POST", "/certificates/reload"),
-    ("GET", "/organizations"),
-    ("GET", "/organizations/{organization}"),
-    ("DELETE", "/organizations/{organization}"),
-    ("DELETE", "/organizations/{organization}/records"),
-}
+OF_THE_PROVIDER = {(method.upper(), path.removeprefix(API)) for method, path in THE_PROVIDERS if path.startswith(API)}
 
 
 def needed(dependant: Dependant) -> Iterator[str]:

@@ -63,10 +63,8 @@ def test_what_a_program_can_think_of_is_answered_as_described(
     monkeypatch.setattr(passwords, "HASHER", QUICK)
     world.probe.rows = [{"name": "register", "passed": True, "skipped": False, "seconds": 0.1, "detail": "ok"}]
     route = schemathesis.openapi.from_asgi("/api/v1/openapi.json", world.app, config=SchemathesisConfig.from_dict(STRICT))[path][method]
-    # Who may ask it: else nothing but 403 would be looked at.
-    scopes = world.app.openapi()["paths"][path][method.lower()].get("x-offhook-scopes")
-    token = provider_token(world.database, KEY) if scopes == ["provider"] else world.lumen.token
-    headers = {"Authorization": f"Bearer {token}"}
+    of_provider = world.app.openapi()["paths"][path][method.lower()].get("x-offhook-scopes") == ["provider"]
+    headers = {"Authorization": f"Bearer {provider_token(world.database, KEY) if of_provider else world.lumen.token}"}
     for mode in GenerationMode:
 
         @settings(

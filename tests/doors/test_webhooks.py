@@ -11,6 +11,7 @@ import pytest
 from offhook.engines.post.client import Poster
 from offhook.services import deliveries, tokens, webhooks
 from offhook.services.deliveries import DISABLED_AFTER_SECONDS, RETRY_AFTER_SECONDS, Deliverer
+from offhook.services.ports.changes import ChangesWanted
 from offhook.services.sealing import Sealing
 from offhook.services.secrets import token_hash
 from offhook.services.tokens import Access
@@ -185,7 +186,7 @@ async def test_who_takes_nothing_for_three_days_is_disabled_with_a_word_in_the_h
             break
     assert not shown["enabled"] and 2 <= day <= 4
     with world.database.view(world.lumen.profile.id) as transaction:
-        change = transaction.history.page(1, kind="webhook")[0]
+        change = transaction.history.page(1, ChangesWanted(kind="webhook"))[0]
     assert change.after and change.after["enabled"] is False and change.who == "webhooks (it took nothing for 3 days)"
     assert {each["state"] for each in await listed(world, webhook)} == {"failed"}
     count = len(receiver.got)

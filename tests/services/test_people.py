@@ -9,7 +9,7 @@ import pytest
 from offhook.domain.access import EVERYTHING
 from offhook.domain.errors import Conflict, Invalid, Missing, Refusal, Unauthenticated
 from offhook.domain.organizations import OrganizationId
-from offhook.services import organizations, tokens
+from offhook.services import invitations, organizations, tokens
 from offhook.services.attendants import list_attendants
 from offhook.services.devices import set_password
 from offhook.services.ports.store import Store
@@ -18,22 +18,22 @@ from offhook.services.users import add_user, list_users
 
 
 def test_an_invitation_makes_one_organization_and_its_administrator(store: Store) -> None:
-    invitation = organizations.invite(store)
-    profile, token = organizations.accept(store, invitation, " Acme ", "Phones.Acme.Example", "de")
+    invitation = invitations.invite(store)
+    profile, token = invitations.accept(store, invitation, " Acme ", "Phones.Acme.Example", "de")
     assert (profile.name, profile.domain, profile.country) == ("Acme", "phones.acme.example", "DE")
     assert tokens.authenticate(store, token).organization == profile.id
     assert organizations.list_organizations(store) == [profile] == [organizations.get_organization(store, profile.id)]
     with pytest.raises(Missing) as refused:
-        organizations.accept(store, invitation, "Second", "second.example", "DE")
+        invitations.accept(store, invitation, "Second", "second.example", "DE")
     assert refused.value.field == "token"
 
 
 def test_of_two_who_use_an_invitation_at_once_one_gets_in(store: Store) -> None:
-    invitation = organizations.invite(store)
+    invitation = invitations.invite(store)
 
     def accepted(name: str) -> bool:
         try:
-            organizations.accept(store, invitation, name, f"{name}.example", "US")
+            invitations.accept(store, invitation, name, f"{name}.example", "US")
         except Missing:
             return False
         return True
@@ -44,18 +44,18 @@ def test_of_two_who_use_an_invitation_at_once_one_gets_in(store: Store) -> None:
 
 
 def test_a_refused_try_does_not_use_the_invitation_up(store: Store, lumen: OrganizationId) -> None:
-    invitation = organizations.invite(store)
+    invitation = invitations.invite(store)
     with pytest.raises(Conflict) as refused:
-        organizations.accept(store, invitation, "Acme", "lumen.test", "US")
+        invitations.accept(store, invitation, "Acme", "lumen.test", "US")
     assert refused.value.field == "domain"
-    organizations.accept(store, invitation, "Acme", "acme.example", "US")
+    invitations.accept(store, invitation, "Acme", "acme.example", "US")
 
 
 def test_an_invitation_expires(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(organizations, "INVITATION_SECONDS", -1.0)
-    invitation = organizations.invite(store)
+    monkeypatch.setattr(invitations, "INVITATION_SECONDS", -1.0)
+    invitation = invitations.invite(store)
     with pytest.raises(Missing):
-        organizations.accept(store, invitation, "Acme", "acme.example", "US")
+        invitations.accept(store, invitation, "Acme", "acme.example", "US")
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_an_invitation_expires(store: Store, monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_what_an_organization_cannot_be_called(store: Store, name: str, domain: str, country: str, field: str) -> None:
-    invitation = organizations.invite(store)
+    invitation = invitations.invite(store)
     with pytest.raises(Invalid) as refused:
-        organizations.accept(store, invitation, name, domain, country)
+        invitations.accept(store, invitation, name, domain, country)
     assert refused.value.field == field
 
 

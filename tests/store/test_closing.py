@@ -51,6 +51,8 @@ def two(database: Database, lumen: OrganizationId, pine: OrganizationId) -> Two:
             transaction.answers.keep("k", "f")
             job = transaction.jobs.add("import-users", mark, 1, {}, b"wanted")
             transaction.jobs.record(job.id, [RowResult(2, RowState.CREATED, "anna", None, None, None)], None)
+        with database.provider_change("provider") as provider:
+            provider.invitations.add(f"{mark}3", time.time() + 60, organization, "anna", f"anna@{mark}.example")
         called(database, organization, [10 * place + 1, 10 * place + 2])
     return lumen, pine
 
@@ -241,7 +243,10 @@ def test_records_are_erased_when_it_is_closed_and_nothing_tells_of_it(
     assert (erased.calls, erased.changes, erased.complete) == (1, lines, True)
     ((_, name, domain, *_),) = all_of(database, lumen).pop("organizations")
     assert name == "" and "lumen" not in domain
-    assert [table for table, rows in all_of(database, lumen).items() if rows] == ["organizations"]
+    left = all_of(database, lumen)
+    assert {table for table, rows in left.items() if rows} == {"organizations", "provider_changes"}
+    told = [(row[2], row[5] or {}, row[6] or {}) for row in left["provider_changes"]]
+    assert told == [("organization", {}, {}), ("invitation", {}, {}), ("organization", {}, {}), ("organization", {}, {})]
     assert all_of(database, pine) == theirs
     assert [each.profile.id for each in organizations.list_tenants(database, 10, 0)[0]] == [pine]
     with pytest.raises(Missing):

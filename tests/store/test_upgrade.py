@@ -289,9 +289,11 @@ def test_tokens_still_open_what_they_opened(upgraded: Database) -> None:
         )
         assert pines and (pines.organization, pines.expires_at, pines.user) == (PINE, None, None)
         (carrier,) = provider.carriers.all()
-        assert (carrier.carrier.host, carrier.sandbox, carrier.default) == ("127.0.2.1", True, True)
+        assert (carrier.carrier.host, carrier.sandbox, carrier.default, carrier.version) == ("127.0.2.1", True, True, 0)
+        assert [each.id for each in provider.tokens.of_provider()] == [own.id] and provider.history.page(9) == []
     with upgraded.provider_change("tests") as provider:
-        assert provider.invitations.use("i" * 64, 1_800_000_000.0)
+        invitation = provider.invitations.use("i" * 64, 1_800_000_000.0)
+        assert invitation and invitation.organization is None and provider.revision == 1
     upgraded.close()
 
 

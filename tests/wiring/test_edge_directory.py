@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.domain.organizations import Carrier, OrganizationId, Purpose
 from offhook.engines.kamailio import directory
 from offhook.services.ports.delta import SignIn
 from offhook.services.ports.registrar import RegistrarAbsent
-from offhook.services.ports.store import Profile
+from offhook.services.ports.store import CarrierEntry, Profile
 from offhook.wiring.edge_directory import EdgeDirectory
 
 LUMEN = Profile(OrganizationId(1), "Lumen Works", "lumen.test", "US", Purpose.CUSTOMER, None, 7, version=7)
@@ -26,6 +26,7 @@ class Kamailio:
         self.away = False
         self.forgotten: set[str] = set()
         self.reloaded = 0
+        self.tables: list[str] = []
 
     async def take_up(self, lines: Mapping[str, Mapping[str, str | None]]) -> None:
         self._must_be_up()
@@ -34,9 +35,10 @@ class Kamailio:
         self._must_be_up()
         self.forgotten.add(f"{username}@{domain}")
 
-    async def reload(self) -> None:
+    async def reload(self, *tables: str) -> None:
         self._must_be_up()
         self.reloaded += 1
+        self.tables += tables
 
     def _must_be_up(self) -> None:
         if self.away:
@@ -81,3 +83,30 @@ async def test_an_edge_that_was_away_is_told_again(file: Path) -> None:
     kamailio.away = False
     await edge.give_up(LUMEN.id, {"pine.test"})
     assert kamailio.reloaded == 1 and edge.known() == {PINE.id}
+
+
+def carrier(name: str, host: str) -> CarrierEntry:
+    return CarrierEntry(Carrier(name, host, 5060), sandbox=False, default=False)
+
+
+async def test_carriers_are_let_in_and_out_again_also_by_an_edge_that_was_away(file: Path) -> None:
+    kamailio, edge = await both(file)
+    north, south = carrier("north", "192.0.2.5"), carrier("south", "192.0.2.6")
+    await edge.carriers([north, south])
+    assert set(directory.lines_like(file, "carriers", "*")) == {"192.0.2.5", "192.0.2.5:5060", "192.0.2.6", "192.0.2.6:5060"}
+    await edge.carriers([north, south])
+    assert kamailio.tables == ["carriers"], "what is so is not said again"
+    kamailio.away = True
+    with pytest.raises(RegistrarAbsent):
+        await edge.carriers([north])
+    kamailio.away = False
+    await edge.carriers([north])
+    assert kamailio.tables == ["carriers"] * 2, "the file said so already, and Kamailio had not heard it"
+
+
+async def test_a_switch_that_starts_has_the_edge_hear_of_carriers_that_came_meanwhile(file: Path) -> None:
+    _, edge = await both(file)
+    await edge.carriers([carrier("north", "192.0.2.5")])
+    kamailio, edge = await both(file)
+    await edge.carriers([carrier("north", "192.0.2.5"), carrier("south", "192.0.2.6")])
+    assert kamailio.tables == ["carriers"] and "192.0.2.6" in directory.lines_like(file, "carriers", "*")

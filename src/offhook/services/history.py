@@ -1,12 +1,13 @@
-"""The history as people and programs ask for it and are shown it."""
+"""The histories as people and programs ask for them and are shown them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from offhook.domain.errors import Missing
 from offhook.domain.numbers import as_e164
-from offhook.services.ports.store import Transaction
+from offhook.services.ports.changes import ChangesWanted
+from offhook.services.ports.store import ProviderChange, Store, Transaction
 
 SECRETS = frozenset({"hash", "ha1", "ha1_md5", "ha1_sha256", "password", "secret"})
 SET = "set"
@@ -43,3 +44,20 @@ def _shown(name: str, value: Any) -> Any:
     if name.endswith(_AT) and isinstance(value, int | float) and not isinstance(value, bool):
         return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value
+
+
+def provider_history(store: Store, limit: int, wanted: ChangesWanted) -> list[ProviderChange]:
+    """What was changed of what is the provider's, newest first."""
+    with store.provider_view() as provider:
+        return provider.history.page(limit, wanted)
+
+
+Deed = tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]
+"""What something was called, and what it was before and after."""
+
+
+def write_down(store: Store, who: str, kind: str, deeds: Iterable[Deed]) -> None:
+    """Have the provider's history tell what was done to what is kept elsewhere: bans, certificates."""
+    with store.provider_change(who) as provider:
+        for id, before, after in deeds:
+            provider.history.note(kind, id, before, after)

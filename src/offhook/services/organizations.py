@@ -10,14 +10,12 @@ from offhook.domain.emergency import emergency_numbers
 from offhook.domain.errors import Conflict, InUse, Invalid, Missing
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.dial_rules import dial_rules
+from offhook.services.ports.changes import ChangesWanted
 from offhook.services.ports.listing import Listing
 from offhook.services.ports.organizations import Erased, Holdings, Tenant
-from offhook.services.ports.store import Profile, ProviderTransaction, Store, Transaction
-from offhook.services.secrets import new_token, token_hash
-from offhook.services.tokens import ALL
+from offhook.services.ports.store import Change, Profile, ProviderTransaction, Store, Transaction
 from offhook.services.users import checked_name, checked_number, checked_time_zone, must_be_current
 
-INVITATION_SECONDS = 7 * 24 * 3600.0
 ERASING_SECONDS = 5.0
 _ERASED_AT_ONCE = 500
 """Calls, and revisions of the history, that one transaction erases: some ten megabytes."""
@@ -40,7 +38,7 @@ class StillInCalls(InUse):
 
 
 class AlreadyClosed(Conflict):
-    """An organization is to be closed that is."""
+    """An organization is closed already, so it is not closed again, and nobody is invited into it."""
 
     code = "organization.closed"
 
@@ -70,7 +68,7 @@ def list_tenants(
 def get_tenant(store: Store, id: OrganizationId) -> tuple[Tenant, Holdings]:
     """One of them, open or closed, and what it has. Raises Missing."""
     with store.provider_view() as provider:
-        return _tenant(provider, id), provider.organizations.holdings(id)
+        return tenant_of(provider, id), provider.organizations.holdings(id)
 
 
 def close_organization(store: Store, id: OrganizationId, *, gives_back: bool, version: int | None = None, who: str) -> int:
@@ -80,11 +78,10 @@ def close_organization(store: Store, id: OrganizationId, *, gives_back: bool, ve
     StillHasNumbers unless it `gives_back` its numbers.
     """
     with store.provider_change(who) as provider:
-        tenant = _tenant(provider, id)
-        if tenant.closed_at is not None:
-            raise AlreadyClosed(f"{tenant.profile.name} is closed already.", "organization")
+        tenant = tenant_of(provider, id)
+        must_be_open(tenant)
         provider.inside(id)  # from here on nobody gives it another number
-        tenant, has = _tenant(provider, id), provider.organizations.holdings(id)
+        tenant, has = tenant_of(provider, id), provider.organizations.holdings(id)
         must_be_current(tenant.profile.version, version)
         if has.numbers and not gives_back:
             raise StillHasNumbers(
@@ -105,7 +102,7 @@ def erase_records(store: Store, id: OrganizationId, who: str, seconds: float = E
     until, calls, changes = time.monotonic() + seconds, 0, 0
     while True:
         with store.provider_change(who) as provider:
-            tenant = _tenant(provider, id)
+            tenant = tenant_of(provider, id)
             if tenant.closed_at is None:
                 raise NotClosed(f"{tenant.profile.name} is not closed; its records are erased only then.", "organization")
             gone = provider.organizations.erase_some(id, _ERASED_AT_ONCE)
@@ -116,11 +113,34 @@ def erase_records(store: Store, id: OrganizationId, who: str, seconds: float = E
             return Erased(calls, changes, gone.complete)
 
 
-def _tenant(provider: ProviderTransaction, id: OrganizationId) -> Tenant:
+def tenant_of(provider: ProviderTransaction, id: OrganizationId) -> Tenant:
+    """One of the organizations, open or closed. Raises Missing."""
     tenant = provider.organizations.tenant(id)
     if tenant is None:
         raise Missing("There is no such organization.", "organization")
     return tenant
+
+
+def must_be_open(tenant: Tenant) -> None:
+    """Raises AlreadyClosed."""
+    if tenant.closed_at is not None:
+        raise AlreadyClosed(f"{tenant.profile.name} is closed already.", "organization")
+
+
+def founded(provider: ProviderTransaction, name: str, domain: str, country: str, time_zone: str) -> Profile:
+    """A new organization of a customer, empty. Raises Invalid or Conflict with the field they are about."""
+    name, domain, country = checked_name(name), domain.strip().lower(), country.strip().upper()
+    if not _DOMAIN.fullmatch(domain):
+        raise Invalid(f"{domain!r} is no domain name with at least one dot, such as phones.example.com.", "domain")
+    dial_rules(country)
+    return provider.organizations.add(name, domain, country, Purpose.CUSTOMER, checked_time_zone(time_zone) or "UTC")
+
+
+def read_history(store: Store, id: OrganizationId, limit: int, wanted: ChangesWanted) -> list[Change]:
+    """What was changed in an organization, open or closed, newest first, as its provider sees it. Raises Missing."""
+    with store.provider_view() as provider:
+        tenant_of(provider, id)
+        return provider.organizations.history(id, limit, wanted)
 
 
 def get_organization(store: Store, organization: OrganizationId) -> Profile:
@@ -160,30 +180,3 @@ def _checked_country(transaction: Transaction, country: str) -> str:
         if transaction.users.page(wanted).items or transaction.attendants.page(wanted).items:
             raise Conflict(f"Extension {number} is an emergency number in {country}; give whoever has it another one first.", "country")
     return country
-
-
-def invite(store: Store, who: str = "start") -> str:
-    """A token that creates one organization, once, within a week (INVITATION_SECONDS); it is shown here and never again."""
-    token = new_token()
-    with store.provider_change(who) as provider:
-        provider.invitations.add(token_hash(token), time.time() + INVITATION_SECONDS)
-    return token
-
-
-def accept(store: Store, token: str, name: str, domain: str, country: str) -> tuple[Profile, str]:
-    """The organization that an invitation was used for, and its first administrator's API token.
-
-    Raises Invalid or Conflict with the field they are about (the invitation stays good then), Missing when there is no such invitation.
-    """
-    name, domain, country = checked_name(name), domain.strip().lower(), country.strip().upper()
-    if not _DOMAIN.fullmatch(domain):
-        raise Invalid(f"{domain!r} is no domain name with at least one dot, such as phones.example.com.", "domain")
-    dial_rules(country)
-    api_token = new_token()
-    with store.provider_change("invitation") as provider:
-        if not provider.invitations.use(token_hash(token), time.time()):
-            raise Missing("This invitation was used already, has expired or never was; ask for a new one.", "token")
-        profile = provider.organizations.add(name, domain, country, Purpose.CUSTOMER)
-        inside = provider.inside(profile.id)
-        inside.tokens.add(token_hash(api_token), "first administrator", frozenset({ALL}), None)
-        return inside.profile(), api_token

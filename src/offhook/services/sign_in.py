@@ -8,15 +8,16 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from offhook.domain.access import may_give, scopes_of
-from offhook.domain.errors import Forbidden, Kind, Refusal, Throttled
+from offhook.domain.errors import Forbidden, Kind, Missing, Refusal, Throttled
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import User
+from offhook.services.invitations import admit, look_at
 from offhook.services.passwords import Hashing, checked_password, prepared
-from offhook.services.ports.store import Profile, Store, Transaction
+from offhook.services.ports.store import NewUser, Profile, Store, Transaction
 from offhook.services.secrets import new_token, token_hash
 from offhook.services.throttle import Throttle, source_of
 from offhook.services.tokens import Access
-from offhook.services.users import found
+from offhook.services.users import checked_name, checked_username, found
 
 SESSION_SECONDS = 12 * 3600.0
 """A working day: who comes back the next morning signs in again."""
@@ -105,6 +106,19 @@ class SignIns:
             await self._must_know(person, old, address)
         hash = await self._hashing.hash(password)
         return await asyncio.to_thread(_set, store, access, person, hash)
+
+    async def admit(self, store: Store, token: str, *, username: str, name: str, password: str, language: str) -> SignedIn:
+        """Let in who was invited into an organization, as its global administrator with this password, and sign them in.
+
+        Raises Invalid and Conflict with the field they are about (the invitation stays good then), Missing, Unavailable.
+        """
+        profile = (await asyncio.to_thread(look_at, store, token)).profile
+        if profile is None:
+            raise Missing("This invitation makes an organization; it leads into none.", "token")
+        new = NewUser(checked_username(username.strip().lower()), checked_name(name), language)
+        hash = await self._hashing.hash(checked_password(password, new.username, profile.domain))
+        user = await asyncio.to_thread(admit, store, token, profile, new, hash)
+        return await asyncio.to_thread(_issue, store, _Found(profile, user, hash))
 
     async def _must_know(self, person: _Found, old: str | None, address: str) -> None:
         """Raises Throttled or WrongSignIn unless this is the password until now: a session that somebody left open is not enough."""

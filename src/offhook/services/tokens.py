@@ -14,7 +14,10 @@ from offhook.services.users import checked_name
 
 PROVIDER = "provider"
 _OURS = frozenset({PROVIDER, "start", "invitation", "sandbox", "webhooks", "jobs"})
-"""Who did something stands so in the history when it was not somebody with a token of the organization."""
+"""Who did something stands so in the history when it was not somebody with a token of the organization.
+
+"provider billing" is a program of the provider that is called billing.
+"""
 
 ALL = "*"
 """The scope of tokens that may do whatever their organization can."""
@@ -57,7 +60,14 @@ def authenticate(store: Store, token: str) -> Access:
     all = ALL in entry.scopes
     sovereign = entry.organization is None or (all and entry.user is None)
     scopes = EVERYTHING if all else entry.scopes
-    return Access(entry.organization, entry.label, scopes, entry.user, entry.id, sovereign, entry.expires_at)
+    return Access(entry.organization, _known_as(entry), scopes, entry.user, entry.id, sovereign, entry.expires_at)
+
+
+def _known_as(entry: TokenEntry) -> str:
+    """Who it was, for the history: an organization must see that it was its provider."""
+    if entry.organization is not None or entry.label == PROVIDER:
+        return entry.label
+    return f"{PROVIDER} {entry.label}"[:100]
 
 
 def issue(
@@ -87,22 +97,56 @@ def make_token(store: Store, access: Access, label: str, scopes: Sequence[str], 
     """
     assert access.organization is not None
     label, wanted = checked_label(label), checked_scopes(access, scopes)
-    if lifetime_seconds is not None and not 0 < lifetime_seconds <= LONGEST_LIFETIME_SECONDS:
-        raise Invalid(
-            "A token lives longer than now, and ten years at most; leave it out for one that does not expire.", "lifetime_seconds"
-        )
     token, now = new_token(), time.time()
-    expires_at = None if lifetime_seconds is None else now + lifetime_seconds
+    expires_at = _end(now, lifetime_seconds)
     with store.change(access.organization, access.label) as transaction:
         id = transaction.tokens.add(token_hash(token), label, wanted, expires_at)
     return Issued(token, TokenEntry(id, "", access.organization, None, label, wanted, expires_at, now))
+
+
+def _end(now: float, lifetime_seconds: float | None) -> float | None:
+    if lifetime_seconds is None:
+        return None
+    if not 0 < lifetime_seconds <= LONGEST_LIFETIME_SECONDS:
+        raise Invalid(
+            "A token lives longer than now, and ten years at most; leave it out for one that does not expire.", "lifetime_seconds"
+        )
+    return now + lifetime_seconds
+
+
+def make_provider_token(store: Store, access: Access, label: str, lifetime_seconds: float | None) -> Issued:
+    """A token for a program of the provider, which may do all that the provider may. Raises Invalid."""
+    token, label = new_token(), checked_label(label)
+    with store.provider_change(access.label) as provider:
+        return Issued(token, provider.tokens.add_of_provider(token_hash(token), label, _end(time.time(), lifetime_seconds)))
+
+
+def list_provider_tokens(store: Store) -> list[TokenEntry]:
+    """The provider's tokens, oldest first."""
+    with store.provider_view() as provider:
+        return provider.tokens.of_provider()
+
+
+def remove_provider_token(store: Store, access: Access, id: TokenId) -> None:
+    """It opens nothing from now on. Raises Missing, and OfTheFolder for the one in the data folder."""
+    with store.provider_change(access.label) as provider:
+        if any(entry.id == id and entry.label == PROVIDER for entry in provider.tokens.of_provider()):
+            words = "This token comes with the data folder's secret.key: with another key it is another one from the next start on."
+            raise OfTheFolder(words, "token")
+        provider.tokens.revoke_of_provider(id)
+
+
+class OfTheFolder(Conflict):
+    """The provider's token in the data folder is made anew at each start."""
+
+    code = "token.of_folder"
 
 
 def checked_label(label: str) -> str:
     """What a program's token is called; it stands in the history as whoever did something. Raises Invalid."""
     if "@" in label:
         raise Invalid("A label has no @: the history would take the program for a person.", "label")
-    if label.strip().casefold() in _OURS:
+    if label.strip().casefold() in _OURS or label.strip().casefold().startswith(f"{PROVIDER} "):
         raise Invalid(f"The history calls something of Offhook itself {label.strip()}; call the program otherwise.", "label")
     return checked_name(label, "label")
 

@@ -14,7 +14,7 @@ from offhook.domain.organizations import Destination, ToAttendant, ToUser
 from offhook.domain.users import User
 from offhook.services.ports.store import Configuration, Configured
 from offhook.store.attendants import attendant_of, keys_of
-from offhook.store.carriers import Carriers
+from offhook.store.carriers import all_carriers
 from offhook.store.history import History
 from offhook.store.numbers import destination_of
 from offhook.store.organizations import profile_of, profiles
@@ -56,7 +56,7 @@ def read_configuration(connection: Connection) -> Configuration:
         attendants_of[row["organization_id"]].append(attendant_of(row, keys))
     own = profiles(connection)
     found = [Configured(each, users_of.pop(each.id, []), attendants_of[each.id], numbers_of.pop(each.id, {}), [], {}) for each in own]
-    return Configuration(found, Carriers(connection).all())
+    return Configuration(found, all_carriers(connection))
 
 
 def _numbers(connection: Connection) -> tuple[dict[int, dict[E164, Destination | None]], dict[int, E164]]:

@@ -18,6 +18,7 @@ from offhook.store.delta import touched_since
 from offhook.store.engine import READS_ONLY, is_away, open_engine
 from offhook.store.history import History
 from offhook.store.organizations import Organizations
+from offhook.store.provider import ProviderScope
 from offhook.store.scope import Scope
 
 COPIED = (
@@ -101,7 +102,7 @@ def follow(engine: Engine, file: Path) -> None:
 def _followed(engine: Engine, copy: sqlite3.Connection) -> bool:
     had = {OrganizationId(id): revision for id, revision in copy.execute("SELECT id, revision FROM organizations")}
     with _view(engine) as source:
-        now = Organizations(source, "", writes=False).revisions()
+        now = Organizations(ProviderScope(source, "", writes=False)).revisions()
         if any(now.get(id, revision) < revision for id, revision in had.items()):
             return False
         copy.execute("BEGIN IMMEDIATE")

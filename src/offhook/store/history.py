@@ -1,13 +1,13 @@
 """What was changed, by whom, and what anything was at an earlier revision."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Select, Table, func, select
 
 from offhook.domain.errors import Missing
-from offhook.services.ports.store import Change
+from offhook.services.ports.changes import ALL_CHANGES, Change, ChangesWanted
 from offhook.store.scope import Row, Scope
 from offhook.store.tables import changes, cursors, organizations
 
@@ -18,36 +18,9 @@ class History:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def page(
-        self,
-        limit: int,
-        *,
-        before: tuple[int, int] | None = None,
-        kind: str | None = None,
-        ids: Collection[str] | None = None,
-        who: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        hidden: Collection[str] = (),
-    ) -> list[Change]:
-        wanted = select(changes).where(changes.c.organization_id == self._scope.organization)
-        if before is not None:
-            revision, seq = before
-            wanted = wanted.where((changes.c.revision < revision) | ((changes.c.revision == revision) & (changes.c.seq < seq)))
-        if hidden:
-            wanted = wanted.where(changes.c.kind.not_in(hidden))
-        if kind is not None:
-            wanted = wanted.where(changes.c.kind == kind)
-        if ids is not None:
-            wanted = wanted.where(changes.c.object_id.in_(ids))
-        if who is not None:
-            wanted = wanted.where(changes.c.who == who)
-        if since is not None:
-            wanted = wanted.where(changes.c.at >= since)
-        if until is not None:
-            wanted = wanted.where(changes.c.at < until)
-        newest_first = wanted.order_by(changes.c.revision.desc(), changes.c.seq.desc()).limit(limit)
-        return [_change_of(row) for row in self._scope.connection.execute(newest_first).mappings()]
+    def page(self, limit: int, wanted: ChangesWanted = ALL_CHANGES) -> list[Change]:
+        found = newest_first(changes, limit, wanted).where(changes.c.organization_id == self._scope.organization)
+        return [change_of(row) for row in self._scope.connection.execute(found).mappings()]
 
     def called(self, kind: str, field: str, name: str) -> list[str]:
         own = (changes.c.organization_id == self._scope.organization, changes.c.kind == kind, changes.c.after[field].as_string() == name)
@@ -56,15 +29,15 @@ class History:
 
     def since(self, revision: int) -> list[Change]:
         rows = self._scope.rows(changes, changes.c.revision > revision, order=(changes.c.revision, changes.c.seq))
-        return [_change_of(row) for row in rows]
+        return [change_of(row) for row in rows]
 
     def between(self, since: int, until: int) -> list[Change]:
         own = (changes.c.revision > since, changes.c.revision <= until)
-        return [_change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.revision, changes.c.seq))]
+        return [change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.revision, changes.c.seq))]
 
     def in_revision(self, revision: int, kind: str) -> list[Change]:
         own = (changes.c.revision == revision, changes.c.kind == kind)
-        return [_change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.seq,))]
+        return [change_of(row) for row in self._scope.rows(changes, *own, order=(changes.c.seq,))]
 
     def touched_since(self, revision: int) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
@@ -131,5 +104,32 @@ class History:
             self._scope.connection.execute(cursors.insert().values(**row))
 
 
-def _change_of(row: Row) -> Change:
-    return Change(row["revision"], row["seq"], row["kind"], row["object_id"], row["before"], row["after"], row["who"], row["at"])
+def newest_first(table: Table, limit: int, wanted: ChangesWanted) -> Select[Any]:
+    """The newest lines of a history that are wanted first."""
+    own = table.c
+    found = select(table).order_by(own.revision.desc(), own.seq.desc()).limit(limit)
+    if wanted.before is not None:
+        revision, seq = wanted.before
+        found = found.where((own.revision < revision) | ((own.revision == revision) & (own.seq < seq)))
+    if wanted.hidden:
+        found = found.where(own.kind.not_in(wanted.hidden))
+    if wanted.kind is not None:
+        found = found.where(own.kind == wanted.kind)
+    if wanted.ids is not None:
+        found = found.where(own.object_id.in_(wanted.ids))
+    if wanted.who is not None:
+        found = found.where(own.who == wanted.who)
+    if wanted.since is not None:
+        found = found.where(own.at >= wanted.since)
+    return found if wanted.until is None else found.where(own.at < wanted.until)
+
+
+def change_of(row: Row) -> Change:
+    """A line of a history."""
+    return Change(**values_of(row))
+
+
+def values_of(row: Row) -> dict[str, Any]:
+    """What every line of a history has."""
+    names = ("revision", "seq", "kind", "before", "after", "who", "at")
+    return {"id": row["object_id"]} | {name: row[name] for name in names}

@@ -1,18 +1,22 @@
 """The tenants, as the provider sees them."""
 
 import time
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.services.ports.changes import ALL_CHANGES, Change, ChangesWanted
 from offhook.services.ports.organizations import Erased, Holdings, Tenant
 from offhook.services.ports.store import Profile
-from offhook.store.scope import Row, Scope, is_open
-from offhook.store.tables import attendants, cdrs, changes, devices, metadata, numbers, organizations, traces, users
+from offhook.store.history import change_of, newest_first
+from offhook.store.provider import ProviderScope, forget_what_was
+from offhook.store.scope import Row, Scope, is_open, told
+from offhook.store.tables import attendants, cdrs, changes, devices, metadata, numbers, organizations, provider_changes, traces, users
 
-OUTLIVE = frozenset({changes, cdrs, traces})
+OUTLIVE = frozenset({changes, cdrs, traces, provider_changes})
 """Tables that keep what an organization was and did when it is closed; all others of a tenant are emptied."""
 
 _EMPTIED = [table for table in reversed(metadata.sorted_tables) if "organization_id" in table.c and table not in OUTLIVE]
@@ -25,10 +29,9 @@ _TENANTS = (organizations.c.purpose != Purpose.PROBE.value, organizations.c.name
 class Organizations:
     """services.ports.organizations.Organizations."""
 
-    def __init__(self, connection: Connection, who: str, *, writes: bool) -> None:
-        self._connection = connection
-        self._who = who
-        self._writes = writes
+    def __init__(self, scope: ProviderScope) -> None:
+        self._scope = scope
+        self._connection = scope.connection
 
     def all(self) -> list[Profile]:
         return profiles(self._connection)
@@ -43,7 +46,9 @@ class Organizations:
         values = {"name": name, "domain": domain, "country": country, "time_zone": time_zone, "purpose": purpose.value, "main_number": None}
         added = insert(organizations).values(revision=0, version=1, whole_since=1, **values).returning(organizations.c.id)
         id = OrganizationId(self._connection.execute(added).scalar_one())
-        Scope(self._connection, id, self._who, writes=self._writes).founded()
+        self._inside(id).founded()
+        if purpose is not Purpose.PROBE:
+            self._note(id, None, self._told(id))
         return Profile(id, name, domain, country, purpose, None, 1, time_zone, 1)
 
     def revisions(self) -> dict[OrganizationId, int]:
@@ -69,9 +74,10 @@ class Organizations:
         return Holdings(*(self._connection.execute(count).scalar_one() for count in counted))
 
     def close(self, id: OrganizationId) -> int:
-        scope = Scope(self._connection, id, self._who, writes=True)
+        scope, before = self._inside(id), self._told(id)
         # From here on nobody finds it. The domain is free for others, as the numbers are (numbers.let_go); the history has both.
         scope.update(organizations, closed_at=time.time(), main_number=None, domain=_nobodys(id))
+        self._note(id, before, self._told(id))
         return scope.revision
 
     def to_empty(self) -> list[OrganizationId]:
@@ -91,6 +97,10 @@ class Organizations:
         self._connection.execute(update(organizations).where(organizations.c.id == id).values(emptied_at=time.time()))
         return True
 
+    def history(self, id: OrganizationId, limit: int, wanted: ChangesWanted = ALL_CHANGES) -> list[Change]:
+        found = newest_first(changes, limit, wanted).where(changes.c.organization_id == id)
+        return [change_of(row) for row in self._connection.execute(found).mappings()]
+
     def erase_some(self, id: OrganizationId, most: int) -> Erased:
         if (known := self.tenant(id)) is None or known.closed_at is None:
             raise Missing("There is no such organization that is closed.", "organization")
@@ -109,7 +119,18 @@ class Organizations:
         # The row stays: its number in a database is nobody else's, whatever is written down late.
         nothing = {"name": "", "country": "", "time_zone": "UTC"}
         self._connection.execute(update(organizations).where(organizations.c.id == id).values(**nothing))
+        forget_what_was(self._scope, id)
+        self._note(id, {}, None)
         return Erased(len(calls), gone, complete=True)
+
+    def _inside(self, id: OrganizationId) -> Scope:
+        return Scope(self._connection, id, self._scope.who, writes=self._scope.writes)
+
+    def _told(self, id: OrganizationId) -> dict[str, Any]:
+        return told(organizations, self._connection.execute(select(organizations).where(organizations.c.id == id)).mappings().one())
+
+    def _note(self, id: OrganizationId, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        self._scope.note(organizations.info["kind"], str(id), before, after, id)
 
 
 def _nobodys(id: OrganizationId) -> str:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -26,23 +25,18 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from offhook.store.metadata import metadata as metadata
+from offhook.store.metadata import version
+from offhook.store.provider_tables import carriers as carriers
+from offhook.store.provider_tables import invitations as invitations
+from offhook.store.provider_tables import provider as provider
+from offhook.store.provider_tables import provider_answers as provider_answers
+from offhook.store.provider_tables import provider_changes as provider_changes
+from offhook.store.provider_tables import provider_tokens as provider_tokens
 
 
 def _tenant() -> Column[int]:
     return Column("organization_id", Integer, ForeignKey("organizations.id"), nullable=False)
-
-
-def _version() -> Column[int]:
-    return Column("version", Integer, nullable=False)
 
 
 organizations = Table(
@@ -79,7 +73,7 @@ users = Table(
     Column("location", String(2), nullable=False),
     Column("time_zone", String(64), nullable=False),
     Column("role", String(20)),
-    _version(),
+    version(),
     UniqueConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "username"),
     UniqueConstraint("organization_id", "extension"),
@@ -97,7 +91,7 @@ devices = Table(
     Column("sip_username", String(70), nullable=False),
     Column("ha1_md5", String(32), nullable=False),
     Column("ha1_sha256", String(64), nullable=False),
-    _version(),
+    version(),
     UniqueConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "sip_username"),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
@@ -113,7 +107,7 @@ passwords = Table(
     _tenant(),
     Column("user_id", Integer, primary_key=True, autoincrement=False),
     Column("hash", String(200), nullable=False),
-    _version(),
+    version(),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
     info={"kind": "password", "secret": ("hash",)},
 )
@@ -129,7 +123,7 @@ attendants = Table(
     Column("greeting", Text, nullable=False),
     Column("rounds", Integer, nullable=False),
     Column("patience_seconds", Integer, nullable=False),
-    _version(),
+    version(),
     UniqueConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "name"),
     UniqueConstraint("organization_id", "extension"),
@@ -143,7 +137,7 @@ attendant_keys = Table(
     Column("attendant_id", Integer, primary_key=True, autoincrement=False),
     Column("key", String(1), primary_key=True),
     Column("user_id", Integer, nullable=False),
-    _version(),
+    version(),
     ForeignKeyConstraint(["organization_id", "attendant_id"], ["attendants.organization_id", "attendants.id"]),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
     # Whoever removes a user asks whether a key leads there, and so does the database itself.
@@ -159,30 +153,11 @@ numbers = Table(
     # Both NULL: the organization has the number and has given it to nobody yet.
     Column("target_kind", String(20)),
     Column("target_id", Integer),
-    _version(),
+    version(),
     CheckConstraint("target_kind IN ('user', 'attendant')", name="target_kind"),
     Index(None, "organization_id", "target_kind", "target_id"),
     Index(None, "organization_id", "e164"),
     info={"kind": "number"},
-)
-
-carriers = Table(
-    "carriers",
-    metadata,
-    Column("name", String(100), primary_key=True),
-    Column("host", String(45), nullable=False),
-    Column("port", Integer, nullable=False),
-    Column("sandbox", Boolean, nullable=False),
-    Column("is_default", Boolean, nullable=False),
-    UniqueConstraint("host", "port"),
-)
-
-provider_tokens = Table(
-    "provider_tokens",
-    metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("label", String(100), nullable=False),
-    Column("expires_at", Float(53)),
 )
 
 # One of a user is a session: no configuration, so it stands in no history and takes no revision (docs/decisions/0038).
@@ -197,18 +172,11 @@ tokens = Table(
     Column("scopes", JSON, nullable=False),
     Column("made_at", Float(53), nullable=False),
     Column("expires_at", Float(53)),
-    _version(),
+    version(),
     UniqueConstraint("organization_id", "id"),
     ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
     Index(None, "organization_id", "user_id"),
     info={"kind": "token", "secret": ("hash",)},
-)
-
-invitations = Table(
-    "invitations",
-    metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("expires_at", Float(53), nullable=False),
 )
 
 changes = Table(
@@ -309,7 +277,7 @@ webhooks = Table(
     Column("events", JSON, nullable=False),
     Column("secret", String(400), nullable=False),
     Column("enabled", Boolean, nullable=False),
-    _version(),
+    version(),
     UniqueConstraint("organization_id", "id"),
     info={"kind": "webhook", "secret": ("secret",)},
 )

@@ -1,9 +1,9 @@
-"""API tokens and one-time invitations: only their hashes are kept."""
+"""API tokens: only their hashes are kept."""
 
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 
 from offhook.domain.errors import Missing
 from offhook.domain.organizations import OrganizationId
@@ -11,8 +11,9 @@ from offhook.domain.users import UserId
 from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.store import TokenEntry, TokenId
 from offhook.store.listing import Listed
+from offhook.store.provider import ProviderScope
 from offhook.store.scope import Row, Scope, is_open
-from offhook.store.tables import invitations, provider_tokens, tokens, users
+from offhook.store.tables import provider_tokens, tokens, users
 
 
 def _of_user(scope: Scope, username: Any) -> ColumnElement[bool]:
@@ -66,26 +67,32 @@ def end_sessions(scope: Scope, *which: ColumnElement[bool]) -> int:
 
 
 class AllTokens:
-    """Who a token belongs to, before it is known whose door it opens; services.ports.store.AllTokens."""
+    """Who a token belongs to, before it is known whose door it opens; and the provider's own. services.ports.store.AllTokens."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, scope: ProviderScope) -> None:
+        self._scope = scope
 
     def by_hash(self, hash: str) -> TokenEntry | None:
-        row = self._connection.execute(select(tokens).where(tokens.c.hash == hash, is_open(tokens.c.organization_id))).mappings().first()
+        open_ones = select(tokens).where(tokens.c.hash == hash, is_open(tokens.c.organization_id))
+        row = self._scope.connection.execute(open_ones).mappings().first()
         if row is not None:
             return _entry_of(row)
-        own = self._connection.execute(select(provider_tokens).where(provider_tokens.c.hash == hash)).mappings().first()
-        return TokenEntry(TokenId(0), own["hash"], None, None, own["label"], frozenset(), own["expires_at"]) if own else None
+        return next((_of_provider(own) for own in self._scope.rows(provider_tokens, provider_tokens.c.hash == hash)), None)
 
-    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> None:
-        if self.by_hash(hash) is None:
-            self._connection.execute(insert(provider_tokens).values(hash=hash, label=label, expires_at=expires_at))
+    def of_provider(self) -> list[TokenEntry]:
+        return [_of_provider(row) for row in self._scope.rows(provider_tokens)]
+
+    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> TokenEntry:
+        return _of_provider(self._scope.insert(provider_tokens, hash=hash, label=label, made_at=time.time(), expires_at=expires_at))
 
     def keep_of_provider(self, hash: str, label: str) -> None:
-        others = (provider_tokens.c.label == label, provider_tokens.c.hash != hash)
-        self._connection.execute(delete(provider_tokens).where(*others))
-        self.add_of_provider(hash, label, None)
+        self._scope.delete(provider_tokens, provider_tokens.c.label == label, provider_tokens.c.hash != hash)
+        if self.by_hash(hash) is None:
+            self.add_of_provider(hash, label, None)
+
+    def revoke_of_provider(self, id: TokenId) -> None:
+        if not self._scope.delete(provider_tokens, provider_tokens.c.id == id):
+            raise Missing("There is no such token.", "token")
 
 
 def _entry_of(row: Row) -> TokenEntry:
@@ -94,16 +101,5 @@ def _entry_of(row: Row) -> TokenEntry:
     return TokenEntry(TokenId(row["id"]), row["hash"], organization, user, row["label"], scopes, row["expires_at"], row["made_at"])
 
 
-class Invitations:
-    """services.ports.store.Invitations."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def add(self, hash: str, expires_at: float) -> None:
-        self._connection.execute(insert(invitations).values(hash=hash, expires_at=expires_at))
-
-    def use(self, hash: str, now: float) -> bool:
-        self._connection.execute(delete(invitations).where(invitations.c.expires_at <= now))
-        # The row count decides, not a look before: of two who come at once only one deletes the row.
-        return self._connection.execute(delete(invitations).where(invitations.c.hash == hash)).rowcount == 1
+def _of_provider(row: Row) -> TokenEntry:
+    return TokenEntry(TokenId(row["id"]), row["hash"], None, None, row["label"], frozenset(), row["expires_at"], row["made_at"])

@@ -22,13 +22,15 @@ from offhook.store.configuration import read_configuration, read_configured, rea
 from offhook.store.delta import read_delta, read_sign_ins
 from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, was_unfit, words_of
 from offhook.store.history import History
+from offhook.store.invitations import Invitations
 from offhook.store.jobs import Jobs, unfinished_jobs
 from offhook.store.lag import read_lags
 from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
 from offhook.store.people import People
+from offhook.store.provider import ProviderHistory, ProviderScope
 from offhook.store.scope import Scope
-from offhook.store.tokens import AllTokens, Invitations, Tokens
+from offhook.store.tokens import AllTokens, Tokens
 from offhook.store.users import Devices, Users
 from offhook.store.webhooks import AllWebhooks, Webhooks
 
@@ -46,7 +48,7 @@ class Transaction:
         self.tokens = Tokens(scope)
         self.history = History(scope)
         self.webhooks = Webhooks(scope)
-        self.answers = Answers(scope)
+        self.answers = Answers(scope.connection, scope.organization)
         self.jobs = Jobs(scope)
         self.people = People(scope)
         self.calls = Calls(scope.connection, scope.organization)
@@ -81,12 +83,19 @@ class ProviderTransaction:
         self._who = who
         self._writes = writes
         self._inside: dict[OrganizationId, Transaction] = {}
-        self.organizations = Organizations(connection, who, writes=writes)
-        self.carriers = Carriers(connection)
-        self.tokens = AllTokens(connection)
+        self._scope = ProviderScope(connection, who, writes=writes)
+        self.organizations = Organizations(self._scope)
+        self.carriers = Carriers(self._scope)
+        self.tokens = AllTokens(self._scope)
+        self.invitations = Invitations(self._scope)
+        self.history = ProviderHistory(self._scope)
         self.webhooks = AllWebhooks(connection)
-        self.invitations = Invitations(connection)
+        self.answers = Answers(connection, None)
         self.calls = Calls(connection, None)
+
+    @property
+    def revision(self) -> int | None:
+        return self._scope.revision_taken
 
     def inside(self, organization: OrganizationId) -> Transaction:
         if organization not in self._inside:

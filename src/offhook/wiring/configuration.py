@@ -84,7 +84,6 @@ class Configuration:
         async with self._turn:
             revisions, carriers = await asyncio.to_thread(self._standing)
             if carriers != self.snapshot.carriers:
-                await self._edge.carriers(carriers)
                 self.snapshot = await asyncio.to_thread(with_carriers, self.snapshot, carriers)
                 self._note_versions(self.snapshot.organizations)
                 self._mark(())
@@ -94,6 +93,7 @@ class Configuration:
             for id, revision in revisions.items():
                 if self._in_effect(id) != revision:
                     await self._follow(id)
+            await self._edge.carriers(carriers)
             return len(self.snapshot.organizations)
 
     async def look_again(self) -> None:

@@ -25,6 +25,7 @@ class EdgeDirectory:
     def __init__(self, plan: SystemPlan, edge: Edge) -> None:
         self._file, self._off_loopback, self._edge = plan.edge_database, plan.off_loopback, edge
         self._at = {OrganizationId(id): revision for id, revision in directory.revisions(self._file).items()}
+        self._carriers: dict[str, str] | None = None
 
     def at(self, organization: OrganizationId) -> int:
         """The revision of an organization that the edge acts on, 0 when it knows nothing of it."""
@@ -62,8 +63,13 @@ class EdgeDirectory:
     async def carriers(self, carriers: Sequence[CarrierEntry]) -> None:
         """Calls are let in from these carriers, and from no others."""
         wanted = directory.Directory({}, {}, addresses(carriers)).rows()["carriers"]
+        if wanted == self._carriers:
+            return
         held = await asyncio.to_thread(directory.lines_like, self._file, "carriers", "*")
-        await self._edit({"carriers": directory.differing(held, wanted)})
+        await asyncio.to_thread(directory.edit, self._file, {"carriers": directory.differing(held, wanted)})
+        # Whole, also where the file says so already: whoever wrote that may have died, or the edge been away, before it was heard.
+        await self._edge.reload("carriers")
+        self._carriers = wanted
 
     def _without_others(self, domains: frozenset[str]) -> list[tuple[str, str]]:
         """Have only these domains in the file; who had a telephone in the others."""

@@ -23,7 +23,8 @@ from offhook.engines.rtpengine.memory import write_configuration as write_memory
 from offhook.logs import write_logs
 from offhook.plan import SystemPlan
 from offhook.services.edge_facts import load_edge_facts
-from offhook.services.organizations import invite, list_organizations
+from offhook.services.invitations import invite
+from offhook.services.organizations import list_organizations
 from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary, sandbox_json, seed, seed_probe

@@ -13,9 +13,12 @@ from offhook.services.tokens import Access
 
 @dataclass(slots=True)
 class Pending:
-    """A request that named an idempotency key and is being answered. `written` once its change is committed, the key with it."""
+    """A request that named an idempotency key and is being answered. `written` once its change is committed, the key with it.
 
-    organization: OrganizationId
+    Without an `organization` it is the provider's.
+    """
+
+    organization: OrganizationId | None
     key: str
     fingerprint: str
     written: bool = False
@@ -25,7 +28,7 @@ class Pending:
 class RequestStore:
     """services.ports.store.Store for one request. `revision` is that of its last change, None while there was none.
 
-    `organization` is whose change it was.
+    `organization` is whose change it was, None for what is the provider's.
     """
 
     def __init__(self, store: Store, pending: Pending | None = None) -> None:
@@ -38,19 +41,16 @@ class RequestStore:
 
     @contextmanager
     def change(self, organization: OrganizationId, who: str) -> Iterator[Transaction]:
-        pending = self._pending
-        ours = pending is not None and not pending.written and not pending.over and pending.organization == organization
+        pending = self._to_keep(organization)
         with self._store.change(organization, who) as transaction:
             yield transaction
             if self.visitor is not None:
                 must_be_given(transaction, self.visitor)
             # Last in the transaction: a change that is refused leaves no key behind, one that is committed always does.
-            if ours and pending is not None:
+            if pending is not None:
                 transaction.answers.keep(pending.key, pending.fingerprint)
             revision = transaction.revision or transaction.profile().revision
-        self.revision, self.organization = revision, organization
-        if ours and pending is not None:
-            pending.written = True
+        self._committed(organization, revision, pending)
 
     @contextmanager
     def trial(self, organization: OrganizationId) -> Iterator[Transaction]:
@@ -63,8 +63,26 @@ class RequestStore:
     def view(self, organization: OrganizationId) -> AbstractContextManager[Transaction]:
         return self._store.view(organization)
 
-    def provider_change(self, who: str) -> AbstractContextManager[ProviderTransaction]:
-        return self._store.provider_change(who)
+    @contextmanager
+    def provider_change(self, who: str) -> Iterator[ProviderTransaction]:
+        pending = self._to_keep(None)
+        with self._store.provider_change(who) as provider:
+            yield provider
+            if pending is not None:
+                provider.answers.keep(pending.key, pending.fingerprint)
+            revision = provider.revision
+        self._committed(None, revision, pending)
 
     def provider_view(self) -> AbstractContextManager[ProviderTransaction]:
         return self._store.provider_view()
+
+    def _to_keep(self, organization: OrganizationId | None) -> Pending | None:
+        """The key that is to be committed with a change of theirs, None when there is none."""
+        pending = self._pending
+        ours = pending is not None and not pending.written and not pending.over and pending.organization == organization
+        return pending if ours else None
+
+    def _committed(self, organization: OrganizationId | None, revision: int | None, pending: Pending | None) -> None:
+        self.revision, self.organization = revision, organization
+        if pending is not None:
+            pending.written = True

@@ -25,7 +25,9 @@ ABOUT = (
 )
 TAGS = {
     "organization": "The organization itself.",
-    "organizations": "All of them, for the provider: what each has, and how it leaves.",
+    "organizations": "All of them, for the provider: how each comes to be, what it has, and how it leaves.",
+    "carriers": "Where calls go out to the public network and come in from it; the provider's.",
+    "provider": "What the provider's programs come in with, and what was changed of what is the provider's.",
     "users": "Its people.",
     "devices": "Their telephones, each with a password of its own that is shown once.",
     "attendants": "The voices that answer and connect by key.",
@@ -117,8 +119,7 @@ def scopes(app: FastAPI) -> dict[tuple[str, str], list[str]]:
 
 def takes_key(app: FastAPI, path: str) -> bool:
     """Whether a POST to a path is done once for its idempotency key; else it refuses one."""
-    refuses = (KEYLESS.dependency, provider)
-    return not any(place == ("post", path) and call in refuses for place, call in _dependencies(app))
+    return not any(place == ("post", path) and call is KEYLESS.dependency for place, call in _dependencies(app))
 
 
 def _dependencies(app: FastAPI) -> Iterator[tuple[tuple[str, str], Any]]:

@@ -13,6 +13,7 @@ from offhook.doors.api.access import Inside, Provider, Visitor, needs
 from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.paging import MOST_AT_ONCE, PRINTABLE, Paged, cursor, is_text, place_of
 from offhook.doors.api.shapes import BansShown, RegistrationsShown, ban_shown, registration_shown
+from offhook.services.history import write_down
 from offhook.services.organizations import get_organization
 from offhook.services.ports.edge import Banned, Registration
 
@@ -74,15 +75,17 @@ def _place_of_ban(ban: Banned) -> str:
 
 
 @router.delete("/bans/{address}")
-async def lift(house: Inside, _provider: Provider, address: Annotated[str, Path(max_length=64, pattern=PRINTABLE)]) -> BansShown:
+async def lift(house: Inside, provider: Provider, address: Annotated[str, Path(max_length=64, pattern=PRINTABLE)]) -> BansShown:
     """Lift every ban of an address, and forget its wrong passwords; what is left."""
     try:
         wanted = str(ipaddress.ip_address(address))
     except ValueError:
         raise Invalid(f"{address} is no IP address.", "address") from None
+    lifted = [(wanted, ban_shown(ban).model_dump(), None) for ban in await house.edge.bans() if ban.address == wanted]
     if not await house.edge.lift(wanted):
         raise Missing(f"{wanted} is not banned.", "address")
-    return await bans(house, _provider, BansAsked.model_validate({}))
+    await run_in_threadpool(write_down, house.store, provider.label, "ban", lifted)
+    return await bans(house, provider, BansAsked.model_validate({}))
 
 
 @router.get("/certificates")
@@ -92,6 +95,10 @@ async def certificates(house: Inside, _provider: Provider) -> dict[str, Any]:
 
 
 @router.post("/certificates/reload", dependencies=[KEYLESS])
-async def reload_certificates(house: Inside, _provider: Provider) -> dict[str, Any]:
+async def reload_certificates(house: Inside, provider: Provider) -> dict[str, Any]:
     """Take the certificates' files up again, without dropping a call; what is in use then."""
-    return {"certificates": await house.edge.reload_certificates()}
+    before = await house.edge.certificates()
+    now = await house.edge.reload_certificates()
+    deed = ("telephones", {"in_use": before}, {"in_use": now})
+    await run_in_threadpool(write_down, house.store, provider.label, "certificates", [deed])
+    return {"certificates": now}

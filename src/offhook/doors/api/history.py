@@ -1,7 +1,8 @@
 """What was changed, by whom, and what anything was before."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
@@ -15,8 +16,8 @@ from offhook.doors.api.house import House
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, Paged, cursor, is_id, place_of
 from offhook.doors.api.shapes import Asked, Moment, examples
 from offhook.services.history import as_of, ids_of, shown
+from offhook.services.ports.changes import Change, ChangesWanted
 from offhook.services.ports.records import Trace
-from offhook.services.ports.store import Change
 from offhook.services.tokens import Access
 
 router = APIRouter(tags=["history"])
@@ -29,6 +30,9 @@ NEEDS = {"token": "tokens:read", "webhook": "webhooks:read"}
 
 _ANNA = {"id": 5, "username": "anna", "name": "Anna Berg", "extension": "101"}
 _LINE = {"revision": 42, "kind": "user", "id": "5", "who": "first administrator", "at": "2026-11-24T09:30:00Z"}
+
+
+AnyChange = TypeVar("AnyChange", bound=Change)
 
 
 class HistoryAsked(Paged):
@@ -94,21 +98,11 @@ def history(house: Inside, own: Own, visitor: Reader, asked: Annotated[HistoryAs
     """What was changed, newest first. Changes of one revision were made together."""
     _must_see(visitor, asked.kind)
     hidden = [kind for kind, scope in NEEDS.items() if not allows(visitor.scopes, scope)]
-    before = place_of(asked, lambda place: len(place) == 2 and all(map(is_id, place)))
     with house.store.view(own) as transaction:
-        found = transaction.history.page(
-            asked.limit + 1,
-            before=(int(before[0] or 0), int(before[1] or 0)) if before else None,
-            kind=asked.kind,
-            ids=None if asked.id is None else ids_of(transaction, asked.kind or "", asked.id),
-            who=asked.who,
-            since=asked.since.timestamp() if asked.since else None,
-            until=asked.until.timestamp() if asked.until else None,
-            hidden=hidden,
-        )
-    page = found[: asked.limit]
-    following = cursor(asked, (page[-1].revision, page[-1].seq)) if len(found) > asked.limit else None
-    return HistoryShown(changes=[_shown(change) for change in page], next=following)
+        ids = None if asked.id is None else ids_of(transaction, asked.kind or "", asked.id)
+        found = transaction.history.page(asked.limit + 1, replace(wanted(asked), ids=ids, hidden=hidden))
+    page, following = page_of(asked, found)
+    return HistoryShown(changes=[ChangeShown(**change_shown(change)) for change in page], next=following)
 
 
 @router.get("/history/{kind}/{id}")
@@ -146,13 +140,33 @@ def _must_see(visitor: Access, kind: str | None) -> None:
         raise Forbidden(f"The history of this kind needs the scope {scope}; your token or your role has not got it.", "kind")
 
 
-def _shown(change: Change) -> ChangeShown:
-    return ChangeShown(
-        revision=change.revision,
-        kind=change.kind,
-        id=change.id,
-        before=shown(change.before),
-        after=shown(change.after),
-        who=change.who,
-        at=datetime.fromtimestamp(change.at, UTC),
+def wanted(asked: HistoryAsked) -> ChangesWanted:
+    """Which lines are asked for, of those with the id itself if one is named. Raises Invalid."""
+    before = place_of(asked, lambda place: len(place) == 2 and all(map(is_id, place)))
+    return ChangesWanted(
+        before=(int(before[0] or 0), int(before[1] or 0)) if before else None,
+        kind=asked.kind,
+        ids=None if asked.id is None else (asked.id,),
+        who=asked.who,
+        since=asked.since.timestamp() if asked.since else None,
+        until=asked.until.timestamp() if asked.until else None,
     )
+
+
+def page_of(asked: HistoryAsked, found: list[AnyChange]) -> tuple[list[AnyChange], str | None]:
+    """A page, and its `next`, of what was found by asking for one more than its limit."""
+    page = found[: asked.limit]
+    return page, cursor(asked, (page[-1].revision, page[-1].seq)) if len(found) > asked.limit else None
+
+
+def change_shown(change: Change) -> dict[str, Any]:
+    """What is shown of a line of a history."""
+    return {
+        "revision": change.revision,
+        "kind": change.kind,
+        "id": change.id,
+        "before": shown(change.before),
+        "after": shown(change.after),
+        "who": change.who,
+        "at": datetime.fromtimestamp(change.at, UTC),
+    }

@@ -30,7 +30,7 @@ from offhook.services.ports.answers import Answer
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-SHOWN_ONCE = frozenset({"password", "token", "secret"})
+SHOWN_ONCE = frozenset({"password", "token", "secret", "link"})
 """Members of answers that are secrets: made once, shown once, kept by nobody."""
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _refuse_key(request: Request) -> None:
 
 
 KEYLESS = Depends(_refuse_key)
-"""For a POST that changes nothing of an organization: a key that did nothing must not look as if it did."""
+"""For a POST that changes nothing that is kept here: a key that did nothing must not look as if it did."""
 
 
 class Idempotency:
@@ -78,7 +78,7 @@ class Idempotency:
         self._app = app
         self._house = house
         self._under = under + "/"
-        self._being_answered: set[tuple[OrganizationId, str]] = set()
+        self._being_answered: set[tuple[OrganizationId | None, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -103,13 +103,10 @@ class Idempotency:
         if access is None:  # nobody: the routes themselves say what they think of that
             await self._app(request.scope, request.receive, send)
             return
-        organization = access.organization
-        if organization is None:
-            raise KeyNotKept("Idempotency keys are kept for organizations; this is the provider's token. Send it without.", HEADER)
         body = await request.body()
         receive = _once_more(body)
-        pending = Pending(organization, key, _fingerprint(request, body))
-        place = (organization, key)
+        pending = Pending(access.organization, key, _fingerprint(request, body))
+        place = (access.organization, key)
         if place in self._being_answered:
             raise BeingAnswered("The first request with this key is still being answered; wait for it.", HEADER)
         self._being_answered.add(place)
@@ -143,6 +140,9 @@ class Idempotency:
             await send(message)
 
     def _given(self, pending: Pending) -> Answer | None:
+        if pending.organization is None:
+            with self._house.store.provider_view() as provider:
+                return provider.answers.get(pending.key)
         with self._house.store.view(pending.organization) as transaction:
             return transaction.answers.get(pending.key)
 
@@ -151,7 +151,8 @@ class Idempotency:
         body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.response.body")
         headers = Headers(raw=start["headers"])
         kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
-        with self._house.store.change(pending.organization, "") as transaction:
+        store, organization = self._house.store, pending.organization
+        with store.provider_change("") if organization is None else store.change(organization, "") as transaction:
             if not pending.written:  # it found nothing to do
                 transaction.answers.keep(pending.key, pending.fingerprint)
             transaction.answers.complete(pending.key, start["status"], kept, _without_secrets(body))

@@ -1,34 +1,38 @@
-"""The tenants, for the provider: what each has, and how it leaves."""
+"""The tenants, for the provider: how each comes to be, what it has, and how it leaves."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.organizations import OrganizationId
 from offhook.doors.api.access import Inside, Provider
-from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, Paged, cursor, is_id, place_of
+from offhook.doors.api.history import ChangeShown, HistoryAsked, HistoryShown, change_shown, page_of, wanted
+from offhook.doors.api.invitations import GUEST, InvitationAsked, InvitationMade, OrganizationPath, invitation_made
+from offhook.doors.api.paging import PRINTABLE, Paged, cursor, is_id, place_of
 from offhook.doors.api.people import in_effect
-from offhook.doors.api.resources import Expected, Looked
-from offhook.doors.api.shapes import Saved, examples
+from offhook.doors.api.resources import Expected, Looked, made
+from offhook.doors.api.shapes import Asked, Saved, examples
 from offhook.services import organizations as service
+from offhook.services.invitations import found_organization
 from offhook.services.ports.organizations import Tenant
 
 router = APIRouter(tags=["organizations"])
 
-OrganizationPath = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[2])]
 _PINE: dict[str, Any] = {
     "id": 2,
     "name": "Pine Bakery",
     "domain": "pine.test",
     "country": "US",
+    "time_zone": "America/Los_Angeles",
     "purpose": "customer",
     "revision": 41,
     "version": 7,
     "closed_at": None,
 }
+_MAPLE = {"name": "Maple Workshop", "domain": "maple.example.com", "country": "CA", "time_zone": "America/Toronto"}
 _HAS = {"users": 12, "devices": 14, "attendants": 1, "numbers": 13}
 
 
@@ -48,6 +52,7 @@ class TenantShown(BaseModel):
     name: str
     domain: str
     country: str
+    time_zone: str
     purpose: str
     revision: int
     version: int
@@ -70,6 +75,26 @@ class TenantWhole(TenantShown):
     devices: int
     attendants: int
     numbers: int
+
+
+class OrganizationAsked(Asked):
+    """A new organization."""
+
+    model_config = ConfigDict(json_schema_extra=examples(_MAPLE | {"administrator": GUEST}, _MAPLE))
+
+    name: str = Field(max_length=200)
+    domain: str = Field(max_length=253, description="What stands behind the @ of its people; it stays.")
+    country: str = Field(max_length=10, description="Whose emergency numbers and rules of dialling hold (ISO 3166-1 alpha-2).")
+    time_zone: str = Field("UTC", max_length=64, description="An IANA name.")
+    administrator: InvitationAsked | None = Field(None, description="Who shall come in first, as far as that is known.")
+
+
+class OrganizationMade(BaseModel):
+    """A new organization, and the invitation of its first administrator. `in_effect`: the switch and the edge know it."""
+
+    organization: TenantShown
+    invitation: InvitationMade
+    in_effect: bool
 
 
 class TenantClosed(Saved):
@@ -95,6 +120,18 @@ def organizations(house: Inside, _provider: Provider, asked: Annotated[TenantsAs
     page, following = service.list_tenants(house.store, asked.limit, after, closed=closed, domain=asked.domain)
     leads_on = None if following is None else cursor(asked, (following,))
     return TenantsShown(organizations=[TenantShown(**_told(each)) for each in page], next=leads_on)
+
+
+@router.post("/organizations", status_code=201)
+async def new_organization(
+    house: Inside, provider: Provider, request: Request, response: Response, asked: OrganizationAsked
+) -> OrganizationMade:
+    """Make an organization, and a link by which its first global administrator comes in, once, within a week."""
+    values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator.model_dump() if asked.administrator else {}
+    tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **guest, who=provider.label))
+    response.headers["Location"] = f"/api/v1/organizations/{tenant.profile.id}"
+    shown = made(response, TenantShown(**_told(tenant)), tenant.profile.version)
+    return OrganizationMade(organization=shown, invitation=invitation_made(request, invited), in_effect=await in_effect(house))
 
 
 @router.get("/organizations/{organization}")
@@ -140,6 +177,16 @@ async def erase(house: Inside, provider: Provider, organization: OrganizationPat
     return RecordsErased(calls=erased.calls, changes=erased.changes, complete=erased.complete)
 
 
+@router.get("/organizations/{organization}/history")
+def organization_history(
+    house: Inside, _provider: Provider, organization: OrganizationPath, asked: Annotated[HistoryAsked, Query()]
+) -> HistoryShown:
+    """What was changed in an organization, newest first, also in one that is closed, until its records are erased."""
+    found = service.read_history(house.store, OrganizationId(organization), asked.limit + 1, wanted(asked))
+    page, following = page_of(asked, found)
+    return HistoryShown(changes=[ChangeShown(**change_shown(change)) for change in page], next=following)
+
+
 def _told(tenant: Tenant) -> dict[str, Any]:
     own = tenant.profile
     return {
@@ -147,6 +194,7 @@ def _told(tenant: Tenant) -> dict[str, Any]:
         "name": own.name,
         "domain": own.domain,
         "country": own.country,
+        "time_zone": own.time_zone,
         "purpose": own.purpose.value,
         "revision": own.revision,
         "version": own.version,

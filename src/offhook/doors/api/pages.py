@@ -1,4 +1,4 @@
-"""The few pages for people: what runs here, what the API offers, and the birth of an organization by invitation. Plain HTML, no scripts."""
+"""The few pages for people: what runs here, what the API offers, and what invitations lead to. Plain HTML, no scripts."""
 
 import re
 import unicodedata
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import phonenumbers
 from babel import Locale
@@ -15,19 +16,21 @@ from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from offhook.domain.errors import Refusal
+from offhook.domain.errors import Conflict, Invalid, Missing, Refusal, Unavailable
 from offhook.doors.api.access import Inside
+from offhook.doors.api.house import House
 from offhook.doors.api.people import in_effect
 from offhook.doors.api.problems import HTTP_STATUS
 from offhook.doors.api.words import WORDS, language_of
-from offhook.services.organizations import accept
+from offhook.services.invitations import Guest, accept, look_at
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _environment = Environment(
     loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _environment.filters["code"] = lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
-_FIELDS = ("name", "domain", "country")
+_OF_ORGANIZATION = ("name", "domain", "country", "time_zone")
+_OF_PERSON = ("username", "name", "password", "again")
 
 router = APIRouter(include_in_schema=False)
 
@@ -66,30 +69,61 @@ def style() -> Response:
 
 
 @router.get("/welcome/{token}")
-def welcome(request: Request) -> Response:
-    """The form that creates an organization. Whether the invitation is good is found out when it is used."""
-    return _form(request, dict.fromkeys(_FIELDS, ""), None)
+async def welcome(request: Request, house: Inside, token: str) -> Response:
+    """The form of an invitation: it makes an organization, or lets somebody into one as its administrator."""
+    try:
+        guest = await run_in_threadpool(look_at, house.store, token)
+    except Missing:
+        return _page(request, "gone.html", HTTP_STATUS[Missing.kind])
+    if guest.profile is None:
+        return _form(request, guest, dict.fromkeys(_OF_ORGANIZATION, "") | {"time_zone": "UTC"}, None)
+    return _form(request, guest, {"username": guest.username or "", "name": guest.user.name if guest.user else ""}, None)
 
 
 @router.post("/welcome/{token}")
-async def create(request: Request, house: Inside, token: str) -> Response:
-    """Create the organization and show its first token, once."""
+async def accepted(request: Request, house: Inside, token: str) -> Response:
+    """Use an invitation: whoever it lets in is shown, once, the token that they have by it."""
     sent = await request.form()
-    values = {field: value if isinstance(value := sent.get(field, ""), str) else "" for field in _FIELDS}
     try:
-        profile, api_token = await run_in_threadpool(lambda: accept(house.store, token, **values))
-    except Refusal as refusal:
-        return _form(request, values, refusal)
-    url, counts = str(request.base_url).rstrip("/"), await in_effect(house)
-    return _page(request, "created.html", profile=profile, token=api_token, url=url, in_effect=counts, sip_address=house.sip_address)
+        guest = await run_in_threadpool(look_at, house.store, token)
+        names = _OF_ORGANIZATION if guest.profile is None else _OF_PERSON
+        values = {field: value if isinstance(value := sent.get(field, ""), str) else "" for field in names}
+        try:
+            return await (_created if guest.profile is None else _joined)(request, house, token, values)
+        except (Invalid, Conflict, Unavailable) as refusal:
+            return _form(request, guest, values, refusal)
+    except Missing:
+        return _page(request, "gone.html", HTTP_STATUS[Missing.kind])
 
 
-def _form(request: Request, values: dict[str, str], refusal: Refusal | None) -> Response:
+async def _created(request: Request, house: House, token: str, values: dict[str, str]) -> Response:
+    profile, api_token = await run_in_threadpool(lambda: accept(house.store, token, **values))
+    counts = await in_effect(house)
+    return _page(request, "created.html", profile=profile, token=api_token, in_effect=counts, **_where(request, house))
+
+
+async def _joined(request: Request, house: House, token: str, values: dict[str, str]) -> Response:
+    if values.pop("again") != values["password"]:
+        raise Invalid("The two passwords are not the same; type them again.", "again")
+    signed_in = await house.sign_ins.admit(house.store, token, **values, language=_language(request))
+    counts, until = await in_effect(house), datetime.fromtimestamp(signed_in.expires_at, UTC).strftime("%Y-%m-%d %H:%M")
+    more = {"profile": signed_in.profile, "user": signed_in.user, "token": signed_in.token, "until": until}
+    return _page(request, "joined.html", in_effect=counts, **more, **_where(request, house))
+
+
+def _where(request: Request, house: House) -> dict[str, str]:
+    return {"url": str(request.base_url).rstrip("/"), "sip_address": house.sip_address}
+
+
+def _form(request: Request, guest: Guest, values: dict[str, str], refusal: Refusal | None) -> Response:
     language = _language(request)
     words = WORDS[language]
     error = refusal and words.get(f"{refusal.code} {refusal.field}", refusal.explanation)
     status, field = (HTTP_STATUS[refusal.kind], refusal.field) if refusal else (200, None)
-    return _page(request, "welcome.html", status, values=values, error=error, field=field, countries=_countries(language))
+    told = {"values": values, "error": error, "field": field}
+    if guest.profile is not None:
+        return _page(request, "join.html", status, **told, guest=guest)
+    return _page(request, "welcome.html", status, **told, countries=_countries(language), time_zones=_time_zones())
 
 
 def _page(request: Request, name: str, status: int = 200, /, **values: Any) -> Response:
@@ -108,3 +142,9 @@ def _countries(language: str) -> list[tuple[str, str]]:
     names = Locale(language).territories
     countries = [(code, names.get(code, code)) for code in phonenumbers.SUPPORTED_REGIONS]
     return sorted(countries, key=lambda country: unicodedata.normalize("NFKD", country[1]).casefold())
+
+
+@cache
+def _time_zones() -> list[str]:
+    """Every time zone that people know by a place."""
+    return ["UTC", *sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/")))]

@@ -8,37 +8,33 @@ import typer
 
 from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import Json, noun, server_of, waiting
+from offhook.doors.cli.server import Server
 from offhook.doors.cli.what_if import moment_asked
 
 history = noun("What was changed, when and by whom.")
 
 
+Kind = Annotated[str | None, typer.Option(help="Only what happened to things of this kind: user, device, number ...")]
+Id = Annotated[str | None, typer.Option(help="Only what happened to the one with this id; with --kind.")]
+Who = Annotated[str | None, typer.Option(help="Only what this one did, as the list tells it.")]
+Since = Annotated[str | None, typer.Option(help="Only from this time on: 2026-11-24T18:30, or 2d for two days ago.")]
+Until = Annotated[str | None, typer.Option(help="Only before this time.")]
+Most = Annotated[int, typer.Option(min=1, help="How many at most.")]
+
+
 @history.command("list")
 def list_changes(
     context: typer.Context,
-    kind: Annotated[str | None, typer.Option(help="Only what happened to things of this kind: user, device, number ...")] = None,
+    kind: Kind = None,
     id: Annotated[str | None, typer.Option(help="Only what happened to the one with this id or name; with --kind.")] = None,
-    who: Annotated[str | None, typer.Option(help="Only what this one did, as the list tells it.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only from this time on: 2026-11-24T18:30, or 2d for two days ago.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only before this time.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    who: Who = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Most = 50,
     as_json: Json = False,
 ) -> None:
     """List changes, newest first."""
-    server = server_of(context)
-    with waiting("Reading the history"):
-        asked = {"kind": kind, "id": id, "who": who, "since": moment_asked(since, "--since"), "until": moment_asked(until, "--until")}
-        answer = things.every(server, "/history", MANY, limit, **asked)
-    if as_json:
-        shown.print_json(answer)
-    elif answer[MANY]:
-        rows = [
-            (each["revision"], shown.moment(each["at"]), each["who"], each["kind"], each["id"], difference(each["before"], each["after"]))
-            for each in answer[MANY]
-        ]
-        shown.print_table(["revision", "when", "who", "kind", "id", "what"], rows)
-    else:
-        shown.console().print("No changes.")
+    tell_changes(server_of(context), "/history", limit, as_json=as_json, kind=kind, id=id, who=who, since=since, until=until)
 
 
 @history.command("show")
@@ -62,6 +58,34 @@ def show_then(
 
 
 MANY = "changes"
+
+
+def tell_changes(
+    server: Server,
+    path: str,
+    most: int,
+    *,
+    as_json: bool,
+    kind: str | None,
+    id: str | None,
+    who: str | None,
+    since: str | None,
+    until: str | None,
+) -> None:
+    """Print a history, newest first."""
+    asked = {"kind": kind, "id": id, "who": who, "since": moment_asked(since, "--since"), "until": moment_asked(until, "--until")}
+    with waiting("Reading the history"):
+        answer = things.every(server, path, MANY, most, **asked)
+    if as_json:
+        shown.print_json(answer)
+    elif answer[MANY]:
+        rows = [
+            (each["revision"], shown.moment(each["at"]), each["who"], each["kind"], each["id"], difference(each["before"], each["after"]))
+            for each in answer[MANY]
+        ]
+        shown.print_table(["revision", "when", "who", "kind", "id", "what"], rows)
+    else:
+        shown.console().print("No changes.")
 
 
 def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""Commands about all organizations, for whoever looks after the system: what each has, and how it leaves."""
+"""Commands about all organizations, for whoever looks after the system: how each comes to be, what it has, and how it leaves."""
 
 import sys
 from typing import Annotated, Any
@@ -7,14 +7,19 @@ import typer
 
 from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import DryRun, Json, noun, server_of_provider, waiting
+from offhook.doors.cli.history import Id, Kind, Most, Since, Until, Who, tell_changes
 from offhook.doors.cli.server import Exit, Failed, Server
 from offhook.doors.cli.things import How, Noun
 
-ORGANIZATIONS = Noun("/organizations", "organizations", "organization", ("id", "name", "domain", "purpose", "closed_at"), "id")
+ORGANIZATIONS = Noun(
+    "/organizations", "organizations", "organization", ("id", "name", "domain", "purpose", "closed_at"), "id", provider=True
+)
 
 organizations = noun("All organizations, for whoever looks after the system; asked with the provider's token.")
 
 Organization = Annotated[str, typer.Argument(help="Its id or its domain, as `offhook organizations` lists them.")]
+Username = Annotated[str | None, typer.Option(help="What the administrator shall be called, if that is known.")]
+Email = Annotated[str | None, typer.Option(help="Where you send the link: Offhook sends no mail.")]
 Name = Annotated[str | None, typer.Option(help="Its name, for who is not asked: nothing is done if it is called otherwise.")]
 
 
@@ -36,11 +41,56 @@ def list_organizations(
 @organizations.command("show")
 def show_organization(context: typer.Context, organization: Organization, as_json: Json = False) -> None:
     """Show one, and how much it has."""
-    one = _found(server_of_provider(context), organization)
+    one = found(server_of_provider(context), organization)
     if as_json:
         shown.print_json(one)
     else:
         things.tell(one)
+
+
+@organizations.command("add")
+def add_organization(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="As people should read it.")],
+    domain: Annotated[str, typer.Option(help="What stands behind the @ of its people: phones.example.com. It stays.")],
+    country: Annotated[str, typer.Option(help="Whose emergency numbers and rules of dialling hold, by its two letters.")],
+    time_zone: Annotated[str | None, typer.Option(help="Its IANA name, such as Europe/Paris; UTC if left out.")] = None,
+    username: Username = None,
+    email: Email = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make an organization, and a link for its first global administrator, which is shown once."""
+    body: dict[str, Any] = {"name": name, "domain": domain, "country": country, "time_zone": time_zone}
+    guest = {field: value for field, value in (("username", username), ("email", email)) if value is not None}
+    words = f"make the organization {name} ({domain}), and a link for its first administrator"
+    made = things.add(context, ORGANIZATIONS, body | {"administrator": guest or None}, How(as_json, dry_run), words=words)
+    if made is None:
+        return
+    if as_json:
+        shown.print_json(made)
+        return
+    things.tell(made["organization"])
+    tell_link(made["invitation"])
+    things.note_effect(made)
+
+
+@organizations.command("history")
+def show_history(
+    context: typer.Context,
+    organization: Organization,
+    kind: Kind = None,
+    id: Id = None,
+    who: Who = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Most = 50,
+    as_json: Json = False,
+) -> None:
+    """List what was changed in one, newest first, also in one that is closed."""
+    server = server_of_provider(context)
+    path = ORGANIZATIONS.at(found(server, organization)["id"]) + "/history"
+    tell_changes(server, path, limit, as_json=as_json, kind=kind, id=id, who=who, since=since, until=until)
 
 
 @organizations.command("close")
@@ -54,7 +104,7 @@ def close_organization(
 ) -> None:
     """Close an organization: nobody of it comes in, nothing rings; calls that go on may finish. Its records stay until they are erased."""
     server = server_of_provider(context)
-    one = _found(server, organization)
+    one = found(server, organization)
     told = ", ".join(f"{one[many]} {many}" for many in ("users", "devices", "attendants", "numbers") if one[many]) or "nothing"
     path = ORGANIZATIONS.at(one["id"]) + ("?numbers=give_back" if give_back_numbers else "")
     said = f"close {one['name']} ({one['domain']})"
@@ -71,7 +121,7 @@ def erase_organization(
 ) -> None:
     """Erase the call records and the history of an organization that is closed. Nothing brings them back but a backup."""
     server = server_of_provider(context)
-    one = _found(server, organization)
+    one = found(server, organization)
     path, said = ORGANIZATIONS.at(one["id"]) + "/records", f"erase every call record and the history of {one['name']}"
     if dry_run:
         things.only_told(server, said, "DELETE", path, None, How(as_json))
@@ -86,7 +136,7 @@ def erase_organization(
     things.finish(gone | {"complete": True}, words, How(as_json))
 
 
-def _found(server: Server, wanted: str) -> dict[str, Any]:
+def found(server: Server, wanted: str) -> dict[str, Any]:
     """One by its id or domain, with what it has. Raises Failed."""
     if not wanted.isdecimal():
         known = server.get(ORGANIZATIONS.path, domain=wanted.lower())["organizations"]
@@ -95,6 +145,13 @@ def _found(server: Server, wanted: str) -> dict[str, Any]:
         wanted = str(known[0]["id"])
     one: dict[str, Any] = server.get(ORGANIZATIONS.at(wanted))
     return one
+
+
+def tell_link(invitation: dict[str, Any]) -> None:
+    """Print an invitation that was just made."""
+    shown.console().print(shown.clean(invitation["link"]), soft_wrap=True)
+    until = shown.moment(invitation["expires_at"])
+    shown.note(f"Who opens this link becomes global administrator. It works once, until {until}, and is not shown again.")
 
 
 def _must_name(one: dict[str, Any], what: str, name: str | None) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import typer
 
 from offhook.doors.cli import shown
-from offhook.doors.cli.asking import must_agree, server_of, waiting
+from offhook.doors.cli.asking import must_agree, server_of, server_of_provider, waiting
 from offhook.doors.cli.server import Exit, Failed, Server
 
 _PAGE = 500
@@ -30,7 +30,7 @@ class Noun:
     """One noun of the API: where it stands, the member of a list's answer, what one is called, what a list shows, what names one.
 
     There is only one of it when nothing names it. Of the fields `texts` nothing is an empty text, of all others null. `title` is the
-    field that people call it by, where that is not what names it.
+    field that people call it by, where that is not what names it. What is the `provider`'s is asked with its token.
     """
 
     path: str
@@ -40,6 +40,11 @@ class Noun:
     key: str
     texts: frozenset[str] = frozenset()
     title: str = ""
+    provider: bool = False
+
+    def server(self, context: typer.Context) -> Server:
+        """The system, asked as whose they are."""
+        return server_of_provider(context) if self.provider else server_of(context)
 
     def at(self, key: object) -> str:
         """Where one of them stands. Raises Failed for what would lead elsewhere."""
@@ -85,7 +90,7 @@ def every(server: Server, path: str, many: str, most: int | None = None, **asked
 
 def listed(context: typer.Context, noun: Noun, how: How, most: int | None = None, **asked: Any) -> None:
     """Print a table of them."""
-    server = server_of(context)
+    server = noun.server(context)
     with waiting(f"Reading {noun.many}"):
         answer = every(server, noun.path, noun.many, most, **asked)
     if how.as_json:
@@ -108,7 +113,7 @@ def looked_at(server: Server, noun: Noun, key: object) -> tuple[dict[str, Any], 
 
 def show(context: typer.Context, noun: Noun, key: object, how: How) -> None:
     """Print one of them, with the version that a change can name."""
-    one, etag = looked_at(server_of(context), noun, key)
+    one, etag = looked_at(noun.server(context), noun, key)
     if "version" not in one and etag:
         one["version"] = etag.strip('"')
     if how.as_json:
@@ -125,7 +130,7 @@ def tell(one: Mapping[str, Any]) -> None:
 def add(context: typer.Context, noun: Noun, body: Mapping[str, Any], how: How, path: str | None = None, words: str = "") -> Any:
     """Make one of them out of what is given (None: not given); the answer, None if it was only to be told."""
     sent = {name: value for name, value in body.items() if value is not None}
-    server = server_of(context)
+    server = noun.server(context)
     called = noun.key if noun.key in sent else "name"
     said = words or f"add the {noun.one} {sent.get(called, '')}".rstrip() + f" ({_listing(sent, without=called)})"
     if how.dry_run:
@@ -136,7 +141,7 @@ def add(context: typer.Context, noun: Noun, body: Mapping[str, Any], how: How, p
 
 def change(context: typer.Context, noun: Noun, key: object, body: Mapping[str, Any], how: How) -> None:
     """Give one of them other values (None: as it is, an empty text: none), and print what became what."""
-    server = server_of(context)
+    server = noun.server(context)
     one, etag = looked_at(server, noun, key)
     wanted = {name: value if value != "" or name in noun.texts else None for name, value in body.items() if value is not None}
     called = noun.called(key, one)
@@ -164,16 +169,20 @@ def remove(
     how: How,
     etag: str | None = None,
     one: Mapping[str, Any] | None = None,
+    query: str = "",
 ) -> None:
-    """Remove one of them, once that is agreed to; `losses` says in words what else goes with it, `one` what is known of it."""
-    server = server_of(context)
+    """Remove one of them, once that is agreed to; `losses` says in words what else goes with it, `one` what is known of it.
+
+    `query` is what else the request says.
+    """
+    server = noun.server(context)
     called = noun.called(key, one)
     said = f"remove {called}"
     if how.dry_run:
-        only_told(server, said + _lost(losses), "DELETE", noun.at(key), None, how)
+        only_told(server, said + _lost(losses), "DELETE", noun.at(key) + query, None, how)
         return
     must_agree(said, losses, yes=how.yes)
-    finish(server.delete(noun.at(key), _tag(how.version) or etag), f"Removed {called}.", how)
+    finish(server.delete(noun.at(key) + query, _tag(how.version) or etag), f"Removed {called}.", how)
 
 
 def ordered(server: Server, path: str, said: str, losses: Sequence[str], how: How) -> Any:

@@ -1,7 +1,7 @@
 """Commands about what programs come in with."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ TOKENS = Noun("/tokens", "tokens", "token", ("id", "label", "username", "scopes"
 tokens = noun("What programs come in with, and who is signed in.")
 
 _SCOPE = "What it may do, such as calls:read; several times for several; * is all."
+Lifetime = Annotated[str | None, typer.Option(help="When it expires: 12h, 30d, 4w; never if left out.")]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -37,21 +38,14 @@ def add_token(
     context: typer.Context,
     label: Annotated[str, typer.Argument(help="What the history calls the program.")],
     scopes: Annotated[list[str], typer.Option("--scope", help=_SCOPE, autocompletion=completion.scopes)],
-    lifetime: Annotated[str | None, typer.Option(help="When it expires: 12h, 30d, 4w; never if left out.")] = None,
+    lifetime: Lifetime = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Make a token for a program, and show it once."""
     body = {"label": label, "scopes": scopes, "lifetime_seconds": None if lifetime is None else seconds_of(lifetime)}
     words = f"make a token {label} that may {', '.join(scopes)}"
-    made = things.add(context, TOKENS, body, How(as_json, dry_run), words=words)
-    if made is None:
-        return
-    if as_json:
-        shown.print_json(made)
-        return
-    things.tell(made)
-    shown.note("The token is not shown again.")
+    tell_token(things.add(context, TOKENS, body, How(as_json, dry_run), words=words), as_json=as_json)
 
 
 @tokens.command("remove")
@@ -66,6 +60,17 @@ def remove_token(
     one, _ = things.looked_at(server_of(context), TOKENS, token)
     whose = f"the session of {one['username']}" if one["username"] else f"what {one['label']} comes in with"
     things.remove(context, TOKENS, token, [whose], How(as_json, dry_run, yes))
+
+
+def tell_token(made: Any, *, as_json: bool) -> None:
+    """Print a token that was just made; nothing where it was only to be told what would be."""
+    if made is None:
+        return
+    if as_json:
+        shown.print_json(made)
+        return
+    things.tell(made)
+    shown.note("The token is not shown again.")
 
 
 def seconds_of(text: str) -> int:

@@ -86,12 +86,14 @@ class Edge:
             if not NOT_REGISTERED.search(refused.words):
                 raise
 
-    async def reload(self) -> None:
-        """Take the directory from the database file into memory; calls meanwhile see the old or the new one, never none.
+    async def reload(self, *tables: str) -> None:
+        """Take the directory, or only some of its tables, from the database file into memory.
+
+        Calls meanwhile see the old or the new one, never none.
 
         Raises EdgeRefused if the file cannot be read (the old directory then stays), RegistrarAbsent if nobody answers.
         """
-        for table in TABLES:
+        for table in tables or TABLES:
             await self._ask("htable.reload", table, seconds=RELOAD_SECONDS)
 
     async def take_up(self, lines: Mapping[str, Mapping[str, str | None]]) -> None:

@@ -16,7 +16,7 @@ class Answer:
 
 
 class Answers(Protocol):
-    """The answers of the last 24 hours that one organization got."""
+    """The answers of the last 24 hours that one organization, or the provider, got."""
 
     def get(self, key: str) -> Answer | None:
         """What was answered to this key, None when nothing was."""

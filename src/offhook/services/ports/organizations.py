@@ -5,6 +5,7 @@ from typing import Protocol
 
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
+from offhook.services.ports.changes import ALL_CHANGES, Change, ChangesWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Erased:
 
 
 class Organizations(Protocol):
-    """The tenants, as the provider sees them. Those that are closed are nowhere but in `page`, `tenant` and `erase_some`."""
+    """The tenants, as the provider sees them. Those that are closed are nowhere but in `page`, `tenant`, `history` and `erase_some`."""
 
     def all(self) -> list[Profile]:
         """Every organization, hidden ones too, by name."""
@@ -73,6 +74,9 @@ class Organizations(Protocol):
 
     def holdings(self, id: OrganizationId) -> Holdings:
         """What an organization has."""
+
+    def history(self, id: OrganizationId, limit: int, wanted: ChangesWanted = ALL_CHANGES) -> list[Change]:
+        """The newest changes that are wanted in one of them first, open or closed."""
 
     def close(self, id: OrganizationId) -> int:
         """It is nobody's any more; the revision of that. Its numbers and its domain are free then, its rows go by `empty_some`.

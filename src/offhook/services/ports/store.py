@@ -4,9 +4,9 @@ Everything here may raise domain.errors.Unavailable when the database does not a
 from an event loop, use a worker thread.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NewType, Protocol
 
 from offhook.domain.attendants import Attendant
@@ -18,8 +18,11 @@ from offhook.domain.organizations import Carrier, Destination, OrganizationId
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
 from offhook.services.ports.calls import CallsWanted
+from offhook.services.ports.changes import ALL_CHANGES, ChangesWanted, ProviderHistory
 from offhook.services.ports.changes import Change as Change
+from offhook.services.ports.changes import ProviderChange as ProviderChange
 from offhook.services.ports.delta import Delta, SignIn
+from offhook.services.ports.invitations import Invitations
 from offhook.services.ports.jobs import Jobs
 from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.organization import Attendants, Devices, Numbers, Users
@@ -34,11 +37,12 @@ from offhook.services.ports.webhooks import AllWebhooks, Webhooks
 
 @dataclass(frozen=True, slots=True)
 class CarrierEntry:
-    """A carrier of the provider. At most one is the default."""
+    """A carrier of the provider. At most one is the default. `version` is the provider's revision of its last change."""
 
     carrier: Carrier
     sandbox: bool
     default: bool
+    version: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +119,8 @@ class Tokens(Protocol):
 class History(Protocol):
     """What was changed in one organization."""
 
-    def page(
-        self,
-        limit: int,
-        *,
-        before: tuple[int, int] | None = None,
-        kind: str | None = None,
-        ids: Collection[str] | None = None,
-        who: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        hidden: Collection[str] = (),
-    ) -> list[Change]:
-        """The newest changes first, but for those of kinds that are `hidden`; with `before` (revision, seq) those older than that one.
-
-        Of one `kind` and with one of these `ids`, by `who`, made from `since` on and before `until` (seconds since 1970).
-        """
+    def page(self, limit: int, wanted: ChangesWanted = ALL_CHANGES) -> list[Change]:
+        """The newest changes that are wanted first."""
 
     def called(self, kind: str, field: str, name: str) -> list[str]:
         """The ids of what ever had this name in a field, the latest first."""
@@ -179,21 +169,17 @@ class AllTokens(Protocol):
     def by_hash(self, hash: str) -> TokenEntry | None:
         """The token whose hash this is, None if there is none."""
 
-    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> None:
-        """Keep a token of the provider; nothing happens when it is kept already."""
+    def of_provider(self) -> list[TokenEntry]:
+        """The provider's own tokens, oldest first."""
+
+    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> TokenEntry:
+        """Keep a token of the provider."""
 
     def keep_of_provider(self, hash: str, label: str) -> None:
         """Have this token of the provider, which does not expire, and no other one of that label."""
 
-
-class Invitations(Protocol):
-    """One-time invitations to create an organization; the provider's table."""
-
-    def add(self, hash: str, expires_at: float) -> None:
-        """Keep an invitation."""
-
-    def use(self, hash: str, now: float) -> bool:
-        """Use up an invitation; False when there is none, it was used or it has expired. Throws away what expired."""
+    def revoke_of_provider(self, id: TokenId) -> None:
+        """It opens nothing from now on. Raises Missing."""
 
 
 class Carriers(Protocol):
@@ -203,7 +189,7 @@ class Carriers(Protocol):
         """Every carrier, by name."""
 
     def put(self, entry: CarrierEntry) -> None:
-        """Create the carrier of that name or bring it up to date."""
+        """Create the carrier of that name or bring it up to date. Raises Conflict when another one is at its address and port."""
 
     def remove(self, name: str) -> None:
         """Forget a carrier; nothing happens when there is none of that name."""
@@ -255,8 +241,16 @@ class Transaction(Protocol):
 
 
 class ProviderTransaction(Protocol):
-    """Reads and writes of the provider's tables."""
+    """Reads and writes of the provider's tables. Its changes stand in its history under one new revision of its own."""
 
+    @property
+    def revision(self) -> int | None:
+        """The revision of what of the provider's was changed so far in this transaction, None while nothing was."""
+
+    @property
+    def history(self) -> ProviderHistory: ...
+    @property
+    def answers(self) -> Answers: ...
     @property
     def organizations(self) -> Organizations: ...
     @property

@@ -1,0 +1,107 @@
+"""The one way to the provider's own rows: every change is written down, in the transaction that makes it."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
+
+from offhook.domain.organizations import OrganizationId
+from offhook.services.ports.changes import ALL_CHANGES, ChangesWanted, ProviderChange
+from offhook.store.history import newest_first, values_of
+from offhook.store.scope import Row, key_of, told
+from offhook.store.tables import provider, provider_changes
+
+
+class ProviderScope:
+    """The provider's tables inside one transaction. Its first change takes the provider's next revision, and others wait for that row."""
+
+    def __init__(self, connection: Connection, who: str, *, writes: bool) -> None:
+        self.connection = connection
+        self.who = who
+        self.writes = writes
+        self._revision: int | None = None
+        self._changes = 0
+
+    def rows(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
+        """The rows of a table that fit, in the order of their keys."""
+        return [*self.connection.execute(select(table).where(*where).order_by(*table.primary_key)).mappings()]
+
+    def insert(self, table: Table, **values: Any) -> Row:
+        """Add a row; what stands there now."""
+        whole = values | ({"version": self.revision} if "version" in table.c else {})
+        row = self.connection.execute(insert(table).values(**whole).returning(table)).mappings().one()
+        self._tell(table, None, row)
+        return row
+
+    def update(self, table: Table, *where: ColumnElement[bool], **values: Any) -> None:
+        """Change the rows that fit. A row that has these values already is not touched."""
+        for row in self.rows(table, *where):
+            if any(row[name] != value for name, value in values.items()):
+                same = (column == row[column.name] for column in table.primary_key)
+                versioned = {"version": self.revision} if "version" in table.c else {}
+                self.connection.execute(update(table).where(*same).values(**values, **versioned))
+                self._tell(table, row, dict(row) | values)
+
+    def delete(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
+        """Remove the rows that fit; what they were. The row count decides, not a look before: of two who come at once only one gets it."""
+        gone: list[Row] = [*self.connection.execute(delete(table).where(*where).returning(table)).mappings()]
+        for row in gone:
+            self._tell(table, row, None)
+        return gone
+
+    def note(
+        self,
+        kind: str,
+        id: str,
+        before: Mapping[str, Any] | None,
+        after: Mapping[str, Any] | None,
+        organization: OrganizationId | None = None,
+    ) -> None:
+        """Write down that something happened to what is no row of ours, or of more than one table."""
+        line = {"kind": kind, "object_id": id, "organization_id": organization, "before": before, "after": after}
+        taken = {"revision": self.revision, "seq": self._changes, "who": self.who, "at": time.time()}
+        self.connection.execute(insert(provider_changes).values(**line, **taken))
+        self._changes += 1
+
+    @property
+    def revision(self) -> int:
+        """The revision that this transaction's changes stand under; it is taken by the first who asks."""
+        if self._revision is None:
+            if not self.writes:
+                raise RuntimeError("This transaction was opened to read only.")
+            taken = update(provider).values(revision=provider.c.revision + 1).returning(provider.c.revision)
+            self._revision = int(self.connection.execute(taken).scalar_one())
+        return self._revision
+
+    @property
+    def revision_taken(self) -> int | None:
+        """The revision of what this transaction changed so far, None while it has changed nothing."""
+        return self._revision
+
+    def _tell(self, table: Table, before: Row | None, after: Row | None) -> None:
+        row = after or before or {}
+        organization = None if row.get("organization_id") is None else OrganizationId(row["organization_id"])
+        was, now = (None if each is None else told(table, each) for each in (before, after))
+        self.note(table.info["kind"], key_of(table, row), was, now, organization)
+
+
+class ProviderHistory:
+    """services.ports.store.ProviderHistory."""
+
+    def __init__(self, scope: ProviderScope) -> None:
+        self._scope = scope
+
+    def page(self, limit: int, wanted: ChangesWanted = ALL_CHANGES) -> list[ProviderChange]:
+        found = self._scope.connection.execute(newest_first(provider_changes, limit, wanted)).mappings()
+        return [ProviderChange(organization=row["organization_id"], **values_of(row)) for row in found]
+
+    def note(self, kind: str, id: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> None:
+        self._scope.note(kind, id, before, after)
+
+
+def forget_what_was(scope: ProviderScope, organization: OrganizationId) -> None:
+    """What an organization and its invitations were is told no more; that they were, and who changed them when, stays."""
+    own = provider_changes.c.organization_id == organization
+    for told_of in (provider_changes.c.before, provider_changes.c.after):
+        scope.connection.execute(update(provider_changes).where(own, told_of.is_not(None)).values({told_of.name: {}}))
