@@ -161,7 +161,7 @@ def test_the_engines_alone_carry_the_same_load() -> None:
     assert (call["who"], call["done"], call["failed"], register["done"]) == (FLOOR, 4, 0, 4), ended.stderr
     assert call["sound"]["A"]["end_to_end"]["received"] > 100 and set(call["cpu_ms_by_process"]) <= {"kamailio", "rtpengine"}
     refused = offhook("bench", "--floor", "--only", "ivr")
-    assert refused.returncode == 2 and "cannot do ivr" in refused.stderr
+    assert refused.returncode == Exit.WRONG_COMMAND and "cannot do ivr" in refused.stderr
 
 
 def offhook(*words: str) -> "subprocess.CompletedProcess[str]":
