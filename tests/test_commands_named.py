@@ -23,6 +23,8 @@ PAGES = sorted(
 LOADED = (backup, bench, doctor)
 """Commands of the fuse box are only known once their modules are loaded."""
 
+_FILLED_IN = re.compile(r"\{\{.*?\}\}")
+"""What a page of the web has for what is known when it is shown."""
 _SPAN = re.compile(r"`((?:\./)?offhook [^`]+)`")
 _BEGINS = re.compile(r"(?:^|(?<=[ >]))(?=(?:\./)?offhook )")
 _PLACEHOLDER = re.compile(r"[A-Z.]+|[0-9]+|\{.*")
@@ -40,7 +42,7 @@ def root() -> TyperGroup:
 def named(page: Path) -> Iterator[str]:
     """Every command line that stands on a page: in its blocks of code, and between backticks."""
     text = page.read_text()
-    lines = html.unescape(text).splitlines() if page.suffix == ".html" else code(text) if page.suffix == ".md" else []
+    lines = _FILLED_IN.sub("x", html.unescape(text)).splitlines() if page.suffix == ".html" else code(text) if page.suffix == ".md" else []
     for line in lines:
         yield from (part.partition("</pre>")[0].split("   ")[0] for part in _BEGINS.split(line)[1:])
     yield from (" ".join(span.split()) for span in _SPAN.findall(text))

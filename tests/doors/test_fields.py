@@ -18,6 +18,9 @@ GOOD: dict[str, Any] = {
     "number": "+12065550177",
     "from": "+12065550199",
     "to": "+12065550100",
+    "domain": "maple.test",
+    "country": "CA",
+    "address": "192.0.2.5",
     "string": "anna",
     "integer": 3,
     "array": ["*"],
@@ -95,7 +98,8 @@ def at(path: str) -> str:
 
 async def sent(world: World, method: str, path: str, body: Any, **headers: str) -> Response:
     content = body if isinstance(body, str) else json.dumps(body)
-    async with world.client(world.lumen.token, **{"Content-Type": "application/json"} | headers) as client:
+    token = token_for(world, world.app.openapi()["paths"].get(path, {}).get(method, {}))
+    async with world.client(token, **{"Content-Type": "application/json"} | headers) as client:
         return await client.request(method, at(path), content=content)
 
 

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from offhook.engines.rtpengine import watch
+from offhook.engines.rtpengine.figures import Standing
 from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.services.ports.media import MediaAbsent
 
@@ -17,7 +18,7 @@ class Silent:
     def __init__(self, busy: float) -> None:
         self._busy = busy
 
-    async def times_asked(self) -> int:
+    async def look(self) -> Standing:
         time.sleep(self._busy)  # noqa: ASYNC251 - that is the point
         await asyncio.sleep(0)
         raise MediaAbsent("nothing heard")

@@ -1,5 +1,6 @@
 """An organization leaves: what goes, what stays, and that nothing of another one changes."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from offhook.domain.errors import Conflict, Missing, Stale
+from offhook.domain.errors import Conflict, Missing, Stale, Unavailable
 from offhook.domain.jobs import RowState
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose, ToUser
@@ -100,7 +101,7 @@ def test_it_is_emptied_a_little_at_a_time_and_wherever_that_ended_it_goes_on(dat
     lumen, pine = two
     had, theirs = sum(len(each) for each in all_of(database, lumen).values()), all_of(database, pine)
     organizations.close_organization(database, lumen, gives_back=True, who="provider")
-    assert sum(len(each) for each in all_of(database, lumen).values()) == had + 1  # a line of the history; the rest is left for later
+    assert sum(len(each) for each in all_of(database, lumen).values()) == had + 2  # a line of both histories; the rest is left for later
     steps = emptied(database, rows)
     assert steps > (had - 10) / rows / 2 if rows < 1000 else steps == 1
     assert {name for name, left in all_of(database, lumen).items() if left} == {table.name for table in OUTLIVE} | {"organizations"}
@@ -129,8 +130,11 @@ def test_others_write_while_a_large_one_is_emptied(url: str) -> None:
     over = threading.Event()
 
     def empties() -> None:
-        while not empty_some(impatient):
+        emptied = False
+        while not emptied:
             time.sleep(0.02)
+            with contextlib.suppress(Unavailable):  # others had the lock all the time: it is asked again
+                emptied = empty_some(impatient)
         over.set()
 
     threading.Thread(target=empties).start()
@@ -257,7 +261,7 @@ def test_records_are_erased_with_what_is_left_of_the_rest(database: Database, tw
     lumen, _ = two
     organizations.close_organization(database, lumen, gives_back=True, who="provider")
     assert organizations.erase_records(database, lumen, "provider", seconds=60.0).complete
-    assert [table for table, rows in all_of(database, lumen).items() if rows] == ["organizations"]
+    assert {table for table, rows in all_of(database, lumen).items() if rows} == {"organizations", "provider_changes"}
 
 
 def test_what_is_written_down_late_is_nobody_elses(database: Database, two: Two) -> None:

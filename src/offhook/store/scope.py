@@ -159,7 +159,7 @@ class Scope:
 
 def is_open(organization: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether the organization of a row is not closed: for whoever reads the rows of all. What is left of a closed one goes by and by."""
-    own = tables.organizations.c
+    own = tables.organizations.alias().c  # whoever asks may be reading that table itself
     return exists(select(own.id).where(own.id == organization, own.closed_at.is_(None)))
 
 
