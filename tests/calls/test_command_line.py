@@ -56,7 +56,7 @@ def test_a_call_in_from_the_public_network_tells_what_was_heard(system: System) 
     assert len(report["energy"]) >= 8 and max(report["energy"]) > -40
     assert report["heard_speech"] and report["packets_heard"] > 100 and report["packets_lost"] == 0 and report["ending"]
     words = system.offhook(*call)
-    assert words.returncode == 0 and "heard_speech: yes" in words.stdout and "energy: " in words.stdout
+    assert words.returncode == 0 and "heard speech: yes" in words.stdout and "energy: " in words.stdout
 
 
 def test_the_status_names_every_process_and_port(system: System) -> None:

@@ -76,7 +76,7 @@ async def test_three_calls_with_known_endings_are_counted_and_nothing_else(watch
     assert changed(before, after, "offhook_call_post_dial_delay_seconds_count") == {'direction="inside"': 3}
     assert changed(before, after, "offhook_streams_total") == {'reported="no"': 2}
     assert after["offhook_registrations", ""] == 2
-    assert changed(before, after, "offhook_rtp_packets_total")[""] > 50 and after["offhook_rtp_packet_errors_total", ""] == 0
+    assert changed(before, after, "offhook_rtp_packets_total")[""] > 0 and after["offhook_rtp_packet_errors_total", ""] == 0
     assert 100e6 < after["offhook_edge_memory_free_bytes", ""] < 256 << 20
     assert changed(before, after, "offhook_calls") == {} and changed(before, after, "offhook_legs") == {}
     assert after["offhook_switch_inbox_lag_seconds_count", ""] - before["offhook_switch_inbox_lag_seconds_count", ""] > 15
