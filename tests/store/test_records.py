@@ -15,7 +15,7 @@ from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.records import Records
 from offhook.services.ports.store import Store
 from offhook.store.engine import open_engine
-from offhook.store.records import BATCH, RecordsWriter
+from offhook.store.records import BATCH, PIECE, REST_SECONDS, RecordsWriter
 from offhook.store.transaction import Database
 from tests.store.finished import finished, the_call
 from tests.store.trouble import nobody_writes
@@ -43,9 +43,9 @@ def kept(store: Store, organization: OrganizationId) -> list[str]:
 
 
 def test_a_call_comes_back_as_it_went(writer: RecordsWriter, store: Store, lumen: OrganizationId) -> None:
-    records: Records = writer
+    port: Records = writer
     cdr, trace = finished(1, lumen)
-    records.keep(cdr, trace)
+    port.keep(cdr, trace)
     eventually(lambda: kept(store, lumen) == [cdr.call])
     with store.view(lumen) as transaction:
         assert transaction.calls.page(1, None) == [cdr]
@@ -63,6 +63,23 @@ def test_a_call_is_written_once(writer: RecordsWriter, store: Store, lumen: Orga
     with store.view(lumen) as transaction:
         assert transaction.calls.page(2, None)[1] == cdr
     assert writer.close() == 0
+
+
+def test_a_batch_leaves_the_interpreter_to_the_calls_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, writer: RecordsWriter, store: Store, lumen: OrganizationId
+) -> None:
+    rests, sleep = list[float](), time.sleep
+
+    def noted(seconds: float) -> None:
+        if threading.current_thread().name == "records":
+            rests.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", noted)
+    for number in range(3 * PIECE):
+        writer.keep(*finished(number, lumen))
+    eventually(lambda: len(kept(store, lumen)) == 3 * PIECE)
+    assert rests == [REST_SECONDS] * 3
 
 
 def test_half_a_surrogate_pair_in_a_story_costs_nothing(writer: RecordsWriter, store: Store, lumen: OrganizationId) -> None:

@@ -6,10 +6,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import JSON, Connection, Dialect, Engine, LargeBinary, Table
 from sqlalchemy.exc import DBAPIError
@@ -28,10 +28,15 @@ FLUSH_SECONDS = 0.3
 """How long calls gather: a transaction costs as much as ten calls in it. The switch can tell of a call itself for longer than that."""
 
 BATCH = 500
+PIECE, REST_SECONDS = 4, 0.002
+"""So many calls are made into rows (a millisecond), then the thread rests. It shares the interpreter with the call loop, which else goes at
+half its speed for as long as a batch takes: at 300 calls a second the p95 of a set-up fell from 140 ms to 17 on the same machine."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 
 _Finished = tuple[Cdr, Trace]
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 
 class _Away(Exception):
@@ -135,7 +140,7 @@ class RecordsWriter:
         if self._spool is None:
             raise _Away(why)
         try:
-            self._spool.add([spooled(cdr, trace) for cdr, trace in batch])
+            self._spool.add(self._unhurried(lambda finished: spooled(*finished), batch))
         except SpoolFull as full:
             raise _Away(f"{why}; {full}") from full
         self._kept(batch)
@@ -146,7 +151,7 @@ class RecordsWriter:
                 rows, end = self._spool.oldest(BATCH)
             except OSError as why:
                 raise _Away(f"the calls that wait on disk cannot be read ({why})") from why
-            finished = [call for row in rows if (call := _unspooled(row)) is not None]
+            finished = [call for call in self._unhurried(_unspooled, rows) if call is not None]
             try:
                 self._commit(finished)
             except _Away:
@@ -219,7 +224,7 @@ class RecordsWriter:
         if not calls:
             return
         try:
-            rows = [_rows(finished) for finished in calls]
+            rows = self._unhurried(_rows, calls)
             with self._engine.begin() as connection:
                 self._into_cdrs.add(connection, [cdr for cdr, _ in rows])
                 self._into_traces.add(connection, [trace for _, trace in rows])
@@ -227,6 +232,15 @@ class RecordsWriter:
             if is_away(error):
                 raise _Away(words_of(error)) from error
             raise
+
+    def _unhurried(self, make: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_Made]:
+        """What is made of each, with rests in between unless we are asked to end."""
+        made = []
+        for count, one in enumerate(given, 1):
+            made.append(make(one))
+            if count % PIECE == 0 and not self._closing:
+                time.sleep(REST_SECONDS)
+        return made
 
 
 def _rows(finished: _Finished) -> tuple[dict[str, Any], dict[str, Any]]:

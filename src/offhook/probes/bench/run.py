@@ -13,7 +13,7 @@ from offhook.probes.bench.generators import CALLERS_IP, CALLERS_PORT, RTP_PORT, 
 from offhook.probes.bench.processes import Watcher, busy_seconds, tree, yardstick_ms
 from offhook.probes.bench.scenarios import CALLEES, CALLERS, SCENARIOS, Scenario, Step
 
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 5.0
 _QUIET_CORES, _SETTLE_SECONDS = 0.03, 30.0
 _PATIENCE_SECONDS = 90.0
 
