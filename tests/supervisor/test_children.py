@@ -1,8 +1,13 @@
 """One child's life: ready or refused, started again, stopped politely and then not."""
 
 import asyncio
+import ctypes
 import os
+import platform
+import re
 import signal
+import struct
+import sys
 import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -207,3 +212,43 @@ def test_the_last_lines_of_a_log_survive_bytes_that_are_no_text(tmp_path: Path) 
     path.write_bytes(b"one\n\xff\xfe\nthree\n")
     assert last_lines(path, 2).splitlines()[-1] == "three"
     assert last_lines(tmp_path / "none") == "(there is no log)"
+
+
+def _turns(process: int) -> list[int]:
+    """The turn of each thread, in nanoseconds, by sched_getattr(2)."""
+    kernel, attributes, turns = ctypes.CDLL(None), ctypes.create_string_buffer(56), []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        assert kernel.syscall(315, int(thread.name), attributes, 56, 0) == 0
+        turns.append(int(struct.unpack_from("=IIQiIQ", attributes)[5]))
+    return turns
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or tuple(map(int, re.findall(r"\d+", platform.release())[:2])) < (6, 12),
+    reason="Linux knows turns of a program's own since 6.12",
+)
+async def test_all_threads_get_the_turn_that_was_asked_for_after_a_death_too(stage: Stage) -> None:
+    script = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); open('threads', 'w'); time.sleep(60)"
+    mark = stage.folder / "threads"
+
+    async def has_threads() -> bool:
+        return mark.exists()
+
+    child = Child(
+        name="hasty",
+        arguments=(sys.executable, "-c", f"import os; os.chdir({str(stage.folder)!r}); {script}"),
+        log=stage.folder / "hasty.log",
+        ready=has_threads,
+        turn_seconds=0.0002,
+    )
+    supervisor = stage.supervisor(child)
+    await supervisor.start()
+    first = supervisor.states()[0]["pid"]
+    assert first is not None
+    assert _turns(first) == [200_000] * 2
+    mark.unlink()
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: supervisor.states()[0]["pid"] != first and supervisor.states()[0]["state"] == "ready", "it is back")
+    second = supervisor.states()[0]["pid"]
+    assert second is not None
+    assert _turns(second) == [200_000] * 2

@@ -15,6 +15,7 @@ from pathlib import Path
 from offhook.supervisor.deathwatch import has_living_members, kill_group
 from offhook.supervisor.logfile import last_lines, open_log
 from offhook.supervisor.refusals import ChildNotReady, ProgramMissing
+from offhook.supervisor.turns import ask_for_short_turns
 from offhook.supervisor.warden import LAUNCH, Warden
 
 _ASK_SECONDS = 0.05
@@ -42,6 +43,8 @@ class Child:
     """Awaited when the child is ready again after a death: what the former one was told must be told to this one."""
     stop_seconds: float = 3.0
     """From SIGTERM to SIGKILL."""
+    turn_seconds: float | None = None
+    """The turn of a CPU that its threads ask for when it is ready; None leaves that to Linux."""
 
 
 class State(StrEnum):
@@ -137,14 +140,20 @@ class Life:
         assert self._process is not None
         deadline = time.monotonic() + self.child.ready_seconds
         while self._process.returncode is None and time.monotonic() < deadline:
-            if self.child.ready is None:
+            if await self._answers(deadline):
+                if self.child.turn_seconds is not None:
+                    ask_for_short_turns(self._process.pid, self.child.turn_seconds)
                 return True
-            with contextlib.suppress(OSError, TimeoutError):
-                # not wait_for: before Python 3.12 it may lose a cancellation, and a child being stopped would be started for ever
-                async with asyncio.timeout(deadline - time.monotonic()):
-                    if await self.child.ready():
-                        return True
             await asyncio.sleep(_ASK_SECONDS)
+        return False
+
+    async def _answers(self, deadline: float) -> bool:
+        if self.child.ready is None:
+            return True
+        with contextlib.suppress(OSError, TimeoutError):
+            # not wait_for: before Python 3.12 it may lose a cancellation, and a child being stopped would be started for ever
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await self.child.ready()
         return False
 
     async def _keep_alive(self) -> None:
