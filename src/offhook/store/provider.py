@@ -23,6 +23,11 @@ class ProviderScope:
         self._revision: int | None = None
         self._changes = 0
 
+    def hold(self) -> None:
+        """What is the provider's stays as it is now until this transaction is over, but for what it changes itself; for a look before it."""
+        if self.writes:
+            self.connection.execute(select(provider.c.id).with_for_update())
+
     def rows(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
         """The rows of a table that fit, in the order of their keys."""
         return [*self.connection.execute(select(table).where(*where).order_by(*table.primary_key)).mappings()]
@@ -49,6 +54,10 @@ class ProviderScope:
         for row in gone:
             self._tell(table, row, None)
         return gone
+
+    def forget(self, table: Table, *where: ColumnElement[bool]) -> None:
+        """Remove rows that mean nothing any more. Nobody did that, so it is not written down."""
+        self.connection.execute(delete(table).where(*where))
 
     def note(
         self,
