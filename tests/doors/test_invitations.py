@@ -76,11 +76,12 @@ async def test_an_organization_comes_to_be_and_its_administrator_comes_in_signed
     [
         ({"domain": "Lumen.test"}, 409, "thing.taken", "domain"),
         ({"domain": "nonsense"}, 422, "value.invalid", "domain"),
+        ({"domain": "2.closed.invalid"}, 422, "value.invalid", "domain"),
         ({"country": "XX"}, 422, "value.invalid", "country"),
         ({"time_zone": "Mars/Olympus"}, 422, "value.invalid", "time_zone"),
         ({"name": " "}, 422, "value.invalid", "name"),
-        ({"administrator": {"username": "Not One"}}, 422, "value.invalid", "username"),
-        ({"administrator": {"email": "nobody"}}, 422, "value.invalid", "email"),
+        ({"administrator": {"username": "Not One"}}, 422, "value.invalid", "administrator.username"),
+        ({"administrator": {"email": "nobody"}}, 422, "value.invalid", "administrator.email"),
         ({"administrator": {"password": "x"}}, 422, "value.invalid", "administrator.password"),
     ],
 )
