@@ -24,7 +24,7 @@ class ProviderScope:
         self._changes = 0
 
     def hold(self) -> None:
-        """What is the provider's stays as it is now until this transaction is over, but for what it changes itself; for a look before it."""
+        """What is the provider's stays as it is now until this transaction is over, but for what it changes itself."""
         if self.writes:
             self.connection.execute(select(provider.c.id).with_for_update())
 

@@ -158,7 +158,12 @@ def change(context: typer.Context, noun: Noun, key: object, body: Mapping[str, A
         else:
             shown.console().print(shown.clean(f"Nothing to change: {called} is so already."), soft_wrap=True)
     else:
-        finish(server.patch(noun.at(key), wanted, _tag(how.version) or etag), f"Changed {called}: {told or 'as it was'}", how, provider=noun.provider)
+        finish(
+            server.patch(noun.at(key), wanted, _tag(how.version) or etag),
+            f"Changed {called}: {told or 'as it was'}",
+            how,
+            provider=noun.provider,
+        )
 
 
 def remove(
