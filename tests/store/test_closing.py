@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from offhook.domain.errors import Conflict, Missing, Stale, Unavailable
 from offhook.domain.jobs import RowState
@@ -27,7 +27,7 @@ from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
 from offhook.store.organizations import OUTLIVE
 from offhook.store.records import RecordsWriter
-from offhook.store.tables import changes, metadata
+from offhook.store.tables import changes, metadata, provider_answers
 from offhook.store.tables import organizations as rows_of_organizations
 from offhook.store.transaction import Database
 from tests.conftest import founded
@@ -305,6 +305,20 @@ def test_records_are_erased_with_what_is_left_of_the_rest(database: Database, tw
     organizations.close_organization(database, lumen, gives_back=True, who="provider")
     assert organizations.erase_records(database, lumen, "provider", seconds=60.0).complete
     assert {table for table, rows in all_of(database, lumen).items() if rows} == {"organizations", "provider_changes"}
+
+
+def test_an_answer_that_nobody_can_ask_for_again_tells_nothing_of_it(database: Database, lumen: OrganizationId) -> None:
+    for key in ("long ago", "now"):
+        with database.provider_change("provider") as provider:
+            provider.answers.keep(key, "f")
+            provider.answers.complete(key, 201, {}, b"Lumen Works")
+    with database.engine.begin() as connection:
+        old = update(provider_answers).where(provider_answers.c.key == "long ago")
+        connection.execute(old.values(at=time.time() - 25 * 3600))
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    assert organizations.erase_records(database, lumen, "provider").complete
+    with database.engine.connect() as connection:
+        assert list(connection.execute(select(provider_answers.c.key)).scalars()) == ["now"]
 
 
 def test_what_is_written_down_late_is_nobody_elses(database: Database, two: Two) -> None:

@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select,
 
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.changes import ALL_CHANGES, ChangesWanted, ProviderChange
+from offhook.store.answers import KEPT_SECONDS
 from offhook.store.history import newest_first, values_of
 from offhook.store.scope import Row, key_of, told
-from offhook.store.tables import provider, provider_changes
+from offhook.store.tables import provider, provider_answers, provider_changes
 
 
 class ProviderScope:
@@ -110,7 +111,11 @@ class ProviderHistory:
 
 
 def forget_what_was(scope: ProviderScope, organization: OrganizationId) -> None:
-    """What an organization and its invitations were is told no more; that they were, and who changed them when, stays."""
+    """What an organization and its invitations were is told no more; that they were, and who changed them when, stays.
+
+    Nor do answers tell of it that nobody can ask for again.
+    """
+    scope.forget(provider_answers, provider_answers.c.at <= time.time() - KEPT_SECONDS)
     own = provider_changes.c.organization_id == organization
     for told_of in (provider_changes.c.before, provider_changes.c.after):
         scope.connection.execute(update(provider_changes).where(own, told_of.is_not(None)).values({told_of.name: {}}))
