@@ -172,7 +172,7 @@ def test_between_two_portions_of_its_records_the_database_is_free_for_others(
     emptied(database)
     free: list[float] = []
     monkeypatch.setattr(organizations, "_ERASED_AT_ONCE", 1)
-    monkeypatch.setattr(organizations.time, "sleep", free.append)
+    monkeypatch.setattr(time, "sleep", free.append)
     erased = organizations.erase_records(database, lumen, "provider", seconds=60.0)
     assert len(free) >= erased.changes and min(free) >= 0.02
 
