@@ -21,6 +21,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from offhook.store.engine import open_engine
+from offhook.store.transaction import Database
 
 _PROGRAMS = Path("/usr/lib/postgresql")
 _ANSWERS_SECONDS = 60.0
@@ -37,6 +38,20 @@ def programs() -> Path:
     found = sorted(_PROGRAMS.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     assert found, "PostgreSQL is not installed; ./test does that"
     return found[-1].parent
+
+
+def until_somebody_waits(database: Database) -> None:
+    """Until another transaction waits for a lock; at once on SQLite, where nobody tells."""
+    if database.engine.dialect.name != "postgresql":
+        return
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with database.engine.connect() as connection:
+            if connection.execute(waiting).scalar_one():
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 class Cluster:

@@ -5,13 +5,17 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 from offhook.probes.doctor.findings import Finding, State, exit_code, looked_at, ok
 from offhook.probes.doctor.network import Network, Wanted, look_at_network
+from offhook.wiring import doctor
 from tests.calls.system import System
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
@@ -99,6 +103,22 @@ def test_a_running_system_whose_port_nobody_has_is_a_failure() -> None:
     assert row.state is State.FAILURE and "nobody listens" in row.detail
 
 
+def test_telephones_are_counted_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of them is told a page at a time."""
+    page = {"registrations": [{}] * 500, "next": "more"}
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        told = {"/healthz": {"parts": {}}, "/api/v1/registrations": page}
+        path = request.url.path
+        return httpx.Response(200, text="offhook_registrations 1200\n") if path == "/metrics" else httpx.Response(200, json=told[path])
+
+    (tmp_path / "provider.token").write_text("t")
+    client = partial(httpx.Client, transport=httpx.MockTransport(answers))
+    monkeypatch.setattr(httpx, "Client", client)
+    (row,) = doctor._health(SimpleNamespace(folder=tmp_path, api_url="http://offhook.test"))  # type: ignore[arg-type]
+    assert (row.name, row.detail) == ("registrar", "1200 telephones are registered")
+
+
 @pytest.mark.engines
 def test_beside_a_running_system_every_process_and_part_is_told(system: System) -> None:
     found = rows(system.offhook("doctor", "--json"))
@@ -108,3 +128,4 @@ def test_beside_a_running_system_every_process_and_part_is_told(system: System) 
         assert found[f"running: {part} answers"]["state"] == "ok"
     assert "kamailio" in found[f"network: UDP {system.edge.port}"]["detail"]
     assert found["kept: database"]["state"] == found["kept: certificate"]["state"] == "ok"
+    assert found["running: registrar"]["detail"].endswith(" telephones are registered")

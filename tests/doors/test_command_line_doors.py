@@ -315,3 +315,14 @@ def test_registrations_are_those_of_the_profile_in_use_else_of_all(world: World,
     mine: Any = {"XDG_CONFIG_HOME": str(home)}
     typed("profiles", "add", "pine", "--url", url, "--with-token", line=world.pine.token, **mine)
     assert [each["user"] for each in json.loads(offhook("registrations", "--json", **mine).stdout)["registrations"]] == ["paul"]
+
+
+def test_only_an_organization_is_told_to_wait_for_its_revision(world: World, running: Path, url: str) -> None:
+    token = provider_token(world.database, KEY)
+    world.switch.down = True
+    for words in ("carriers add north --address 192.0.2.5", "organizations add Maple --domain maple.test --country CA"):
+        told = offhook(*words.split(), OFFHOOK_URL=url, OFFHOOK_TOKEN=token)
+        assert told.returncode == Exit.DONE and "this counts as soon as it is up again." in told.stderr
+        assert "offhook organization show" not in told.stderr, "that asks for an organization's token"
+    own = offhook("users", "change", "ben", "--name", "Benjamin", data=running)
+    assert "as soon as it is up again: `offhook organization show --wait`." in own.stderr

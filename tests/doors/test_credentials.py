@@ -159,6 +159,11 @@ def test_a_file_of_people_or_names_say_for_whom(world: World, running: Path, tmp
         refused = offhook("devices", "passwords", "--file", str(tmp_path / "x.csv"), *more, data=running)
         assert (refused.returncode, words in refused.stderr) == (code, True), refused.stderr
         assert not (tmp_path / "x.csv").exists()
+    short = tmp_path / "short.csv"
+    for text, words in (("name,username\nNew\n", "row 2 names nobody"), ("username,name\nnew0000,New\n,Old\n", "row 3 names nobody")):
+        short.write_text(text)
+        refused = offhook("devices", "passwords", "--file", str(tmp_path / "x.csv"), "--from", str(short), data=running)
+        assert (refused.returncode, words in refused.stderr) == (Exit.WRONG_COMMAND, True), refused.stderr
     renewed = answered("devices", "passwords", "--file", str(tmp_path / "x.csv"), "--user", "ben", "--renew", "--yes", data=running)
     assert renewed["passwords"] == 1 and opens(world, rows_of((tmp_path / "x.csv").read_bytes())[0])
 

@@ -76,11 +76,12 @@ async def test_an_organization_comes_to_be_and_its_administrator_comes_in_signed
     [
         ({"domain": "Lumen.test"}, 409, "thing.taken", "domain"),
         ({"domain": "nonsense"}, 422, "value.invalid", "domain"),
+        ({"domain": "2.closed.invalid"}, 422, "value.invalid", "domain"),
         ({"country": "XX"}, 422, "value.invalid", "country"),
         ({"time_zone": "Mars/Olympus"}, 422, "value.invalid", "time_zone"),
         ({"name": " "}, 422, "value.invalid", "name"),
-        ({"administrator": {"username": "Not One"}}, 422, "value.invalid", "username"),
-        ({"administrator": {"email": "nobody"}}, 422, "value.invalid", "email"),
+        ({"administrator": {"username": "Not One"}}, 422, "value.invalid", "administrator.username"),
+        ({"administrator": {"email": "nobody"}}, 422, "value.invalid", "administrator.email"),
         ({"administrator": {"password": "x"}}, 422, "value.invalid", "administrator.password"),
     ],
 )
@@ -97,6 +98,7 @@ async def test_an_organization_that_cannot_be_is_refused_and_nothing_of_it_stays
     ("changes", "field", "words"),
     [
         ({"username": "Not One"}, "username", "value.invalid username"),
+        ({"username": "anna."}, "username", "value.invalid username"),
         ({"username": "anna"}, "username", "thing.taken username"),
         ({"name": ""}, "name", "value.invalid name"),
         ({"password": "short", "again": "short"}, "password", "value.invalid password"),
@@ -123,6 +125,7 @@ async def test_who_is_there_already_becomes_administrator_only_when_the_invitati
     link = path_of((await provider.post(path, json={"username": "anna"})).json())
     page = await got(world, link)
     assert 'value="Anna Lind"' in page.text and "readonly" in page.text
+    assert ENGLISH["password_known"] in unescape(page.text), "the password that she has ends"
     joined = await sent(world, link, MARIA | {"username": "anna", "name": "Anna Lind"})
     async with world.client(token_on(joined.text)) as anna:
         assert (await anna.get("/api/v1/me")).json()["user"]["role"] == "global"

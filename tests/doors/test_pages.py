@@ -3,12 +3,15 @@
 import re
 from html import unescape
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from httpx import Response
 
+from offhook.domain.errors import Unavailable
 from offhook.doors.api.words import ENGLISH, FRENCH, WORDS, language_of
 from offhook.services.invitations import invite, invite_administrator
+from offhook.store.transaction import Database
 from tests.doors.rooms import World
 
 MAPLE = {"name": "Maple <Workshop>", "domain": "Maple.Test", "country": "CA", "time_zone": "America/Toronto"}
@@ -172,6 +175,32 @@ async def test_the_frameworks_own_pages_are_off(world: World, path: str) -> None
 )  # fmt: skip
 def test_the_language_is_the_one_the_browser_likes_best(wish: str, language: str) -> None:
     assert language_of(wish) == language
+
+
+def test_in_french_no_line_begins_with_a_mark() -> None:
+    assert not [text for text in FRENCH.values() if re.search(r" [;:!?»]|« ", text)]
+    assert "\N{NO-BREAK SPACE};" in FRENCH["time_zone_hint"]
+
+
+@pytest.mark.parametrize("language", WORDS)
+async def test_a_link_that_cannot_be_looked_at_now_stays_good_and_says_so(
+    world: World, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/welcome/{invite(world.database)}"
+
+    def away(*_: Any) -> None:
+        raise Unavailable("The database does not answer.")
+
+    with monkeypatch.context() as without:
+        without.setattr(Database, "provider_view", away)
+        for page in (await got(world, path, language), await sent(world, path, MAPLE, language)):
+            assert page.status_code == 503 and page.headers["content-type"].startswith("text/html")
+            assert WORDS[language]["system.unavailable None"] in unescape(page.text)
+    with monkeypatch.context() as without:
+        without.setattr(Database, "provider_change", away)
+        page = await sent(world, path, MAPLE, language)
+        assert page.status_code == 503 and WORDS[language]["system.unavailable None"] in unescape(page.text)
+    assert (await sent(world, path, MAPLE, language)).status_code == 200
 
 
 def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:

@@ -9,7 +9,7 @@ from offhook.domain.organizations import Carrier, Purpose
 from offhook.services.attendants import add_attendant
 from offhook.services.devices import set_password
 from offhook.services.edge_facts import load_edge_facts
-from offhook.services.organizations import list_organizations
+from offhook.services.organizations import close_organization, list_organizations
 from offhook.services.ports.store import CarrierEntry, Store
 from offhook.services.sandbox import PROBE_DOMAIN, SandboxSummary, sandbox_json, seed, seed_probe
 from offhook.services.secrets import ha1
@@ -126,3 +126,27 @@ def test_without_the_sandbox_its_carrier_is_gone(store: Store, summary: SandboxS
 
 def test_the_self_tests_organization_is_in_no_listing(store: Store, summary: SandboxSummary) -> None:
     assert [profile.name for profile in list_organizations(store)] == ["Lumen Works", "Pine Bakery"]
+
+
+def test_one_of_the_sandbox_that_was_closed_is_made_anew_at_once(store: Store, summary: SandboxSummary) -> None:
+    """Before its rows are gone: the next start must not wait for them."""
+    (pine,) = summary.others
+    close_organization(store, pine.profile.id, gives_back=True, who="provider")
+    (anew,) = seed(store, KEY, "127.0.0.2", 5070).others
+    assert anew.profile.id != pine.profile.id and anew.token == pine.token
+    assert authenticate(store, anew.token).organization == anew.profile.id
+    assert [entry.user.number for entry in anew.users] == [entry.user.number for entry in pine.users]
+
+
+def test_a_number_that_somebody_took_since_stays_theirs_and_keeps_nothing_from_starting(store: Store, summary: SandboxSummary) -> None:
+    (pine,) = summary.others
+    numbers = [entry.user.number for entry in pine.users if entry.user.number]
+    close_organization(store, pine.profile.id, gives_back=True, who="provider")
+    with store.change(summary.first.profile.id, "anna") as transaction:
+        for number in numbers:
+            transaction.numbers.assign(number, None)
+    (anew,) = seed(store, KEY, "127.0.0.2", 5070).others
+    assert numbers and [entry.user.number for entry in anew.users] == [None] * len(pine.users)
+    assert {number: owner for number, (owner, _) in load(store).numbers.items() if number in numbers} == {}
+    with store.view(summary.first.profile.id) as transaction:
+        assert set(numbers) <= transaction.numbers.all().keys()

@@ -4,10 +4,11 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from offhook.domain.errors import Conflict, Missing, Stale, Unavailable
 from offhook.domain.jobs import RowState
@@ -26,10 +27,11 @@ from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
 from offhook.store.organizations import OUTLIVE
 from offhook.store.records import RecordsWriter
-from offhook.store.tables import changes, metadata
+from offhook.store.tables import changes, metadata, provider_answers
 from offhook.store.tables import organizations as rows_of_organizations
 from offhook.store.transaction import Database
 from tests.conftest import founded
+from tests.postgres import until_somebody_waits
 from tests.store.finished import finished
 from tests.store.test_tenancy import FIRST, SECOND, furnished
 
@@ -144,6 +146,47 @@ def test_others_write_while_a_large_one_is_emptied(url: str) -> None:
             transaction.change_profile(name=f"Small {(written := written + 1)}")
     assert written
     impatient.close()
+
+
+def test_two_who_empty_it_at_once_leave_nothing(database: Database, lumen: OrganizationId) -> None:
+    """Who erases its records does so as well as the task that has all of it go."""
+    with database.change(lumen, "tests") as transaction:
+        for place in range(3):
+            transaction.numbers.assign(E164(f"+1206555019{place}"), None)
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    with ThreadPoolExecutor(1) as threads:
+        with database.provider_change("tests") as provider:
+            assert not provider.organizations.empty_some(lumen, 2)
+            beside = threads.submit(empty_some, database, 2)
+            until_somebody_waits(database)
+        beside.result()
+    emptied(database)
+    assert all_of(database, lumen)["numbers"] == []
+
+
+def test_between_two_portions_of_its_records_the_database_is_free_for_others(
+    database: Database, two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lumen, _ = two
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    emptied(database)
+    free: list[float] = []
+    monkeypatch.setattr(organizations, "_ERASED_AT_ONCE", 1)
+    monkeypatch.setattr(time, "sleep", free.append)
+    erased = organizations.erase_records(database, lumen, "provider", seconds=60.0)
+    assert len(free) >= erased.changes and min(free) >= 0.02
+
+
+def test_of_a_revision_with_many_lines_a_few_go_at_a_time(database: Database, lumen: OrganizationId) -> None:
+    with database.change(lumen, "tests") as transaction:
+        for place in range(9):
+            transaction.numbers.assign(E164(f"+1206555019{place}"), None)
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    emptied(database)
+    lines = len(all_of(database, lumen)["changes"])
+    with database.provider_change("tests") as provider:
+        erased = provider.organizations.erase_some(lumen, 4)
+    assert (erased.changes, erased.complete, len(all_of(database, lumen)["changes"])) == (4, False, lines - 4)
 
 
 def test_nothing_that_is_left_of_it_opens_a_door(database: Database, two: Two) -> None:
@@ -262,6 +305,20 @@ def test_records_are_erased_with_what_is_left_of_the_rest(database: Database, tw
     organizations.close_organization(database, lumen, gives_back=True, who="provider")
     assert organizations.erase_records(database, lumen, "provider", seconds=60.0).complete
     assert {table for table, rows in all_of(database, lumen).items() if rows} == {"organizations", "provider_changes"}
+
+
+def test_an_answer_that_nobody_can_ask_for_again_tells_nothing_of_it(database: Database, lumen: OrganizationId) -> None:
+    for key in ("long ago", "now"):
+        with database.provider_change("provider") as provider:
+            provider.answers.keep(key, "f")
+            provider.answers.complete(key, 201, {}, b"Lumen Works")
+    with database.engine.begin() as connection:
+        old = update(provider_answers).where(provider_answers.c.key == "long ago")
+        connection.execute(old.values(at=time.time() - 25 * 3600))
+    organizations.close_organization(database, lumen, gives_back=True, who="provider")
+    assert organizations.erase_records(database, lumen, "provider").complete
+    with database.engine.connect() as connection:
+        assert list(connection.execute(select(provider_answers.c.key)).scalars()) == ["now"]
 
 
 def test_what_is_written_down_late_is_nobody_elses(database: Database, two: Two) -> None:

@@ -2,13 +2,16 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from offhook.domain.errors import Conflict
+from offhook.domain.errors import Conflict, Stale
 from offhook.domain.organizations import Carrier, OrganizationId
+from offhook.services.carriers import add_carrier, change_carrier, list_carriers
 from offhook.services.ports.store import CarrierEntry, Store
 from offhook.store.transaction import Database
+from tests.postgres import until_somebody_waits
 
 NORTH = CarrierEntry(Carrier("north", "192.0.2.5", 5060), sandbox=False, default=True)
 
@@ -45,6 +48,38 @@ def test_who_changes_at_once_gets_revisions_of_their_own_in_order(store: Store) 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(adds, range(8)))
     assert [revision for revision, _, _ in lines(store)] == list(range(8, 0, -1))
+
+
+def test_of_two_carriers_that_come_at_once_one_is_the_default(database: Database) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with database.provider_change("ada") as provider:
+            provider.carriers.put(NORTH)
+            south = threads.submit(add_carrier, database, "south", "192.0.2.6", 5060, default=None, who="ben")
+            until_somebody_waits(database)
+        assert not south.result().default
+    assert [entry.carrier.name for entry in list_carriers(database) if entry.default] == ["north"]
+
+
+def test_of_two_who_change_a_carrier_they_looked_at_one_is_late(database: Database) -> None:
+    north = add_carrier(database, "north", "192.0.2.5", 5060, default=None, who="ada")
+    with ThreadPoolExecutor(1) as threads:
+        with database.provider_change("ada") as provider:
+            provider.carriers.put(replace(north, carrier=replace(north.carrier, port=5070)))
+            late = threads.submit(change_carrier, database, "north", {"port": 5080}, version=north.version, who="ben")
+            until_somebody_waits(database)
+        with pytest.raises(Stale):
+            late.result()
+
+
+def test_an_invitation_that_expires_was_revoked_by_nobody(store: Store, lumen: OrganizationId) -> None:
+    with store.provider_change("ada") as provider:
+        provider.invitations.add("f" * 64, time.time() - 1, lumen, "anna", None)
+    with store.provider_change("ben") as provider:
+        provider.invitations.add("s" * 64, time.time() + 60, lumen)
+    with store.provider_view() as provider:
+        told = [(change.who, change.before is None) for change in provider.history.page(9) if change.kind == "invitation"]
+        assert told == [("ben", True), ("ada", True)]
+        assert provider.invitations.by_hash("f" * 64, time.time() - 60) is None, "it is kept no longer"
 
 
 def test_an_invitation_is_used_once_and_its_number_is_nobody_elses(database: Database, lumen: OrganizationId, pine: OrganizationId) -> None:

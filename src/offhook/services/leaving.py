@@ -8,13 +8,12 @@ import logging
 import time
 
 from offhook.domain.errors import Unavailable
+from offhook.services.organizations import pause_after
 from offhook.services.ports.store import Store
 
 ROWS_AT_ONCE = 2000
 """In one transaction: some 30 ms on SQLite, where it holds the lock of the whole file."""
 LOOK_AGAIN_SECONDS = 2.0
-PAUSE_SECONDS = 0.02
-"""At least so long, and as long as the rows before took, the lock is free for others."""
 
 log = logging.getLogger(__name__)
 
@@ -42,4 +41,4 @@ async def empty_for_ever(store: Store) -> None:
         except Exception:
             log.exception("what closed organizations left could not be removed")
             nothing_left = True
-        await asyncio.sleep(LOOK_AGAIN_SECONDS if nothing_left else max(PAUSE_SECONDS, time.monotonic() - began))
+        await asyncio.sleep(LOOK_AGAIN_SECONDS if nothing_left else pause_after(time.monotonic() - began))

@@ -12,13 +12,14 @@ from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.dial_rules import dial_rules
 from offhook.services.ports.changes import ChangesWanted
 from offhook.services.ports.listing import Listing
-from offhook.services.ports.organizations import Erased, Holdings, Tenant
+from offhook.services.ports.organizations import NOBODYS_DOMAINS, Erased, Holdings, Tenant
 from offhook.services.ports.store import Change, Profile, ProviderTransaction, Store, Transaction
 from offhook.services.users import checked_name, checked_number, checked_time_zone, must_be_current
 
 ERASING_SECONDS = 5.0
+_LEAST_PAUSE_SECONDS = 0.02
 _ERASED_AT_ONCE = 500
-"""Calls, and revisions of the history, that one transaction erases: some ten megabytes."""
+"""Calls, and lines of the history, that one transaction erases: some ten megabytes."""
 
 log = logging.getLogger(__name__)
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -101,6 +102,7 @@ def erase_records(store: Store, id: OrganizationId, who: str, seconds: float = E
     """
     until, calls, changes = time.monotonic() + seconds, 0, 0
     while True:
+        began = time.monotonic()
         with store.provider_change(who) as provider:
             tenant = tenant_of(provider, id)
             if tenant.closed_at is None:
@@ -111,6 +113,12 @@ def erase_records(store: Store, id: OrganizationId, who: str, seconds: float = E
             log.warning("The records of organization %d were erased by %s", id, who)
         if gone.complete or time.monotonic() >= until:
             return Erased(calls, changes, gone.complete)
+        time.sleep(pause_after(time.monotonic() - began))
+
+
+def pause_after(seconds: float) -> float:
+    """For how long whoever removes a few rows after the other leaves the lock to others, when the last ones took so long."""
+    return max(_LEAST_PAUSE_SECONDS, seconds)
 
 
 def tenant_of(provider: ProviderTransaction, id: OrganizationId) -> Tenant:
@@ -132,6 +140,8 @@ def founded(provider: ProviderTransaction, name: str, domain: str, country: str,
     name, domain, country = checked_name(name), domain.strip().lower(), country.strip().upper()
     if not _DOMAIN.fullmatch(domain):
         raise Invalid(f"{domain!r} is no domain name with at least one dot, such as phones.example.com.", "domain")
+    if domain.endswith(NOBODYS_DOMAINS):
+        raise Invalid(f"{domain} is nobody's: names under {NOBODYS_DOMAINS} lead nowhere (RFC 6761 6.4). Choose another one.", "domain")
     dial_rules(country)
     return provider.organizations.add(name, domain, country, Purpose.CUSTOMER, checked_time_zone(time_zone) or "UTC")
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from offhook.domain.attendants import Attendant
+from offhook.domain.errors import Conflict
 from offhook.domain.numbers import E164
-from offhook.domain.organizations import Carrier, Purpose, ToAttendant, ToUser
+from offhook.domain.organizations import Carrier, Destination, Purpose, ToAttendant, ToUser
 from offhook.domain.users import User, UserId
 from offhook.services.devices import FIRST_DEVICE
 from offhook.services.ports.store import CarrierEntry, NewUser, Profile, ProviderTransaction, Store, Transaction
@@ -172,15 +173,24 @@ def _fill(transaction: Transaction, plan: _Plan, secret_key: bytes) -> None:
     ids: dict[str, UserId] = {}
     for person in plan.people:
         user = transaction.users.add(NewUser(person.username, person.name, "en", person.extension))
-        transaction.numbers.assign(person.number, ToUser(user.id))
+        _ring(transaction, person.number, ToUser(user.id))
         password = _password(secret_key, person.username, plan.domain)
         transaction.devices.add(user.id, FIRST_DEVICE, person.username, ha1(person.username, plan.domain, password))
         ids[person.username] = user.id
     if menu := plan.menu:
         keys = {key: ids[username] for key, username in menu.keys.items()}
         attendant = transaction.attendants.add(menu.name, "en", menu.extension, menu.greeting, keys)
-        transaction.numbers.assign(menu.number, ToAttendant(attendant.id))
-        transaction.change_profile(main_number=menu.number)
+        if _ring(transaction, menu.number, ToAttendant(attendant.id)):
+            transaction.change_profile(main_number=menu.number)
+
+
+def _ring(transaction: Transaction, number: E164, to: Destination) -> bool:
+    """Have a number ring there; False when somebody has taken it since an earlier sandbox had it, who keeps it."""
+    try:
+        transaction.numbers.assign(number, to)
+    except Conflict:
+        return False
+    return True
 
 
 def _as_it_is(transaction: Transaction, plan: _Plan, secret_key: bytes, token: str) -> SandboxOrganization:

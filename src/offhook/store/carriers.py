@@ -16,9 +16,11 @@ class Carriers:
         self._scope = scope
 
     def all(self) -> list[CarrierEntry]:
+        self._scope.hold()
         return all_carriers(self._scope.connection)
 
     def put(self, entry: CarrierEntry) -> None:
+        self._scope.hold()
         carrier = entry.carrier
         values = {"host": carrier.host, "port": carrier.port, "sandbox": entry.sandbox, "is_default": entry.default}
         there = (carriers.c.host == carrier.host, carriers.c.port == carrier.port)

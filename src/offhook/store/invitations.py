@@ -24,7 +24,7 @@ class Invitations:
         username: str | None = None,
         email: str | None = None,
     ) -> Invitation:
-        self._scope.delete(invitations, invitations.c.expires_at <= time.time())
+        self._scope.forget(invitations, invitations.c.expires_at <= time.time())
         values = {"organization_id": organization, "username": username, "email": email}
         return _invitation_of(self._scope.insert(invitations, hash=hash, made_at=time.time(), expires_at=expires_at, **values))
 

@@ -3,13 +3,13 @@
 import time
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, tuple_, update
 
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.ports.changes import ALL_CHANGES, Change, ChangesWanted
-from offhook.services.ports.organizations import Erased, Holdings, Tenant
+from offhook.services.ports.organizations import NOBODYS_DOMAINS, Erased, Holdings, Tenant
 from offhook.services.ports.store import Profile
 from offhook.store.history import change_of, newest_first
 from offhook.store.provider import ProviderScope, forget_what_was
@@ -85,13 +85,11 @@ class Organizations:
         return [OrganizationId(id) for id in self._connection.execute(left.order_by(organizations.c.id)).scalars()]
 
     def empty_some(self, id: OrganizationId, most: int) -> bool:
-        if id not in self.to_empty():
+        if not self._held(id, organizations.c.closed_at.is_not(None), organizations.c.emptied_at.is_(None)):
             return True
         left = most
         for table in _EMPTIED:
-            key = tuple_(*table.primary_key) if len(table.primary_key) > 1 else next(iter(table.primary_key))
-            some = select(*table.primary_key).where(table.c.organization_id == id).limit(left)
-            left -= self._connection.execute(delete(table).where(key.in_(some))).rowcount
+            left -= self._remove_some(table, id, left)
             if left <= 0:
                 return False
         self._connection.execute(update(organizations).where(organizations.c.id == id).values(emptied_at=time.time()))
@@ -102,7 +100,7 @@ class Organizations:
         return [change_of(row) for row in self._connection.execute(found).mappings()]
 
     def erase_some(self, id: OrganizationId, most: int) -> Erased:
-        if (known := self.tenant(id)) is None or known.closed_at is None:
+        if not self._held(id, *_TENANTS, organizations.c.closed_at.is_not(None)):
             raise Missing("There is no such organization that is closed.", "organization")
         if not self.empty_some(id, most):
             return Erased(0, 0, complete=False)
@@ -111,10 +109,8 @@ class Organizations:
             self._connection.execute(delete(table).where(table.c.call.in_(calls)))
         if len(calls) == most:
             return Erased(len(calls), 0, complete=False)
-        first = select(func.min(changes.c.revision)).where(changes.c.organization_id == id).scalar_subquery()
-        some = delete(changes).where(changes.c.organization_id == id, changes.c.revision < first + most)
-        gone = self._connection.execute(some).rowcount
-        if self._connection.execute(select(changes.c.revision).where(changes.c.organization_id == id).limit(1)).first() is not None:
+        gone = self._remove_some(changes, id, most)
+        if gone == most:
             return Erased(len(calls), gone, complete=False)
         # The row stays: its number in a database is nobody else's, whatever is written down late.
         nothing = {"name": "", "country": "", "time_zone": "UTC"}
@@ -122,6 +118,17 @@ class Organizations:
         forget_what_was(self._scope, id)
         self._note(id, {}, None)
         return Erased(len(calls), gone, complete=True)
+
+    def _held(self, id: OrganizationId, *where: ColumnElement[bool]) -> bool:
+        """Whether it is so, and stays so: of two who go through its rows at once one would pass over those that the other is removing."""
+        own = select(organizations.c.id).where(organizations.c.id == id, *where)
+        return self._connection.execute(own.with_for_update(key_share=True)).first() is not None
+
+    def _remove_some(self, table: Table, id: OrganizationId, most: int) -> int:
+        """Remove so many of its rows; how many there were."""
+        key = tuple_(*table.primary_key) if len(table.primary_key) > 1 else next(iter(table.primary_key))
+        some = select(*table.primary_key).where(table.c.organization_id == id).limit(most)
+        return self._connection.execute(delete(table).where(key.in_(some))).rowcount
 
     def _inside(self, id: OrganizationId) -> Scope:
         return Scope(self._connection, id, self._scope.who, writes=self._scope.writes)
@@ -134,8 +141,8 @@ class Organizations:
 
 
 def _nobodys(id: OrganizationId) -> str:
-    """A domain that nobody can have (RFC 6761 6.4)."""
-    return f"{id}.closed.invalid"
+    """A domain that nobody can have."""
+    return f"{id}.closed{NOBODYS_DOMAINS}"
 
 
 def profiles(connection: Connection) -> list[Profile]:

@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select,
 
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.changes import ALL_CHANGES, ChangesWanted, ProviderChange
+from offhook.store.answers import KEPT_SECONDS
 from offhook.store.history import newest_first, values_of
 from offhook.store.scope import Row, key_of, told
-from offhook.store.tables import provider, provider_changes
+from offhook.store.tables import provider, provider_answers, provider_changes
 
 
 class ProviderScope:
@@ -22,6 +23,11 @@ class ProviderScope:
         self.writes = writes
         self._revision: int | None = None
         self._changes = 0
+
+    def hold(self) -> None:
+        """What is the provider's stays as it is now until this transaction is over, but for what it changes itself."""
+        if self.writes:
+            self.connection.execute(select(provider.c.id).with_for_update())
 
     def rows(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
         """The rows of a table that fit, in the order of their keys."""
@@ -49,6 +55,10 @@ class ProviderScope:
         for row in gone:
             self._tell(table, row, None)
         return gone
+
+    def forget(self, table: Table, *where: ColumnElement[bool]) -> None:
+        """Remove rows that mean nothing any more. Nobody did that, so it is not written down."""
+        self.connection.execute(delete(table).where(*where))
 
     def note(
         self,
@@ -101,7 +111,11 @@ class ProviderHistory:
 
 
 def forget_what_was(scope: ProviderScope, organization: OrganizationId) -> None:
-    """What an organization and its invitations were is told no more; that they were, and who changed them when, stays."""
+    """What an organization and its invitations were is told no more; that they were, and who changed them when, stays.
+
+    Nor do answers tell of it that nobody can ask for again.
+    """
+    scope.forget(provider_answers, provider_answers.c.at <= time.time() - KEPT_SECONDS)
     own = provider_changes.c.organization_id == organization
     for told_of in (provider_changes.c.before, provider_changes.c.after):
         scope.connection.execute(update(provider_changes).where(own, told_of.is_not(None)).values({told_of.name: {}}))

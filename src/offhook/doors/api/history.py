@@ -39,12 +39,18 @@ class HistoryAsked(Paged):
     """Which changes to list."""
 
     kind: str | None = Field(None, max_length=40, pattern=PRINTABLE, description="What it happened to: `user`, `device`, `number` ...")
-    id: str | None = Field(
-        None, max_length=100, pattern=PRINTABLE, description="The one of that kind, by its id or by what it was ever called."
-    )
+    id: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="The one of that kind.")
     who: str | None = Field(None, max_length=100, pattern=PRINTABLE, description="Who made them, as the history tells it.")
     since: Moment | None = Field(None, description="Those made at this moment or later: 2026-11-24T09:30:00Z.")
     until: Moment | None = Field(None, description="Those made before this moment.")
+
+
+class OwnHistoryAsked(HistoryAsked):
+    """Which changes of one's own organization to list."""
+
+    id: str | None = Field(
+        None, max_length=100, pattern=PRINTABLE, description="The one of that kind, by its id or by what it was ever called."
+    )
 
 
 class MomentAsked(Asked):
@@ -94,7 +100,7 @@ class ThenShown(BaseModel):
 
 
 @router.get("/history")
-def history(house: Inside, own: Own, visitor: Reader, asked: Annotated[HistoryAsked, Query()]) -> HistoryShown:
+def history(house: Inside, own: Own, visitor: Reader, asked: Annotated[OwnHistoryAsked, Query()]) -> HistoryShown:
     """What was changed, newest first. Changes of one revision were made together."""
     _must_see(visitor, asked.kind)
     hidden = [kind for kind, scope in NEEDS.items() if not allows(visitor.scopes, scope)]

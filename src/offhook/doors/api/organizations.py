@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
+from offhook.domain.errors import Invalid
 from offhook.domain.organizations import OrganizationId
 from offhook.doors.api.access import Inside, Provider
 from offhook.doors.api.history import ChangeShown, HistoryAsked, HistoryShown, change_shown, page_of, wanted
@@ -128,7 +129,12 @@ async def new_organization(
 ) -> OrganizationMade:
     """Make an organization, and a link by which its first global administrator comes in, once, within a week."""
     values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator.model_dump() if asked.administrator else {}
-    tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **guest, who=provider.label))
+    try:
+        tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **guest, who=provider.label))
+    except Invalid as why:
+        if why.field not in guest:
+            raise
+        raise Invalid(why.explanation, f"administrator.{why.field}") from None
     response.headers["Location"] = f"/api/v1/organizations/{tenant.profile.id}"
     shown = made(response, TenantShown(**_told(tenant)), tenant.profile.version)
     return OrganizationMade(organization=shown, invitation=invitation_made(request, invited), in_effect=await in_effect(house))

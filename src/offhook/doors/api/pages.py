@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -73,8 +74,8 @@ async def welcome(request: Request, house: Inside, token: str) -> Response:
     """The form of an invitation: it makes an organization, or lets somebody into one as its administrator."""
     try:
         guest = await run_in_threadpool(look_at, house.store, token)
-    except Missing:
-        return _page(request, "gone.html", HTTP_STATUS[Missing.kind])
+    except (Missing, Unavailable) as refusal:
+        return _no_form(request, refusal)
     if guest.profile is None:
         return _form(request, guest, dict.fromkeys(_OF_ORGANIZATION, "") | {"time_zone": "UTC"}, None)
     return _form(request, guest, {"username": guest.username or "", "name": guest.user.name if guest.user else ""}, None)
@@ -92,8 +93,8 @@ async def accepted(request: Request, house: Inside, token: str) -> Response:
             return await (_created if guest.profile is None else _joined)(request, house, token, values)
         except (Invalid, Conflict, Unavailable) as refusal:
             return _form(request, guest, values, refusal)
-    except Missing:
-        return _page(request, "gone.html", HTTP_STATUS[Missing.kind])
+    except (Missing, Unavailable) as refusal:
+        return _no_form(request, refusal)
 
 
 async def _created(request: Request, house: House, token: str, values: dict[str, str]) -> Response:
@@ -111,14 +112,23 @@ async def _joined(request: Request, house: House, token: str, values: dict[str, 
     return _page(request, "joined.html", in_effect=counts, **more, **_where(request, house))
 
 
+def _no_form(request: Request, refusal: Missing | Unavailable) -> Response:
+    """The link leads nowhere, or nobody can say now where it leads."""
+    title = "gone_title" if isinstance(refusal, Missing) else "later_title"
+    return _page(request, "no_form.html", HTTP_STATUS[refusal.kind], title=title, error=_told(refusal, WORDS[_language(request)]))
+
+
+def _told(refusal: Refusal, words: Mapping[str, str]) -> str:
+    return words.get(f"{refusal.code} {refusal.field}", refusal.explanation)
+
+
 def _where(request: Request, house: House) -> dict[str, str]:
     return {"url": str(request.base_url).rstrip("/"), "sip_address": house.sip_address}
 
 
 def _form(request: Request, guest: Guest, values: dict[str, str], refusal: Refusal | None) -> Response:
     language = _language(request)
-    words = WORDS[language]
-    error = refusal and words.get(f"{refusal.code} {refusal.field}", refusal.explanation)
+    error = refusal and _told(refusal, WORDS[language])
     status, field = (HTTP_STATUS[refusal.kind], refusal.field) if refusal else (200, None)
     told = {"values": values, "error": error, "field": field}
     if guest.profile is not None:

@@ -1,5 +1,6 @@
 """What the pages say, in each language they speak."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -10,7 +11,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "home_title": "Offhook runs here",
         "home_text": "This is an Offhook phone system, version {version}. Telephones register at {sip_address}.",
         "home_cli": "See calls and users with the command line: {command}.",
-        "home_api": "Programs use the API; what it offers stands here",
+        "home_api": "Programs use the API; what it offers stands here:",
         "home_health": "How the system fares",
         "home_welcome": "To create or administer an organization, open the one-time link that you were given, "
         "or that was printed at the first start.",
@@ -51,10 +52,12 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "join_text": "This link works once. It makes you a global administrator of {name} ({domain}), who may do everything there.",
         "username": "Username",
         "username_hint": "Lower-case letters, digits, dots and hyphens, without spaces. You sign in with it and @{domain} behind it.",
+        "username_known": "You are called so here. You sign in with it and @{domain} behind it.",
         "person": "Your name",
         "person_hint": "As people should read it, for example Maria Lopez.",
         "password": "Password",
         "password_hint": "10 to 200 characters; a few words with spaces between them are good.",
+        "password_known": "It replaces the one you may have. 10 to 200 characters; a few words with spaces between them are good.",
         "again": "Password again",
         "again_hint": "The same once more, so that a slip of the finger does not lock you out.",
         "join": "Sign in",
@@ -62,6 +65,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "joined_text": "You are a global administrator of {organization}, signed in as {username}@{domain} until {until} UTC. "
         "This is the token of your session. It is shown now and never again; keep it like a password.",
         "gone_title": "This link leads nowhere",
+        "later_title": "Not at this moment",
         "wrong": "This cannot be done yet:",
         "created_title": "{name} is created",
         "token_text": "This is your API token. It is shown now and never again; keep it like a password.",
@@ -76,21 +80,29 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "value.invalid domain": "This is no domain name with at least one dot, such as phones.example.com.",
         "value.invalid country": "Choose a country from the list.",
         "value.invalid time_zone": "Choose a time zone from the list.",
-        "value.invalid username": "A username has 1 to 64 lower-case letters, digits, dots, hyphens and underscores.",
+        "value.invalid username": "A username has 1 to 64 lower-case letters, digits, dots, hyphens and underscores; "
+        "first and last a letter or digit.",
         "value.invalid password": "A password has 10 to 200 characters and is not the username.",
         "value.invalid again": "The two passwords are not the same; type them again.",
         "thing.taken username": "Somebody is called so already; choose another username.",
         "thing.taken domain": "This domain is taken; choose another one.",
         "thing.missing token": "This link was used already, has expired or never was. Ask for a new one.",
+        "system.unavailable None": "The system cannot do this at the moment. Your link stays good; try again in a minute.",
     }
 )
 
-FRENCH: Mapping[str, str] = MappingProxyType(
+
+def _kept_together(words: dict[str, str]) -> Mapping[str, str]:
+    """French as it is printed: what has a space before or after it stands with its word on one line."""
+    return MappingProxyType({name: re.sub(" (?=[;:!?»])|(?<=«) ", "\N{NO-BREAK SPACE}", text) for name, text in words.items()})
+
+
+FRENCH: Mapping[str, str] = _kept_together(
     {
         "home_title": "Offhook fonctionne ici",
         "home_text": "Voici un système téléphonique Offhook, version {version}. Les téléphones s’enregistrent à l’adresse {sip_address}.",
         "home_cli": "Consultez les appels et les utilisateurs en ligne de commande : {command}.",
-        "home_api": "Les programmes utilisent l’API ; voici ce qu’elle offre",
+        "home_api": "Les programmes utilisent l’API ; voici ce qu’elle offre :",
         "home_health": "L’état du système",
         "home_welcome": "Pour créer ou administrer une organisation, ouvrez le lien à usage unique que vous avez reçu, "
         "ou qui a été affiché au premier démarrage.",
@@ -132,10 +144,13 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "username": "Nom d’utilisateur",
         "username_hint": "Lettres minuscules, chiffres, points et traits d’union, sans espace. "
         "Vous vous connecterez avec ce nom suivi de @{domain}.",
+        "username_known": "Vous vous appelez ainsi ici. Vous vous connecterez avec ce nom suivi de @{domain}.",
         "person": "Votre nom",
         "person_hint": "Tel qu’il sera lu, par exemple Maria Lopez.",
         "password": "Mot de passe",
         "password_hint": "10 à 200 caractères ; quelques mots séparés par des espaces conviennent bien.",
+        "password_known": "Il remplace celui que vous avez peut-être. 10 à 200 caractères ; quelques mots séparés par des espaces "
+        "conviennent bien.",
         "again": "Mot de passe, encore une fois",
         "again_hint": "Le même, pour qu’une faute de frappe ne vous enferme pas dehors.",
         "join": "Se connecter",
@@ -143,6 +158,7 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "joined_text": "Vous administrez {organization}, et êtes connecté comme {username}@{domain} jusqu’au {until} UTC. "
         "Voici le jeton de votre session. Il est affiché maintenant et plus jamais ; gardez-le comme un mot de passe.",
         "gone_title": "Ce lien ne mène nulle part",
+        "later_title": "Pas en ce moment",
         "wrong": "Ce n’est pas encore possible :",
         "created_title": "{name} est créée",
         "token_text": "Voici votre jeton d’API. Il est affiché maintenant et plus jamais ; gardez-le comme un mot de passe.",
@@ -158,12 +174,14 @@ FRENCH: Mapping[str, str] = MappingProxyType(
         "value.invalid domain": "Ce n’est pas un nom de domaine avec au moins un point, comme phones.example.com.",
         "value.invalid country": "Choisissez un pays dans la liste.",
         "value.invalid time_zone": "Choisissez un fuseau horaire dans la liste.",
-        "value.invalid username": "Un nom d’utilisateur a 1 à 64 lettres minuscules, chiffres, points, traits d’union et tirets bas.",
+        "value.invalid username": "Un nom d’utilisateur a 1 à 64 lettres minuscules, chiffres, points, traits d’union et tirets bas ; "
+        "il commence et finit par une lettre ou un chiffre.",
         "value.invalid password": "Un mot de passe a 10 à 200 caractères et n’est pas le nom d’utilisateur.",
         "value.invalid again": "Les deux mots de passe ne sont pas les mêmes ; tapez-les de nouveau.",
         "thing.taken username": "Quelqu’un s’appelle déjà ainsi ; choisissez un autre nom d’utilisateur.",
         "thing.taken domain": "Ce domaine est déjà pris ; choisissez-en un autre.",
         "thing.missing token": "Ce lien a déjà servi, a expiré ou n’a jamais existé. Demandez-en un nouveau.",
+        "system.unavailable None": "Le système ne peut pas le faire en ce moment. Votre lien reste valable ; réessayez dans une minute.",
     }
 )
 

@@ -45,7 +45,7 @@ def add_carrier(
     made = things.add(context, CARRIERS, {"name": carrier, "address": address, "port": port, "default": default}, How(as_json, dry_run))
     if made is not None:
         said = "calls go out by it" if made["carrier"]["default"] else "calls come in from it, and go out by another"
-        things.finish(made, f"Added the carrier {carrier}: {said}.", How(as_json))
+        things.finish(made, f"Added the carrier {carrier}: {said}.", How(as_json), provider=True)
 
 
 @carriers.command("change")

@@ -72,7 +72,7 @@ def add_organization(
         return
     things.tell(made["organization"])
     tell_link(made["invitation"])
-    things.note_effect(made)
+    things.note_effect(made, provider=True)
 
 
 @organizations.command("history")
@@ -112,7 +112,8 @@ def close_organization(
         things.only_told(server, f"{said}; lost would be: {told}", "DELETE", path, None, How(as_json))
         return
     _must_name(one, f"{said}. Lost will be: {told}", name)
-    things.finish(server.delete(path, f'"{one["version"]}"'), f"Closed {one['name']}. Its call records and history are kept.", How(as_json))
+    closed = server.delete(path, f'"{one["version"]}"')
+    things.finish(closed, f"Closed {one['name']}. Its call records and history are kept.", How(as_json), provider=True)
 
 
 @organizations.command("erase")

@@ -39,7 +39,8 @@ def device_passwords(
     server = server_of(context)
     with waiting("Looking who has a telephone"):
         without = _usernames(server, telephone="none")
-        wanted = _chosen(server, user or [], people) or without
+        chosen = _chosen(server, user or [], people)
+        wanted = without if chosen is None else chosen
     having = sorted(set(wanted) - set(without))
     if having and not renew:
         raise Failed(f"{_some(having)} have a telephone already; --renew gives it another password.", Exit.REFUSED)
@@ -59,10 +60,12 @@ def device_passwords(
         things.note_effect({"in_effect": in_effect})
 
 
-def _chosen(server: Server, named: Sequence[str], people: str | None) -> list[str]:
-    """Who was named, each once; nobody if nobody was. Raises Failed for who is not there."""
+def _chosen(server: Server, named: Sequence[str], people: str | None) -> list[str] | None:
+    """Who was named, each once; None where nobody was to be. Raises Failed for who is not there."""
+    if not named and people is None:
+        return None
     wanted = [*named, *(_of_file(people) if people is not None else ())]
-    unknown = sorted(set(wanted) - set(_usernames(server))) if wanted else []
+    unknown = sorted(set(wanted) - set(_usernames(server)))
     if unknown:
         raise Failed(f"There is no user {_some(unknown)}.", Exit.NOT_THERE)
     return list(dict.fromkeys(wanted))
@@ -74,7 +77,10 @@ def _of_file(name: str) -> list[str]:
     except Invalid as why:
         raise Failed(f"{name}: {why.explanation}", Exit.WRONG_COMMAND) from None
     place = sheet.columns.index("username")
-    return [cells[place].strip() for _, cells in sheet.rows if len(cells) > place]
+    nobody = [row for row, cells in sheet.rows if len(cells) <= place or not cells[place].strip()]
+    if nobody:
+        raise Failed(f"{name}: row {nobody[0]} names nobody in the column username.", Exit.WRONG_COMMAND)
+    return [cells[place].strip() for _, cells in sheet.rows]
 
 
 def _usernames(server: Server, telephone: str | None = None) -> list[str]:

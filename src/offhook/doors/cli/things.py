@@ -158,7 +158,12 @@ def change(context: typer.Context, noun: Noun, key: object, body: Mapping[str, A
         else:
             shown.console().print(shown.clean(f"Nothing to change: {called} is so already."), soft_wrap=True)
     else:
-        finish(server.patch(noun.at(key), wanted, _tag(how.version) or etag), f"Changed {called}: {told or 'as it was'}", how)
+        finish(
+            server.patch(noun.at(key), wanted, _tag(how.version) or etag),
+            f"Changed {called}: {told or 'as it was'}",
+            how,
+            provider=noun.provider,
+        )
 
 
 def remove(
@@ -182,7 +187,7 @@ def remove(
         only_told(server, said + _lost(losses), "DELETE", noun.at(key) + query, None, how)
         return
     must_agree(said, losses, yes=how.yes)
-    finish(server.delete(noun.at(key) + query, _tag(how.version) or etag), f"Removed {called}.", how)
+    finish(server.delete(noun.at(key) + query, _tag(how.version) or etag), f"Removed {called}.", how, provider=noun.provider)
 
 
 def ordered(server: Server, path: str, said: str, losses: Sequence[str], how: How) -> Any:
@@ -199,19 +204,20 @@ def _lost(losses: Sequence[str]) -> str:
     return f"; lost would be: {'; '.join(losses)}" if losses else ""
 
 
-def finish(answer: Any, words: str, how: How) -> None:
+def finish(answer: Any, words: str, how: How, *, provider: bool = False) -> None:
     """Tell that it was done, and whether it counts already."""
     if how.as_json:
         shown.print_json(answer if answer is not None else {})
         return
     shown.console().print(shown.clean(words), soft_wrap=True)
-    note_effect(answer)
+    note_effect(answer, provider=provider)
 
 
-def note_effect(answer: Any) -> None:
-    """Say beside the answer that the switch has not taken it up yet, if so."""
+def note_effect(answer: Any, *, provider: bool = False) -> None:
+    """Say beside the answer that the switch has not taken it up yet, if so; an organization can wait for that, the `provider` cannot."""
     if isinstance(answer, dict) and answer.get("in_effect") is False:
-        shown.note("The switch does not answer now; this counts as soon as it is up again: `offhook organization show --wait`.")
+        waits = "" if provider else ": `offhook organization show --wait`"
+        shown.note(f"The switch does not answer now; this counts as soon as it is up again{waits}.")
 
 
 def only_told(server: Server, words: str, method: str, path: str, body: Mapping[str, Any] | None, how: How) -> None:

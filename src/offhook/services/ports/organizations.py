@@ -7,6 +7,9 @@ from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.ports.changes import ALL_CHANGES, Change, ChangesWanted
 
+NOBODYS_DOMAINS = ".invalid"
+"""What the domains end with that no customer can have (RFC 6761 6.4): of those that are closed, and of what is hidden."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -91,4 +94,4 @@ class Organizations(Protocol):
         """Remove so many rows of one that is closed; True when nothing was left."""
 
     def erase_some(self, id: OrganizationId, most: int) -> Erased:
-        """Erase some of the records of one that is closed: of calls `most`, of the history that many revisions. Raises Missing."""
+        """Erase some of the records of one that is closed: of calls `most`, of the history that many lines. Raises Missing."""

@@ -186,7 +186,7 @@ class Carriers(Protocol):
     """The provider's carriers."""
 
     def all(self) -> list[CarrierEntry]:
-        """Every carrier, by name."""
+        """Every carrier, by name. In a transaction that writes nobody else changes one from here on."""
 
     def put(self, entry: CarrierEntry) -> None:
         """Create the carrier of that name or bring it up to date. Raises Conflict when another one is at its address and port."""
