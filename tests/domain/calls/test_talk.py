@@ -85,6 +85,21 @@ def test_a_change_taken_back_a_moment_too_late_for_us_is_undone_too() -> None:
     assert [order.description for order in scene.ordered(OfferMedia)] == [before]
 
 
+def test_what_is_undone_waits_for_the_change_in_hand() -> None:
+    scene = Scene().talking()
+    before = scene.call.caller_leg.description
+    scene.reoffers(CALLER, MOVED)
+    scene.tell(lambda at: OfferAnswered(at, FIRST, MOVED))
+    scene.offered(FIRST)
+    scene.joined(FIRST)
+    assert [order.leg for order in scene.ordered(OfferMedia)] == [FIRST], "the other's change is in hand now"
+    assert scene.fails(AcceptReoffer, leg=CALLER) == []
+    scene.offered(FIRST)
+    assert [(order.leg, order.description) for order in scene.ordered(AnswerMedia)] == [(FIRST, MOVED)]
+    scene.joined(FIRST)
+    assert [(order.leg, order.description) for order in scene.ordered(OfferMedia)] == [(FIRST, before)], "and then the caller's is undone"
+
+
 def test_the_media_engine_comes_back_and_music_plays_again() -> None:
     scene = Scene().talking()
     scene.reoffers(CALLER, world.sdp(direction=Direction.SENDS))

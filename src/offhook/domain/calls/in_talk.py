@@ -76,11 +76,12 @@ QUIET_SECONDS = 60
 class _Change:
     """A change of one party's sound that the media engine is being told of.
 
-    `asked`: the party waits for our answer; `answers`: it has answered an offer of ours.
+    `asked`: the party waits for our answer; `answers`: it has answered an offer of ours; `before`: what it had described last.
     """
 
     leg: LegId
     description: Description
+    before: Description | None = None
     asked: bool = False
     answers: bool = False
     cancelled: bool = False
@@ -90,7 +91,8 @@ class _Change:
 class Talk:
     """`near` and `far` talk. `codec` is what `near` speaks, where that is known for certain; `bypassed`: without our relay.
 
-    `later` has changes that wait for the one in hand; `quiet`: when last looked, nobody had sent any sound for a good while.
+    `later` has changes that wait for the one in hand, `last` is the one that was made last; `quiet`: when last looked, nobody had sent any
+    sound for a good while.
     """
 
     near: LegId
@@ -98,7 +100,7 @@ class Talk:
     codec: str | None = None
     bypassed: bool = False
     changing: _Change | None = None
-    before: Description | None = None
+    last: _Change | None = None
     music_for: LegId | None = None
     noticed: set[LegId] = field(default_factory=set)
     later: list[_Change] = field(default_factory=list)
@@ -164,7 +166,7 @@ class Talk:
         return self._change(call, self.later.pop(0)) if self.later else []
 
     def _change(self, call: Call, change: _Change) -> list[Command]:
-        self.changing, self.before = change, call.legs[change.leg].description
+        self.changing, change.before = change, call.legs[change.leg].description
         other = self.other(call, change.leg)
         if change.answers:
             # What it was offered was the other's. As an offer of its own its new key would be passed on to the other, who is not told.
@@ -193,17 +195,21 @@ class Talk:
             return []
         change, self.changing = self.changing, None
         if change.cancelled:
-            return self._undo(call, change.leg)
-        leg = call.legs[change.leg]
+            return self._undo(call, change)
+        self.last, leg = change, call.legs[change.leg]
         leg.description, leg.holding = change.description, _holds(change.description.direction)
         answer: list[Command] = [AcceptReoffer(leg.id, event.sdp, change.description.direction.mirrored)] if change.asked else []
         return [*answer, *self._keep_waiting(call), *self._next(call)]
 
-    def _undo(self, call: Call, leg: LegId) -> list[Command]:
+    def _undo(self, call: Call, made: _Change) -> list[Command]:
         # The media engine believes a change that the telephone knows nothing of.
-        if self.before is None:
+        if made.before is None:
             return []
-        return self._change(call, _Change(leg, self.before))
+        undoing = _Change(made.leg, made.before)
+        if self.changing is not None:
+            self.later.insert(0, undoing)
+            return []
+        return self._change(call, undoing)
 
     def _keep_waiting(self, call: Call) -> list[Command]:
         """Music for whoever is kept waiting, and silence between the two while anybody is."""
@@ -225,9 +231,9 @@ class Talk:
         if event.command is AnswerLeg:
             # The telephones would talk to nobody: the caller was never told.
             return call.end(SWITCH_FAILED, event.at)
-        if event.command is AcceptReoffer and event.leg is not None:
+        if event.command is AcceptReoffer:
             # It was taken back while we made up our mind.
-            return self._undo(call, event.leg)
+            return self._undo(call, self.last) if self.last is not None and self.last.leg == event.leg else []
         if self.changing is None or event.command not in (OfferMedia, AnswerMedia):
             return []
         change, self.changing = self.changing, None
