@@ -26,21 +26,24 @@ class Admission:
     refuses_new: bool = False
     ends_all: bool = False
     _calls: dict[CallId, Call] = field(default_factory=dict)
+    _makers: dict[CallId, tuple[str, str]] = field(default_factory=dict)
     _made_by: dict[tuple[str, str], dict[CallId, Call]] = field(default_factory=dict)
 
     def arrives(self, call: Call, caller: Caller) -> None:
         """A call begins."""
         self._calls[call.id] = call
         if caller.source is Source.PHONE:
-            self._made_by.setdefault((caller.username, caller.domain), {})[call.id] = call
+            maker = self._makers[call.id] = caller.username, caller.domain
+            self._made_by.setdefault(maker, {})[call.id] = call
 
     def leaves(self, call: Call) -> None:
         """Nothing is left of a call. It counts until it ends: what is over stays a moment to be asked for."""
         del self._calls[call.id]
-        if call.caller is not None and (made := self._made_by.get((call.caller.username, call.caller.domain))):
-            made.pop(call.id, None)
-            if not made:
-                del self._made_by[call.caller.username, call.caller.domain]
+        maker = self._makers.pop(call.id, None)  # its machine may have failed before it knew who calls
+        if maker is not None:
+            del self._made_by[maker][call.id]
+            if not self._made_by[maker]:
+                del self._made_by[maker]
 
     def admitted(self, call: Call, event: Routed) -> Routed:
         """The decision, or a refusal in its place where there is no room: before any port is opened, and never for help."""
@@ -56,9 +59,8 @@ class Admission:
             return SYSTEM_STOPPED
         if _more_than(self.most_calls, self._calls):
             return SYSTEM_FULL
-        caller = call.caller
-        made = self._made_by.get((caller.username, caller.domain), {}) if caller is not None else {}
-        return CALLER_OVERDOES if _more_than(self.most_a_user, made) else None
+        maker = self._makers.get(call.id)
+        return CALLER_OVERDOES if maker is not None and _more_than(self.most_a_user, self._made_by[maker]) else None
 
 
 def _more_than(most: int, calls: dict[CallId, Call]) -> bool:
