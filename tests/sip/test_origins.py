@@ -6,7 +6,7 @@ from offhook.sip.agent import Agent
 from offhook.sip.facts import AnswerReceived, InviteReceived, ProgressReceived, ReofferAnswered, ReofferReceived
 from offhook.sip.origins import Origin
 from tests.sip.lines import ANSWER, OFFER, Line, talking
-from tests.sip.raw import PEER, an_agent, answered, calling, invite, ours, request, response, sent
+from tests.sip.raw import PEER, an_agent, answered, calling, header, invite, ours, request, response, sent
 
 HELD = OFFER + "a=sendonly\r\n"
 
@@ -123,3 +123,18 @@ def test_early_sound_and_the_answer_keep_one_origin() -> None:
     line.run(1)
     early, answer = line.anna.the(ProgressReceived).sdp or "", line.anna.the(AnswerReceived).sdp or ""
     assert origin(early).split()[1] == origin(answer).split()[1] and origin(early).endswith("IN IP6 ::1")
+
+
+def test_a_description_that_is_never_sent_counts_for_nothing() -> None:
+    agent = an_agent()
+    arrived = agent.receive(invite(more=("Supported: 100rel",)), PEER, 0.0)
+    session = next(fact.session for fact in arrived if isinstance(fact, InviteReceived))
+    early = sent(agent.ring(session, status=183, sdp=ANSWER, now=0.1))[0]
+    # It waits for the PRACK to the first, and is sent then without the description: one is said already (RFC 3261 13.2.1).
+    assert sent(agent.ring(session, status=183, sdp=HELD, now=0.2)) == []
+    rack = f"RAck: {header(early, 'RSeq')[0]} 1 INVITE"
+    agent.receive(request("PRACK", branch="z9hG4bKp", cseq=2, to_tag=ours(early), more=(rack,)), PEER, 0.3)
+    answer = sent(agent.answer(session, sdp=ANSWER, now=0.4))[0]
+    assert not answer.partition(b"\r\n\r\n")[2], "what was said already is not said again (RFC 3262 5)"
+    agent.receive(request("ACK", branch="z9hG4bKa", to_tag=ours(answer)), PEER, 0.5)
+    assert (version(early), version(sent(agent.reoffer(session, sdp=HELD, now=1.0))[0])) == (1, 2)

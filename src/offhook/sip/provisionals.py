@@ -75,10 +75,9 @@ class Provisionals:
         if not isinstance(invite, ServerTransaction):
             return
         asked = session.offers is OfferState.PEER_ASKED
-        if sdp is not None:
-            sdp = session.origin.writes(sdp)
         if not isinstance(reliable, Reliable) or not (reliable.required or (sdp is not None and not asked)):
-            self._core.reply(invite, status, reason, headers=headers, dialog=True, kind=SDP, body=(sdp or "").encode())
+            described = session.origin.writes(sdp).encode() if sdp is not None else b""
+            self._core.reply(invite, status, reason, headers=headers, dialog=True, kind=SDP, body=described)
         elif asked and sdp is None:
             return
         elif reliable.open:
@@ -150,7 +149,7 @@ class Provisionals:
         reliable.rseq += 1
         if sdp is not None and reliable.said is None:
             session.offer(OfferEvent.ANSWER_SENT)
-            reliable.said = session.described = sdp
+            sdp = reliable.said = session.described = session.origin.writes(sdp)
             reliable.describes = True
         else:
             # One description by each side (RFC 3261 13.2.1): what comes after it would be passed over.
