@@ -128,6 +128,15 @@ async def test_what_is_counted_is_what_the_engine_has_taken(crowded: RtpEngine, 
 
 
 @pytest.mark.engines
+async def test_nothing_is_kept_of_a_call_whose_legs_are_removed_after_its_end(crowded: RtpEngine, party: Callable[..., Party]) -> None:
+    call = new_call()
+    await crowded.offer(call, leg_id(call, 0), leg_id(call, 1), party().sdp(), PLAIN)
+    await crowded.close(call)
+    await crowded.remove(call, leg_id(call, 0), leg_id(call, 1))
+    assert crowded.ports._held == {} and not crowded.carried()
+
+
+@pytest.mark.engines
 async def test_a_flood_of_forks_leaves_standing_calls_and_calls_for_help_alone(crowded: RtpEngine, party: Callable[..., Party]) -> None:
     anna, ben, chloe, desk = party(), party(), party(), party()
     standing, helped = new_call(), new_call()

@@ -14,7 +14,7 @@ import pytest
 
 from offhook.domain.calls.ids import CallId, leg_id
 from offhook.domain.media import MediaShape
-from offhook.engines.rtpengine.client import NgClient
+from offhook.engines.rtpengine.client import CallUnknown, NgClient
 from offhook.engines.rtpengine.memory import Memory, arguments, write_configuration
 from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.engines.rtpengine.watch import MediaWatch
@@ -200,4 +200,19 @@ async def test_to_read_the_figures_of_a_call_that_died_does_not_make_it_anew(
     daemon.start()
     assert (await engine.figures(call)).streams == ()
     assert await engine.calls() == frozenset()
+    await engine.close(call)
+
+
+async def test_a_change_of_a_call_that_died_is_refused_and_does_not_make_it_anew(
+    daemon: Daemon, engine: RtpEngine, party: Callable[..., Party]
+) -> None:
+    anna, ben = party(), party()
+    call = await connected(engine, anna, ben)
+    daemon.kill()
+    daemon.start()
+    with pytest.raises(CallUnknown):
+        await engine.offer(call, leg_id(call, 0), leg_id(call, 1), anna.sdp(), MediaShape.PLAIN)
+    with pytest.raises(CallUnknown):
+        await engine.press(call, leg_id(call, 0), "5", 160)
+    assert not await engine.knows(call)
     await engine.close(call)

@@ -54,9 +54,15 @@ class RtpEngine:
         *,
         urgent: bool = False,
     ) -> str:
-        """The SDP to send to `answerer`; see Media.offer. A re-INVITE is offered here too: ports stay, a=sendonly and the like pass."""
+        """The SDP to send to `answerer`; see Media.offer. A re-INVITE is offered here too: ports stay, a=sendonly and the like pass.
+
+        Raises CallUnknown where one of the two talks already and the engine has lost that.
+        """
         known = self._calls.get(call) or self._calls.setdefault(call, CallPairs())
         exchange = Exchange(strongly_keyed(_as_agreed(known, offerer, sdp)), shape, codecs)
+        if known.speaking(offerer) or known.speaking(answerer):
+            # An engine that was started anew would make the call once more, at ports that nobody who talks already was told.
+            await self._order("query", call, {})
         self.ports.take(call, PORTS_A_LINE * known.lines((offerer, answerer), exchange), urgent=urgent)
         sent = await self._offered(call, offerer, answerer, exchange)
         known.offers(offerer, answerer, exchange)
@@ -132,6 +138,7 @@ class RtpEngine:
         if speaking is None:
             raise MediaRefused("Nobody hears the digit: the leg speaks with no other yet.")
         if not known.injects:
+            await self._order("query", call, {})  # as in offer
             known.injects = True
             (offerer, answerer), exchange = speaking
             await self._once_more(call, offerer, answerer, exchange)
@@ -155,7 +162,9 @@ class RtpEngine:
         With its last answerer a call is forgotten whole, the offerer's port too: offer to the next one first where the port must stay.
         """
         await self._order("delete", call, {"from-tag": offerer, "to-tag": answerer})
-        known = self._calls.get(call, _NONE)
+        known = self._calls.get(call)
+        if known is None:
+            return  # closed meanwhile
         known.forgets(offerer, answerer)
         self.ports.take(call, PORTS_A_LINE * known.lines())
         was = known.alone.get(offerer)
