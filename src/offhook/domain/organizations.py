@@ -30,6 +30,11 @@ class Carrier:
     host: str
     port: int
 
+    @property
+    def place(self) -> str:
+        """Its address and port as a URI has them (RFC 3986 section 3.2.2)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class ToUser:

@@ -15,7 +15,7 @@ Called = RingUser | CallOut
 def carriers_side(target: CallOut) -> Side:
     """The side of a carrier that is called."""
     carrier, number = target.carrier, target.number
-    return Side(f"{outward(number)}{carrier.name}", f"sip:{number}@{carrier.host}:{carrier.port}", number=number)
+    return Side(f"{outward(number)}{carrier.name}", f"sip:{number}@{carrier.place}", number=number)
 
 
 def telephones_side(device: Device, user: User, organization: Organization) -> Side:
