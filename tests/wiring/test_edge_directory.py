@@ -1,6 +1,9 @@
 """What the edge lets in when an organization has left, also when the edge was away at that moment."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -52,6 +55,13 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def register(file: Path, user: str, domain: str) -> None:
+    """A telephone is registered, and Kamailio has written it down."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        values = (f"{user}-{domain}", user, domain, f"sip:{user}@192.0.2.1", 2_500_000.0)  # expires far away, as a Julian day
+        connection.execute("INSERT INTO location (ruid, username, domain, contact, expires) VALUES (?, ?, ?, ?, ?)", values)
+
+
 def lines(file: Path) -> dict[str, Any]:
     return {name: set(directory.lines_like(file, name, "*")) for name in ("credentials", "domains", "emergency")}
 
@@ -67,10 +77,33 @@ async def both(file: Path) -> tuple[Kamailio, EdgeDirectory]:
 async def test_nothing_of_who_has_left_stays_and_all_of_the_other(file: Path) -> None:
     kamailio, edge = await both(file)
     assert lines(file)["credentials"] == {"anna@lumen.test", "anna@pine.test"}
+    for domain in ("lumen.test", "pine.test"):
+        register(file, "anna", domain)
     await edge.give_up(LUMEN.id, {"pine.test"})
     assert lines(file) == {"credentials": {"anna@pine.test"}, "domains": {"pine.test"}, "emergency": {"pine.test:911"}}
     assert kamailio.forgotten == {"anna@lumen.test"} and kamailio.reloaded == 1
     assert edge.known() == {PINE.id} == set(directory.revisions(file))
+
+
+async def test_only_who_is_registered_is_asked_for_when_many_leave(file: Path) -> None:
+    kamailio, edge = await both(file)
+    await edge.take_in(LUMEN, {f"user{number}": PROOF._replace(owner=f"user{number}") for number in range(500)})
+    register(file, "user7", "lumen.test")
+    await edge.give_up(LUMEN.id, {"pine.test"})
+    assert lines(file)["credentials"] == {"anna@pine.test"} and kamailio.forgotten == {"user7@lumen.test"}
+
+
+async def test_who_has_the_domain_next_has_none_of_the_telephones_that_came_at_the_last_moment(file: Path) -> None:
+    kamailio, edge = await both(file)
+    await edge.give_up(LUMEN.id, {"pine.test"})
+    kamailio.forgotten.clear()
+    register(file, "anna", "lumen.test")  # Kamailio writes down a registration some seconds later
+    register(file, "anna", "pine.test")
+    await edge.take_in(replace(LUMEN, id=OrganizationId(3)), {"anna": PROOF})
+    assert kamailio.forgotten == {"anna@lumen.test"}
+    kamailio.forgotten.clear()
+    await edge.take_in(replace(LUMEN, id=OrganizationId(3)), {"anna": PROOF})
+    assert kamailio.forgotten == set(), "what is its own stays"
 
 
 async def test_an_edge_that_was_away_is_told_again(file: Path) -> None:

@@ -138,17 +138,14 @@ def edit(path: Path, lines: Lines) -> None:
         connection.execute("COMMIT")
 
 
-def give_up(path: Path, domain: str) -> Iterator[str]:
-    """Have no line of a domain in the file; whose telephones they were. It is done when the last one is told.
+def give_up(path: Path, domain: str) -> None:
+    """Have no line of a domain in the file.
 
     In the database itself: a hundred thousand lines in a dictionary would hold up every thread when they are put in and let go of.
     """
-    phones, owner = f"*@{domain}", "substr(key_value, instr(key_value, ':') + 1)"
     with _opened(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for (user,) in connection.execute(f"SELECT DISTINCT {owner} FROM credentials WHERE key_name GLOB ?", (phones,)):
-            yield user
-        for name, pattern in (("credentials", phones), ("domains", domain), ("emergency", f"{domain}:*")):
+        for name, pattern in (("credentials", f"*@{domain}"), ("domains", domain), ("emergency", f"{domain}:*")):
             connection.execute(f"DELETE FROM {name} WHERE key_name GLOB ?", (pattern,))
         connection.execute("COMMIT")
 

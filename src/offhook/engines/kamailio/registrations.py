@@ -37,6 +37,12 @@ def read_registrations(path: Path, now: float) -> list[Registered]:
     return [each for each in found if each.expires_at > now]
 
 
+def registered_users(path: Path) -> list[tuple[str, str]]:
+    """User and domain of whoever stands in the edge's file with a telephone, also one that has expired. Raises as read_registrations."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_LOCK_SECONDS)) as connection:
+        return connection.execute("SELECT DISTINCT username, domain FROM location WHERE domain IS NOT NULL").fetchall()
+
+
 def _registered(user: str, domain: str | None, contact: str, received: str | None, user_agent: str, expires: float) -> Registered:
     where = PLACE.match(received or contact)
     address = f"{where['host']}:{where['port'] or 5060}" if where else contact
