@@ -60,8 +60,8 @@ async def test_who_does_not_want_to_be_told_is_forgotten_at_once(line: Line) -> 
 async def another_life(line: Line, leg: LegId) -> AsyncIterator[tuple[Line, dict[str, Any]]]:
     """The switch dies without a word, and another takes its port; with what the dead one had noted of a leg."""
     note = orjson.loads(orjson.dumps(line.line.remembered(leg)))
-    assert line.line._transport is not None
-    line.line._transport.abort()
+    assert line.line._wire._transport is not None
+    line.line._wire._transport.abort()
     await asyncio.sleep(0)  # the loop closes the socket in its next round
     again = Line(line.far, line.port)
     await again.line.open()

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -26,6 +24,7 @@ from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, descriptio
 from offhook.engines.signalling.replacing import answered_too_early, status_of_replacing
 from offhook.engines.signalling.showing import cancel_reason, our_offer, reason_of, refusal_of, shown_as
 from offhook.engines.signalling.telling import HUNG_UP_BY_THE_AGENT, OVER, TELLS
+from offhook.engines.signalling.wire import EdgeWire
 from offhook.services.ports.signalling import Deliver, Observe, SignallingRefused
 from offhook.sip.addresses import Address
 from offhook.sip.agent import Agent, SessionRefuses
@@ -50,16 +49,11 @@ from offhook.sip.writing import ALLOW, MAX_FORWARDS, Headers
 
 log = logging.getLogger(__name__)
 
-ALARM_SECONDS = 0.1
-"""How late SIP's timers may ring; the shortest is T1, half a second (RFC 3261 section 17.1.1.1)."""
-
 FAREWELL_SECONDS = 1.0
 """How long the last messages of a leg that is over (the 200 to its BYE, the ACK to a refusal) are still told as its own."""
 
 _NOTES: Mapping[str, type] = {each.__name__: each for each in (DialogNote, CallingNote, CalledNote)}
 _NOTED = {note: tuple(each.name for each in fields(note)) for note in _NOTES.values()}
-
-_SO_MEMINFO, _MEMINFO = 55, struct.Struct("9I")  # Linux, sock_diag.h: octets in the receive queue, then the most there may be
 
 
 @dataclass(slots=True)
@@ -74,7 +68,7 @@ class _Dialogue:
     ending: bool = False
 
 
-class EdgeLine(asyncio.DatagramProtocol):
+class EdgeLine:
     """Implements services.ports.signalling.Signalling. Facts go to `deliver`, every message of a leg to `observe`."""
 
     def __init__(
@@ -95,44 +89,33 @@ class EdgeLine(asyncio.DatagramProtocol):
         `offers_srtp`: a caller who asks for our offer over TLS is offered secure sound.
         """
         self._follows_redirects, self._offers_srtp = follows_redirects, offers_srtp
-        self._edge, self._local, self._deliver, self._observe, self._new_call = edge, local, deliver, observe, new_call
+        self._edge, self._deliver, self._observe, self._new_call = edge, deliver, observe, new_call
         self._agent = Agent(local=local, user_agent="Offhook", tokens=tokens, contact_user="switch", session_timers=session_timers)
-        self._peer = (edge.host, edge.port)
+        self._wire = EdgeWire(local, edge, self._hear, self._ring)
         self._route = f"<sip:{edge.host}:{edge.port};lr>"
         self._dialogues: dict[LegId, _Dialogue] = {}
         self._legs: dict[SessionId, LegId] = {}
         self._awaiting: dict[LegId, tuple[SessionId, asyncio.TimerHandle]] = {}
-        self._transport: asyncio.DatagramTransport | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = 0.0
         self._farewells: deque[tuple[float, SessionId]] = deque()
-        self.strangers = 0
 
     async def open(self) -> None:
         """Bind the socket. Raises OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self._local.host, self._local.port))
+        await self._wire.open()
 
     def filled(self) -> float:
-        """The share of the receive buffer that waits for us to read it, 0 to 1 and a little over; full, the kernel drops what comes."""
-        if self._transport is None or self._transport.is_closing():
-            return 0.0
-        told = self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-        in_use, buffer, *_ = _MEMINFO.unpack(told)
-        return float(in_use / buffer)
+        """The share of the receive buffer that waits for us to read it; see EdgeWire.filled."""
+        return self._wire.filled()
+
+    @property
+    def strangers(self) -> int:
+        """How many datagrams came from others than the edge."""
+        return self._wire.strangers
 
     def close(self) -> None:
         """Let go of the socket; nothing is said to anybody."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-        if self._transport is not None:
-            self._transport.close()
+        self._wire.close()
 
-    def datagram_received(self, data: bytes, source: tuple[Any, ...]) -> None:
-        """A message from the edge. Anybody else on this machine who writes to our port is not listened to."""
-        if (source[0], source[1]) != self._peer:
-            self.strangers += 1
-            return
+    def _hear(self, data: bytes) -> None:
         self._act(self._agent.receive(data, self._edge, time.monotonic()))
 
     def _act(self, outputs: list[Output]) -> None:
@@ -151,8 +134,7 @@ class EdgeLine(asyncio.DatagramProtocol):
             if isinstance(output, Send):
                 # To the edge whatever a dialog's route set says: a telephone that leaves Record-Route out of its answer must not
                 # make the switch write to an address of its choice.
-                if self._transport is not None and not self._transport.is_closing():
-                    self._transport.sendto(output.data, self._peer)
+                self._wire.send(output.data)
                 self._note(output.session, "out", output.data)
             elif isinstance(output, Heard):
                 self._note(output.session, "in", output.data)
@@ -168,16 +150,9 @@ class EdgeLine(asyncio.DatagramProtocol):
         due = self._agent.next_due()
         if self._farewells and (due is None or self._farewells[0][0] < due):
             due = self._farewells[0][0]
-        if due is None or (self._alarm is not None and self._alarm_at <= due):
-            return  # one that rings early only looks and winds itself again: cheaper than to move it with every message
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = due
-        # Not too often: most of SIP's timers only clear away what is over, and each waking up costs more than what is done in it.
-        self._alarm = asyncio.get_running_loop().call_later(max(ALARM_SECONDS, due - time.monotonic()), self._ring_alarm)
+        self._wire.wind(due)
 
-    def _ring_alarm(self) -> None:
-        self._alarm = None
+    def _ring(self) -> None:
         now = time.monotonic()
         while self._farewells and self._farewells[0][0] <= now:
             self._legs.pop(self._farewells.popleft()[1], None)
