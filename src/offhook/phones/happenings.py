@@ -134,10 +134,6 @@ class HeardCall:
         return self._talk.media.figures
 
     @property
-    def outgoing(self) -> bool:
-        return self.invite is None
-
-    @property
     def caller(self) -> Party | None:
         """Who calls, for a call received: as vouched for by the network, else as From claims."""
         return None if self.invite is None else asserted(self.invite) or claimed(self.invite)
