@@ -14,4 +14,5 @@ from offhook.domain.routing import CallOut
 )
 def test_a_carrier_is_called_at_its_address_in_either_family(host: str, uri: str) -> None:
     number = E164("+12065550199")
-    assert carriers_side(CallOut(number, Carrier("north", host, 5060), number, emergency=False)).uri == uri
+    side = carriers_side(CallOut(number, Carrier("north", host, 5060), number, emergency=False))
+    assert (side.uri, side.shape.ipv6, side.shape.secure) == (uri, ":" in host, False)

@@ -15,8 +15,8 @@ from offhook.engines.kamailio.directory import Directory, credential, edit, line
 from offhook.engines.kamailio.render import write_configuration
 from offhook.engines.kamailio.settings import EdgeMisconfigured
 from offhook.services.ports.registrar import RegistrarAbsent
-from tests.engines.kamailio.conftest import DIRECTORY, RunningEdge, changed, settings_in
-from tests.engines.kamailio.talk import SHORT_SILENCE_SECONDS, Line, NothingCame, eventually, ha1, reply, token
+from tests.engines.kamailio.conftest import CARRIER_IP, DIRECTORY, NEEDS_IPV6, RunningEdge, changed, settings_in
+from tests.engines.kamailio.talk import SHORT_SILENCE_SECONDS, Line, NothingCame, Phone, eventually, ha1, reply, token, udp_line
 from tests.engines.kamailio.test_calls import answered, invites, preloaded, switch_text, within
 
 pytestmark = pytest.mark.engines
@@ -76,6 +76,27 @@ async def test_what_rings_when_kamailio_is_killed_can_be_cancelled_on_both_sides
     assert (await ben.line.hear(lambda m: m.method == "CANCEL")).all("Via")[0] == at_ben.all("Via")[0]
     ben.send(reply(at_ben, 487, "Request Terminated"))
     assert (await switch.hear(lambda m: m.status == 487)).source == edge.inner
+
+
+@pytest.mark.parametrize("ip", [CARRIER_IP, pytest.param("::1", marks=NEEDS_IPV6)])
+async def test_a_carrier_whose_call_rang_when_kamailio_was_killed_is_answered_by_the_socket_it_knows(
+    edge: RunningEdge, switch: Line, ip: str
+) -> None:
+    line = await udp_line(ip)
+    edit(edge.settings.database, {"carriers": {ip: "yes"}})
+    await edge.client.reload("carriers")
+    at, call = (ip if ip == "::1" else edge.carriers[0], edge.settings.carrier_port), token()
+    carrier = Phone(line, at, user="+12065550199", domain="carrier.test")
+    carrier.send(carrier.text("INVITE", f"sip:+12065550100@127.0.0.1:{at[1]}", call=call))
+    came = await switch.hear(invites)
+    switch.send(reply(came, 180, "Ringing"), edge.inner)
+    await line.hear(lambda m: m.status == 180)
+    edge.end(signal.SIGKILL)
+    await edge.start()
+    switch.send(reply(came, 503, "Service Unavailable"), edge.inner)
+    over = await line.hear(lambda m: m.status == 503)
+    assert over.source is not None and over.source[:2] == at
+    line.close()
 
 
 async def test_once_nothing_can_ring_any_more_a_cancel_of_nothing_is_told_so(edge: RunningEdge, switch: Line) -> None:

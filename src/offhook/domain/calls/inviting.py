@@ -5,6 +5,7 @@ from offhook.domain.calls.commands import InviteLeg
 from offhook.domain.calls.events import Device
 from offhook.domain.calls.leg import Leg
 from offhook.domain.calls.sides import Diversion, Side
+from offhook.domain.media import MediaShape
 from offhook.domain.organizations import Organization
 from offhook.domain.routing import Caller, CallOut, RingUser, Source
 from offhook.domain.users import User
@@ -15,7 +16,8 @@ Called = RingUser | CallOut
 def carriers_side(target: CallOut) -> Side:
     """The side of a carrier that is called."""
     carrier, number = target.carrier, target.number
-    return Side(f"{outward(number)}{carrier.name}", f"sip:{number}@{carrier.place}", number=number)
+    shape = MediaShape(ipv6=":" in carrier.host)
+    return Side(f"{outward(number)}{carrier.name}", f"sip:{number}@{carrier.place}", number=number, shape=shape)
 
 
 def telephones_side(device: Device, user: User, organization: Organization) -> Side:
