@@ -8,6 +8,7 @@ from typing import Any, cast
 from offhook.domain.calls.endings import ENDINGS
 from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.metrics import Figures
+from offhook.switch.carriers import CarrierWatch
 from offhook.switch.watch import Watch
 from offhook.wiring.figures import SystemFigures, switch_gauges
 
@@ -22,7 +23,7 @@ def families() -> dict[str, dict[str, Any]]:
     """Every family of a running system, by name."""
     switch = Watch(Figures())
     nothing: Any = SimpleNamespace(living=list, waiting=lambda: 0, lost=0)
-    switch_gauges(switch.figures, nothing, nothing, RtpEngine(nothing))
+    switch_gauges(switch.figures, nothing, nothing, RtpEngine(nothing), CarrierWatch(list, nothing, 0))
     plan = cast(Any, SimpleNamespace(folder=ROOT))
     system = SystemFigures(plan, "1", nothing, nothing, nothing, nothing)
     return {each["name"]: each for each in [*switch.figures.told(), *system.families()]}

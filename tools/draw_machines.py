@@ -16,6 +16,7 @@ from offhook.domain.calls.in_bridge import BRIDGE_MOVES, BridgeStage
 from offhook.domain.calls.in_talk import TALK_MOVES
 from offhook.domain.calls.in_transfer import TRANSFER_MOVES, TransferStage
 from offhook.domain.calls.leg import LEG_MOVES, LegState
+from offhook.domain.carrier_life import LIFE_MOVES, LifeStage
 from offhook.sip.tables import MACHINES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "state-machines"
@@ -24,9 +25,9 @@ Arrows = Iterator[tuple[str, str, str]]
 """From, to, label."""
 
 
-def arrows_of_legs() -> Arrows:
-    """The leg's table: cause -> state."""
-    for state, row in LEG_MOVES.items():
+def arrows_of_causes(moves: Mapping[Any, Mapping[type, Any]]) -> Arrows:
+    """A table of states: cause -> state."""
+    for state, row in moves.items():
         for cause, following in row.items():
             yield state.value, following.value, cause.__name__
 
@@ -69,7 +70,13 @@ def pages() -> dict[str, str]:
             "A leg",
             "From `src/offhook/domain/calls/leg.py`; causes are facts and our own orders.",
             LegState.ARRIVED.value,
-            arrows_of_legs(),
+            arrows_of_causes(LEG_MOVES),
+        ),
+        "carrier-life.md": drawing(
+            "Whether a carrier lives",
+            "From `src/offhook/domain/carrier_life.py`; unheard is told as unknown, doubted as up.",
+            LifeStage.UNKNOWN.value,
+            arrows_of_causes(LIFE_MOVES),
         ),
         "bridge.md": drawing(
             "A call in a bridge",

@@ -37,6 +37,7 @@ class SystemPlan:
     drain_seconds: int
     trusted: tuple[str, ...]
     ping_phones: str
+    ping_carriers_seconds: int
     new_calls_per_second: int
     most_calls: int
     most_calls_a_user: int

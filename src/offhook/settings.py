@@ -210,6 +210,9 @@ class Settings:
     100 s is no longer rung; none. Over TCP and TLS the system itself probes every connection. Not "all" by default: few, but some
     telephones answer no OPTIONS."""
 
+    ping_carriers_seconds: int = field(default=30, metadata=_read_by(_seconds, "0 (never) or whole seconds to 3600"))
+    """How often each carrier is asked by OPTIONS whether it lives. Twice in vain it counts as down, which is told, and routes nothing."""
+
     new_calls_per_second: int = field(default=400, metadata=_read_by(_rate, f"a whole number from 1 to {_HIGHEST_RATE}"))
     """More new calls are refused with 503 at once, emergency calls apart. Above what two cores carry (300), so that it only ends a rush."""
 

@@ -108,7 +108,7 @@ def test_telephones_are_counted_however_many_there_are(tmp_path: Path, monkeypat
     page = {"registrations": [{}] * 500, "next": "more"}
 
     def answers(request: httpx.Request) -> httpx.Response:
-        told = {"/healthz": {"parts": {}}, "/api/v1/registrations": page}
+        told = {"/healthz": {"parts": {}}, "/api/v1/registrations": page, "/api/v1/carriers": {"carriers": []}}
         path = request.url.path
         return httpx.Response(200, text="offhook_registrations 1200\n") if path == "/metrics" else httpx.Response(200, json=told[path])
 

@@ -18,7 +18,7 @@ from offhook.domain.organizations import Organization, OrganizationId
 from offhook.metrics import Figures
 from offhook.services.health import Check, Health, Unwell
 from offhook.services.ports.edge import Banned, Registration
-from offhook.services.ports.live import LiveCall
+from offhook.services.ports.live import CarrierStanding, LiveCall
 from offhook.services.ports.records import Trace
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary
 from offhook.services.what_if import what_if
@@ -43,6 +43,8 @@ class LiveRoom:
     """The revision of each organization that was taken up last."""
     configured: Callable[[OrganizationId], Organization] | None = None
     """The snapshot: how the switch sees an organization."""
+    carriers_asked: list[CarrierStanding] = field(default_factory=list)
+    """Whether they answer."""
 
     async def calls(self) -> list[LiveCall]:
         self._must_be_up()
@@ -69,6 +71,10 @@ class LiveRoom:
     async def figures(self) -> list[dict[str, Any]]:
         self._must_be_up()
         return []
+
+    async def carriers(self) -> list[CarrierStanding]:
+        self._must_be_up()
+        return self.carriers_asked
 
     async def what_if(self, organization: OrganizationId, caller: str, dialled: str) -> dict[str, Any]:
         self._must_be_up()

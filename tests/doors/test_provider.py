@@ -6,6 +6,7 @@ import pytest
 from httpx import AsyncClient
 
 from offhook.services.ports.edge import Banned
+from offhook.services.ports.live import CarrierStanding
 from tests.doors.rooms import World
 from tests.doors.test_invitations import provider
 from tests.doors.test_organizations import pine_of
@@ -43,6 +44,23 @@ async def test_the_first_carrier_is_the_default_until_another_one_is(world: Worl
         (True, False),
         (None, True),
     ]
+
+
+async def test_the_list_tells_which_carriers_answer(world: World, provider: AsyncClient) -> None:
+    for number, name in enumerate(("east", "north", "south")):
+        await provider.post("/carriers", json=NORTH | {"name": name, "address": f"192.0.2.{number + 1}"})
+    world.switch.carriers_asked = [
+        CarrierStanding("north", "up", 1_700_000_000.0, 404, 0.0123456),
+        CarrierStanding("south", "down", 1_700_000_060.0, None, None),
+    ]
+    fields = ("state", "state_at", "answered", "round_trip_seconds")
+    listed = {each["name"]: [each[field] for field in fields] for each in (await provider.get("/carriers")).json()["carriers"]}
+    assert listed["north"] == ["up", "2023-11-14T22:13:20Z", 404, 0.0123]
+    assert listed["south"] == ["down", "2023-11-14T22:14:20Z", None, None]
+    assert listed["east"] == ["unknown", None, None, None]
+    assert "state" not in (await provider.get("/carriers/north")).json(), "an object with a version tells what a version stands for"
+    world.switch.down = True
+    assert {each["state"] for each in (await provider.get("/carriers")).json()["carriers"]} == {"unknown"}
 
 
 @pytest.mark.parametrize(

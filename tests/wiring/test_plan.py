@@ -37,6 +37,7 @@ PLAN = SystemPlan(
     drain_seconds=30,
     trusted=("127.0.0.1",),
     ping_phones="all",
+    ping_carriers_seconds=20,
     new_calls_per_second=200,
     most_calls=500,
     most_calls_a_user=30,

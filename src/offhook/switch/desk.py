@@ -11,7 +11,7 @@ from offhook.domain.calls.ids import CallId
 from offhook.domain.errors import Invalid, Unavailable
 from offhook.domain.organizations import OrganizationId
 from offhook.metrics import Figures
-from offhook.services.ports.live import LiveCall
+from offhook.services.ports.live import CarrierStanding, LiveCall
 from offhook.services.ports.records import Trace
 from offhook.services.snapshot import Snapshot
 from offhook.services.what_if import what_if
@@ -33,7 +33,14 @@ class Held(Protocol):
     def snapshot(self) -> Snapshot: ...
 
 
-async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures, lost: Callable[[], int]) -> Any:
+async def open_desk(
+    path: Path,
+    exchange: Exchange,
+    held: Held,
+    figures: Figures,
+    lost: Callable[[], int],
+    standing_of_carriers: Callable[[], list[CarrierStanding]] = list,
+) -> Any:
     """Answer at `path`; the caller closes what is returned. `lost` counts calls that could not be recorded."""
 
     async def calls() -> list[LiveCall]:
@@ -49,6 +56,9 @@ async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures
         live = sum(1 for call in exchange.living() if call.ending is None)
         return {"calls": live, "waiting": exchange.waiting(), "drains": exchange.refuses_new, "lost": lost()}
 
+    async def carriers() -> list[CarrierStanding]:
+        return standing_of_carriers()
+
     async def decided(organization: int, caller: str, dialled: str) -> dict[str, Any]:
         own = held.snapshot.organizations.get(OrganizationId(organization))
         if own is None:
@@ -58,7 +68,7 @@ async def open_desk(path: Path, exchange: Exchange, held: Held, figures: Figures
         except Invalid as wrong:
             return {"refusal": [wrong.explanation, wrong.field]}
 
-    answers: dict[str, intercom.Answer] = {"calls": calls, "trace": trace, "figures": told, "standing": standing}
+    answers: dict[str, intercom.Answer] = {"calls": calls, "trace": trace, "figures": told, "standing": standing, "carriers": carriers}
     answers |= {"take_up": held.take_up, "in_effect": held.in_effect, "refresh": held.refresh, "what_if": decided}
     return await intercom.answer_at(path, answers, {"follow": lambda: exchange.news.follow(exchange.living())})
 
@@ -113,6 +123,10 @@ class SwitchDesk:
         if "refusal" in answer:
             raise Invalid(*answer["refusal"])
         return answer
+
+    async def carriers(self) -> list[CarrierStanding]:
+        """See the port."""
+        return [CarrierStanding(**each) for each in await self._ask("carriers", FIGURES_SECONDS)]
 
     async def figures(self) -> list[dict[str, Any]]:
         """See the port."""

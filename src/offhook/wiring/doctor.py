@@ -233,9 +233,21 @@ def _health(plan: SystemPlan) -> Iterator[Finding]:
             state = State.OK if part["status"] == "ok" else State.FAILURE
             yield graded("running", f"{name} answers", state, part["detail"], "docs/operate/health.md says what each part needs.")
         figures = client.get("/metrics").text
+        carriers = client.get("/api/v1/carriers").json()["carriers"]
     for consumer, seconds in re.findall(r'^offhook_history_behind_seconds\{consumer="(\w+)"\} (\S+)$', figures, re.MULTILINE):
         state = State.OK if float(seconds) < _LATE_SECONDS else State.WARNING
         detail = "has taken up every change" if float(seconds) == 0 else f"a change waits since {float(seconds):.0f} s"
         yield graded("running", f"changes: {consumer}", state, detail, "See switch.log and web.log; it goes on by itself once it can.")
+    yield from _carriers(carriers)
     if registered := re.search(r"^offhook_registrations (\d+)", figures, re.MULTILINE):
         yield ok("running", "registrar", f"{registered[1]} telephones are registered")
+
+
+def _carriers(carriers: list[dict[str, Any]]) -> Iterator[Finding]:
+    for each in carriers:
+        down = each["state"] == "down"
+        detail = " since ".join((each["state"], *([shown.moment(each["state_at"])] if each["state_at"] else [])))
+        if each["round_trip_seconds"] is not None and not down:
+            detail += f", answers in {1000 * each['round_trip_seconds']:.0f} ms"
+        remedy = "docs/operate/when-something-is-wrong.md, A carrier is down; calls to it are tried all the same."
+        yield graded("running", f"carrier {each['name']}", State.FAILURE if down else State.OK, detail, remedy)

@@ -3,23 +3,25 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from offhook import intercom
+from offhook.domain.carrier_life import CarrierState
 from offhook.domain.errors import Unavailable
 from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.engines.rtpengine.relay import RtpEngine
 from offhook.metrics import Figures, Labels
 from offhook.plan import SystemPlan
 from offhook.services.health import Health
-from offhook.services.ports.live import LiveSwitch
+from offhook.services.ports.live import CarrierStanding, LiveSwitch
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.ports.store import Lag, Store
 from offhook.store.records import RecordsWriter
+from offhook.switch.carriers import CarrierWatch
 from offhook.switch.exchange import Exchange
 from offhook.switch.watch import calls_up, legs_up
 
@@ -46,7 +48,7 @@ _LAG = {
 }
 
 
-def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter, media: RtpEngine) -> None:
+def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter, media: RtpEngine, carriers: CarrierWatch) -> None:
     """What is read of the switch when somebody asks. Another gauge is another line here: a name, words, and who tells the number."""
     figures.gauge("offhook_calls", "Calls that go on.", lambda: calls_up(exchange.living()), "direction", "state")
     figures.gauge("offhook_legs", "Legs of calls that go on.", lambda: legs_up(exchange.living()), "state")
@@ -55,9 +57,22 @@ def switch_gauges(figures: Figures, exchange: Exchange, records: RecordsWriter, 
     figures.gauge("offhook_rtp_packets_total", "Packets that rtpengine relayed since its start.", lambda: media.standing.packets)
     words = "Packets that rtpengine could not relay since its start."
     figures.gauge("offhook_rtp_packet_errors_total", words, lambda: media.standing.packet_errors)
+    figures.gauge("offhook_carrier_up", "Whether a carrier answers OPTIONS.", lambda: carriers_up(carriers.told()), "carrier")
+    words = "How long a carrier took for its last answer to OPTIONS."
+    figures.gauge("offhook_carrier_round_trip_seconds", words, lambda: round_trips(carriers.told()), "carrier")
     figures.gauge("offhook_switch_inbox_events", "Events that wait in the inboxes of calls.", exchange.waiting)
     figures.gauge("offhook_records_waiting", "Calls that are over and not yet on disk.", records.waiting)
     figures.gauge("offhook_records_lost_total", "Calls that could not be recorded since the switch's start.", lambda: records.lost)
+
+
+def carriers_up(standing: Iterable[CarrierStanding]) -> dict[Labels, float]:
+    """1 or 0 of each carrier of which something is known."""
+    return {(each.name,): float(each.state == CarrierState.UP) for each in standing if each.state != CarrierState.UNKNOWN}
+
+
+def round_trips(standing: Iterable[CarrierStanding]) -> dict[Labels, float]:
+    """Seconds, of each carrier that has ever answered."""
+    return {(each.name,): each.round_trip_seconds for each in standing if each.round_trip_seconds is not None}
 
 
 class SystemFigures:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from offhook import intercom
+from offhook.domain.carrier_life import CarrierState
 from offhook.domain.errors import Unavailable
 from offhook.engines.kamailio.client import Edge, EdgeRefused
 from offhook.engines.rtpengine.client import NgClient
@@ -36,6 +37,8 @@ def system_health(plan: SystemPlan, edge: Edge, ng: NgClient, store: Database) -
     }
     if memory := media_memory(plan):
         checks["redis"] = Check(lambda: _memory(memory))
+    if plan.ping_carriers_seconds:
+        checks["carriers"] = Check(lambda: _carriers(plan))
     if plan.sandbox:
         checks["carrier"] = Check(_answering(plan.carrier_desk, "ready"))
     return Health(checks)
@@ -62,6 +65,17 @@ async def _switch(plan: SystemPlan) -> str:
     if standing["lost"]:
         raise Unwell(f"{standing['lost']} calls could not be recorded since the switch's start; switch.log has each of them")
     return f"{standing['calls']} calls, {standing['waiting']} events wait"
+
+
+async def _carriers(plan: SystemPlan) -> str:
+    """Without names: an organization's token sees the words, and carriers are the provider's."""
+    try:
+        states = [each["state"] for each in await intercom.ask(plan.switch_desk, "carriers")]
+    except (intercom.Silent, intercom.Refused) as silent:
+        raise Unwell(f"the switch, which asks them, does not answer ({silent})") from silent
+    if down := states.count(CarrierState.DOWN):
+        raise Unwell(f"of {len(states)} carriers {down} answered nothing twice in a row; offhook carriers list says which")
+    return f"{states.count(CarrierState.UP)} of {len(states)} answered last, {states.count(CarrierState.UNKNOWN)} not asked enough yet"
 
 
 async def _kamailio(edge: Edge) -> str:

@@ -24,6 +24,7 @@ from offhook.sip.session_timers import SessionTimers
 from offhook.store.engine import open_engine
 from offhook.store.records import RecordsWriter
 from offhook.switch.admission import Admission
+from offhook.switch.carriers import CarrierWatch
 from offhook.switch.desk import open_desk
 from offhook.switch.exchange import Exchange
 from offhook.switch.executor import Executor
@@ -71,19 +72,10 @@ async def run_switch(plan: SystemPlan) -> None:
     watch = Watch(Figures())
     exchange = Exchange(lambda: wired[0], records, watch, journal, Admission(plan.most_calls, plan.most_calls_a_user))
     media = RtpEngine(ng, Ports(plan.rtp_last - plan.rtp_first + 1))
-    switch_gauges(watch.figures, exchange, records, media)
-    line = EdgeLine(
-        local=Address(LOOPBACK, plan.switch_port),
-        edge=Address(LOOPBACK, plan.edge_inner_port),
-        deliver=exchange.deliver,
-        observe=exchange.observe,
-        new_call=lambda: call_id(time.time_ns() // 1_000_000, secrets.randbits(30)),
-        tokens=_tokens().__next__,
-        follows_redirects=plan.follows_redirects,
-        offers_srtp=plan.offers_srtp,
-        session_timers=SessionTimers(plan.session_seconds) if plan.session_seconds else None,
-    )
+    line = _line(plan, exchange)
     wired.append(Executor(line, media, edge, prompts, prompts, lambda: held.snapshot, plan.offers_srtp))
+    carriers = CarrierWatch(lambda: [each.carrier for each in held.snapshot.carriers], line.ask, plan.ping_carriers_seconds)
+    switch_gauges(watch.figures, exchange, records, media, carriers)
     digits = DigitLine(LOOPBACK, plan.ng_tcp_port, exchange.heard)
     tasks = [asyncio.create_task(digits.listen(), name="digits"), asyncio.create_task(held.look_again(), name="changes")]
     tasks.append(asyncio.create_task(watch.watch_loop(), name="lag of the loop"))
@@ -93,9 +85,10 @@ async def run_switch(plan: SystemPlan) -> None:
     await line.open()
     say_goodbye(journal.left, line)
     tasks.append(asyncio.create_task(clear_up(journal.left, media, Counted(records, watch), exchange.alive), name="recovery"))
+    tasks.append(asyncio.create_task(carriers.watch(), name="life of carriers"))
     tasks.append(asyncio.create_task(_relief(plan, line, exchange, watch).look(), name="relief"))
     tasks.append(asyncio.create_task(collect_when_quiet(lambda: exchange.begun, lambda: bool(exchange.alive())), name="garbage"))
-    desk = await open_desk(plan.switch_desk, exchange, held, watch.figures, lambda: records.lost)
+    desk = await open_desk(plan.switch_desk, exchange, held, watch.figures, lambda: records.lost, carriers.told)
     warmed = asyncio.create_task(_speak_ahead(prompts, held.snapshot), name="prompts")
     await asked_to_stop()
     await exchange.drain(plan.drain_seconds)
@@ -107,6 +100,21 @@ async def run_switch(plan: SystemPlan) -> None:
     await prompts.close()
     await asyncio.to_thread(records.close)
     await asyncio.to_thread(journal.close)
+
+
+def _line(plan: SystemPlan, exchange: Exchange) -> EdgeLine:
+    return EdgeLine(
+        local=Address(LOOPBACK, plan.switch_port),
+        edge=Address(LOOPBACK, plan.edge_inner_port),
+        address=plan.address,
+        deliver=exchange.deliver,
+        observe=exchange.observe,
+        new_call=lambda: call_id(time.time_ns() // 1_000_000, secrets.randbits(30)),
+        tokens=_tokens().__next__,
+        follows_redirects=plan.follows_redirects,
+        offers_srtp=plan.offers_srtp,
+        session_timers=SessionTimers(plan.session_seconds) if plan.session_seconds else None,
+    )
 
 
 def _relief(plan: SystemPlan, line: EdgeLine, exchange: Exchange, watch: Watch) -> Relief:

@@ -188,6 +188,7 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         drain_seconds=settings.drain_seconds,
         trusted=settings.trusted,
         ping_phones=settings.ping_phones,
+        ping_carriers_seconds=settings.ping_carriers_seconds,
         new_calls_per_second=settings.new_calls_per_second,
         most_calls=settings.most_calls,
         most_calls_a_user=settings.most_calls_a_user,

@@ -1,23 +1,29 @@
 """The provider's carriers: where calls go out, and come in from without a password."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
+from offhook.domain.carrier_life import CarrierState
+from offhook.domain.errors import Unavailable
 from offhook.doors.api.access import Inside, Provider
 from offhook.doors.api.paging import PRINTABLE
 from offhook.doors.api.people import saved
 from offhook.doors.api.resources import Expected, Looked, made
 from offhook.doors.api.shapes import Asked, examples, named, pattern
 from offhook.services import carriers as service
+from offhook.services.ports.live import CarrierStanding
 from offhook.services.ports.store import CarrierEntry
 
 router = APIRouter(tags=["carriers"])
 
 CarrierPath = Annotated[str, Path(min_length=1, max_length=64, pattern=PRINTABLE, examples=["north"])]
 _NORTH: dict[str, Any] = {"name": "north", "address": "203.0.113.7", "port": 5060, "default": True}
+_UP: dict[str, Any] = {"state": "up", "state_at": "2026-11-24T09:30:00Z", "answered": 200, "round_trip_seconds": 0.018}
+_UNKNOWN = CarrierStanding("", "unknown", None, None, None)
 
 
 class CarrierAsked(Asked):
@@ -57,10 +63,27 @@ class CarrierShown(BaseModel):
     version: int
 
 
+class CarrierListed(CarrierShown):
+    """A carrier, and whether it answers: each is asked by OPTIONS every `OFFHOOK_PING_CARRIERS_SECONDS`.
+
+    This is told, and routes nothing: a call to one that is down is tried all the same. It stands in the list alone, as it changes by
+    itself and a version does not.
+    """
+
+    model_config = ConfigDict(json_schema_extra=examples(_NORTH | {"sandbox": False, "version": 12} | _UP))
+
+    state: CarrierState = Field(
+        description="Down: it did not answer twice in a row. Unknown: it was not asked yet, is never asked, or the switch is away."
+    )
+    state_at: datetime | None = Field(description="Since when it is so.")
+    answered: int | None = Field(description="The SIP status of its last answer.")
+    round_trip_seconds: float | None = Field(description="How long that took.")
+
+
 class CarriersShown(BaseModel):
     """Every carrier, by name."""
 
-    carriers: list[CarrierShown]
+    carriers: list[CarrierListed]
 
 
 class ProviderSaved(BaseModel):
@@ -77,9 +100,14 @@ class CarrierSaved(ProviderSaved):
 
 
 @router.get("/carriers")
-def carriers(house: Inside, _provider: Provider) -> CarriersShown:
-    """Every carrier."""
-    return CarriersShown(carriers=[_shown(each) for each in service.list_carriers(house.store)])
+async def carriers(house: Inside, _provider: Provider) -> CarriersShown:
+    """Every carrier, and whether it answers."""
+    entries = await run_in_threadpool(service.list_carriers, house.store)
+    try:
+        standing = {each.name: each for each in await house.switch.carriers()}
+    except Unavailable:
+        standing = {}
+    return CarriersShown(carriers=[_listed(each, standing.get(each.carrier.name, _UNKNOWN)) for each in entries])
 
 
 @router.post("/carriers", status_code=201)
@@ -122,6 +150,16 @@ async def remove_carrier(
     agreed, version = default is not None, expected.version
     await run_in_threadpool(lambda: service.remove_carrier(house.store, carrier, leaves_none=agreed, version=version, who=provider.label))
     return ProviderSaved(**await saved(house))
+
+
+def _listed(entry: CarrierEntry, standing: CarrierStanding) -> CarrierListed:
+    return CarrierListed(
+        **_shown(entry).model_dump(),
+        state=CarrierState(standing.state),
+        state_at=None if standing.since is None else datetime.fromtimestamp(standing.since, UTC),
+        answered=standing.status,
+        round_trip_seconds=None if standing.round_trip_seconds is None else round(standing.round_trip_seconds, 4),
+    )
 
 
 def _shown(entry: CarrierEntry) -> CarrierShown:

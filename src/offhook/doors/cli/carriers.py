@@ -9,7 +9,8 @@ from offhook.doors.cli.asking import DryRun, Json, Version, Yes, noun
 from offhook.doors.cli.server import Exit, Failed
 from offhook.doors.cli.things import How, Noun
 
-CARRIERS = Noun("/carriers", "carriers", "carrier", ("name", "address", "port", "default", "sandbox"), "name", provider=True)
+_COLUMNS = ("name", "address", "port", "default", "sandbox", "state", "state_at", "round_trip_seconds")
+CARRIERS = Noun("/carriers", "carriers", "carrier", _COLUMNS, "name", provider=True)
 
 carriers = noun("Where calls go out to the public network, and come in from it; for whoever looks after the system.")
 
@@ -19,7 +20,7 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Where calls to
 
 @carriers.command("list")
 def list_carriers(context: typer.Context, as_json: Json = False) -> None:
-    """List carriers."""
+    """List carriers, and whether they answer."""
     things.listed(context, CARRIERS, How(as_json))
 
 

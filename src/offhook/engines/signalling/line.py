@@ -19,6 +19,7 @@ from offhook.domain.calls.events import (
     TransferAsked,
 )
 from offhook.domain.calls.ids import CallId, LegId, call_of, leg_id
+from offhook.engines.signalling.asking import Asking
 from offhook.engines.signalling.diversions import diverted_in
 from offhook.engines.signalling.reading import DTMF_RELAY, caller_of, description_of, dialled_in, hops_of, shape_of, user_of
 from offhook.engines.signalling.replacing import answered_too_early, status_of_replacing
@@ -38,6 +39,7 @@ from offhook.sip.facts import (
     ReferReceived,
     RefusalReceived,
     RequestReceived,
+    ResponseReceived,
     Send,
     SessionId,
 )
@@ -76,6 +78,7 @@ class EdgeLine:
         *,
         local: Address,
         edge: Address,
+        address: str = "127.0.0.1",
         deliver: Deliver,
         observe: Observe,
         new_call: Callable[[], CallId],
@@ -84,7 +87,8 @@ class EdgeLine:
         offers_srtp: bool = True,
         session_timers: SessionTimers | None = None,
     ) -> None:
-        """`follows_redirects`: where a telephone sends its callers (3xx) is told; else it has only refused.
+        """`address`: ours as carriers know it. `follows_redirects`: where a telephone sends its callers (3xx) is told; else it has only
+        refused.
 
         `offers_srtp`: a caller who asks for our offer over TLS is offered secure sound.
         """
@@ -97,6 +101,7 @@ class EdgeLine:
         self._legs: dict[SessionId, LegId] = {}
         self._awaiting: dict[LegId, tuple[SessionId, asyncio.TimerHandle]] = {}
         self._farewells: deque[tuple[float, SessionId]] = deque()
+        self._asking = Asking(self._agent, edge, self._route, address, self._act)
 
     async def open(self) -> None:
         """Bind the socket. Raises OSError when the port is taken."""
@@ -143,6 +148,8 @@ class EdgeLine:
                 alive = output.request.method == "OPTIONS"
                 headers: Headers = self._agent.capabilities if alive else (ALLOW,)
                 self._act(self._agent.respond(output.key, status=200 if alive else 405, headers=headers, now=time.monotonic()))
+            elif isinstance(output, ResponseReceived):
+                self._asking.came(output)
             elif not isinstance(output, InviteReceived):
                 self._happened(output)
 
@@ -361,6 +368,10 @@ class EdgeLine:
         self._give(session, self._agent.notify_refer, status=status, reason=words, final=final)
         if final and awaiting is not None:
             self._told(leg)
+
+    async def ask(self, uri: str) -> int | None:
+        """See the port."""
+        return await self._asking.ask(uri)
 
     def send_digit(self, leg: LegId, digit: str) -> None:
         """See the port."""

@@ -24,6 +24,20 @@ class LiveCall:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class CarrierStanding:
+    """Whether a carrier answers when it is asked: `state` is up, down or unknown, `since` when that began, in seconds since 1970.
+
+    `status` and `round_trip_seconds` are those of its last answer.
+    """
+
+    name: str
+    state: str
+    since: float | None
+    status: int | None
+    round_trip_seconds: float | None
+
+
 class LiveSwitch(Protocol):
     """The switch, asked from another process. Every method raises domain.errors.Unavailable when it does not answer."""
 
@@ -57,6 +71,9 @@ class LiveSwitch(Protocol):
 
     async def what_if(self, organization: OrganizationId, caller: str, dialled: str) -> dict[str, Any]:
         """Where a call would go now, and why, as services.what_if.Answer tells it in JSON values. Raises Invalid, Missing."""
+
+    async def carriers(self) -> list[CarrierStanding]:
+        """Whether carriers answer, by name; nothing where they are not asked."""
 
     async def figures(self) -> list[dict[str, Any]]:
         """What the switch has counted since its start, as offhook.metrics tells it."""

@@ -1,6 +1,6 @@
 """What a call needs of the signalling: orders to legs. What the legs do comes back as domain events through `Deliver`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from offhook.domain.calls.commands import InviteLeg
@@ -13,6 +13,13 @@ Deliver = Callable[[CallArrived | LegEvent], None]
 
 Observe = Callable[[LegId, float, str, bytes], None]
 """Told every message of a leg as it goes over the wire: the leg, seconds since 1970, "in" or "out" as the switch sees it, and the bytes."""
+
+
+Ask = Callable[[str], Awaitable[int | None]]
+"""Asks a carrier whether it lives (OPTIONS), by its URI: the status it answers with, None where it does not, or cannot be reached.
+
+Raises SignallingRefused where nothing came to be known of it, as while the edge is away.
+"""
 
 
 class SignallingRefused(Exception):
