@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.ports.store import Store
+from offhook.services.stock import put_in
 from offhook.store.engine import is_postgres
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
 from tests.postgres import Cluster, name_of
 
 MIGRATED = "migrated"
+STOCK = tuple(E164(f"+1206555{last:04}") for last in (1, 2, *range(100, 120), 150, 177)) + tuple(
+    E164(f"+1503555{last:04}") for last in (*range(100, 106), 150, 190)
+)
+"""What organizations of tests may take."""
 _ON_BOTH = ("tests/store/", "tests/services/")
 _SOON = ("tests/store/", "tests/services/test_delta.py")
 """Tried on PostgreSQL each time. The services say nothing of SQL, and take minutes there: they are tried on it among the long tests."""
@@ -97,4 +103,5 @@ def pine(store: Store) -> OrganizationId:
 
 def founded(store: Store, name: str, domain: str, purpose: Purpose = Purpose.CUSTOMER) -> OrganizationId:
     with store.provider_change("tests") as provider:
+        put_in(provider, STOCK, None)
         return provider.organizations.add(name, domain, "US", purpose).id

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offhook.domain.numbers import DialRules, as_e164, dialled_number
+from offhook.domain.numbers import E164, MAY, DialRules, StockDeed, StockState, as_e164, dialled_number, may, not_available, state_of
 
 US = DialRules("1", "011", "1", frozenset({10}))
 DE = DialRules("49", "00", "0", frozenset(range(5, 16)))
@@ -98,3 +98,29 @@ def test_whatever_is_dialled_gives_a_number_in_international_form_or_none(dialle
 def test_separators_mean_nothing(first: str, rest: str, separator: str) -> None:
     national = first + rest
     assert dialled_number(separator.join(national), US) == dialled_number(national, US) == f"+1{national}"
+
+
+def test_every_state_of_the_stock_says_what_may_be_done() -> None:
+    assert MAY.keys() == set(StockState) and set().union(*MAY.values()) == set(StockDeed)
+
+
+@pytest.mark.parametrize(
+    ("held", "withheld", "state", "taken", "removed"),
+    [
+        (False, False, StockState.FREE, True, True),
+        (True, False, StockState.IN_USE, False, False),
+        (True, True, StockState.IN_USE, False, False),
+        (False, True, StockState.WITHHELD, False, True),
+    ],
+)
+def test_only_what_is_free_is_taken_and_nothing_in_use_is_removed(
+    held: bool, withheld: bool, state: StockState, taken: bool, removed: bool
+) -> None:
+    assert state_of(held=held, withheld=withheld) is state
+    assert (may(state, StockDeed.TAKE), may(state, StockDeed.REMOVE)) == (taken, removed)
+
+
+def test_what_is_not_available_is_said_the_same_way_of_every_number() -> None:
+    one, other = (not_available(E164(number)) for number in ("+12065550101", "+15035550101"))
+    assert one.explanation.replace("+12065550101", "") == other.explanation.replace("+15035550101", "")
+    assert (one.code, one.field) == (other.code, other.field) == ("number.not_available", "number")

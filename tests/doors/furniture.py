@@ -11,7 +11,7 @@ from offhook.services.ports.webhooks import NewDelivery
 from offhook.services.sandbox import SandboxOrganization
 from tests.doors.rooms import World
 
-NOBODYS, NOBODYS_NUMBER, NOBODYS_E164 = "zzzzzz", "987654", "+12065550188"
+NOBODYS, NOBODYS_NUMBER, NOBODYS_E164 = "zzzzzz", "987654", "+14155550188"
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     query = {name: [text] for name, text in texts.items()} | {
         "event": [f"{mark}-event"],
         "q": [user.username, mark],
+        "prefix": [str(number)],
         "domain": [of.profile.domain],
         "call": [over, alive, over[:8]],
         "who": [user.username],

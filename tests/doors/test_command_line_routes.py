@@ -147,10 +147,24 @@ def _looks_after_the_system(clerk: Clerk) -> None:
     clerk.does("carriers")
     clerk.does("carriers remove north --yes", expect=Exit.REFUSED)
     clerk.does("carriers remove north --leave-none --yes")
+    _keeps_a_stock(clerk)
     token = clerk.told("provider tokens add billing --lifetime 4w")["id"]
     clerk.does("provider tokens")
     clerk.does(f"provider tokens remove {token} --yes")
     assert "billing" in clerk.does("provider history --kind provider_token")
+
+
+def _keeps_a_stock(clerk: Clerk) -> None:
+    clerk.does("stock add +13125550100 --locality Chicago")
+    clerk.does("stock add +13125550101 --last +13125550103")
+    (clerk.data / "numbers.csv").write_text("e164,locality\n+13125550104,Chicago\n+13125550100,Cicero\n")
+    assert clerk.told("stock import", str(clerk.data / "numbers.csv"))["results"] == {"created": 1, "changed": 1}
+    assert "Cicero" in clerk.does("stock show +13125550100")
+    clerk.does("stock withhold +13125550100 --because quarantine")
+    assert len(clerk.told("stock --prefix +1312555010 --state free")["stock"]) == 4
+    clerk.does("stock release +13125550100")
+    clerk.does("stock change +13125550100 --kind national --carrier sandbox")
+    clerk.does("stock remove +13125550100 --yes")
 
 
 def _has_one_leave(clerk: Clerk) -> None:
@@ -191,6 +205,7 @@ def _asks_for_attendants(clerk: Clerk) -> None:
 
 def _asks_for_numbers(clerk: Clerk) -> None:
     clerk.does("numbers list")
+    assert "+12065550177" in clerk.does("numbers available --country us --prefix +1206 --search 0177")
     clerk.does("numbers take +12065550177 --to maria")
     clerk.does("numbers show +12065550177")
     clerk.does("numbers free +12065550177 --yes")

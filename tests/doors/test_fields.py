@@ -22,6 +22,8 @@ GOOD: dict[str, Any] = {
     "country": "CA",
     "address": "192.0.2.5",
     "string": "anna",
+    "first": "+13125550100",
+    "last": "+13125550101",
     "integer": 3,
     "array": ["*"],
     "object": {},
@@ -191,17 +193,24 @@ TAKEN = [
     ("post", "/users", {"username": "ben", "name": "B"}, "username"),
     ("post", "/users", {"username": "zoe", "name": "Z", "extension": "100"}, "extension"),
     ("post", "/users", {"username": "zoe", "name": "Z", "number": "+12065550100"}, "number"),
-    ("post", "/users", {"username": "zoe", "name": "Z", "number": "+15035550101"}, "number"),
     ("patch", "/users/anna", {"username": "ben"}, "username"),
     ("patch", "/users/anna", {"extension": "102"}, "extension"),
     ("patch", "/users/anna", {"number": "+12065550102"}, "number"),
-    ("patch", "/users/anna", {"number": "+15035550101"}, "number"),
     ("post", "/attendants", {"name": "Reception", "extension": "250", "greeting": "x"}, "name"),
     ("post", "/attendants", {"name": "Night", "extension": "101", "greeting": "x"}, "extension"),
     ("patch", "/attendants/1", {"extension": "101"}, "extension"),
     ("post", "/numbers", {"number": "+12065550101"}, "number"),
-    ("post", "/numbers", {"number": "+15035550101"}, "number"),
     ("patch", "/organization", {"country": "FR"}, "country"),
+]
+NOT_AVAILABLE = [
+    (method, path, body | {"number": number}, "number")
+    # Another organization's, withheld, and one that is not in the stock.
+    for number in ("+15035550101", "+12065550199", "+14155550188")
+    for method, path, body in (
+        ("post", "/users", {"username": "zoe", "name": "Z"}),
+        ("patch", "/users/anna", {}),
+        ("post", "/numbers", {}),
+    )
 ]
 SOMEBODY_ELSES = [
     ("post", "/attendants", {"name": "Night", "extension": "250", "greeting": "x", "keys": {"1": "paul"}}, "keys.1"),
@@ -248,6 +257,7 @@ CANNOT_BE = [
 @pytest.mark.parametrize(
     ("method", "path", "body", "field", "status", "code"),
     [(*row, 409, "thing.taken") for row in TAKEN]
+    + [(*row, 409, "number.not_available") for row in NOT_AVAILABLE]
     + [(*row, 404, "thing.missing") for row in SOMEBODY_ELSES]
     + [(*row, 422, "value.invalid") for row in CANNOT_BE],
     ids=lambda value: json.dumps(value)[:40] if isinstance(value, dict) else str(value)[:30],

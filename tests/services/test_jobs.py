@@ -18,10 +18,10 @@ from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.jobs import Clerk, get_job, import_users, list_rows, move_job, refused_file
 from offhook.services.people_csv import read_sheet
 from offhook.services.people_in_bulk import export_users
-from offhook.services.people_ledger import OnExisting
 from offhook.services.ports.jobs import Job, RowResult
 from offhook.services.ports.listing import Listing
 from offhook.services.ports.store import Store, Transaction
+from offhook.services.sheets import OnExisting
 from offhook.services.tokens import Access
 from offhook.services.users import add_user, change_user, get_user, list_users
 from tests.doors.rooms import LiveRoom

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.services.people_csv import (
-    COLUMNS,
+from offhook.services.people_csv import COLUMNS, read_sheet
+from offhook.services.sheets import (
     EmptyFile,
     TooManyRows,
     UnreadableFile,
     WrongColumns,
     hidden,
-    read_sheet,
     shown,
     written,
 )

@@ -86,7 +86,7 @@ def test_of_two_who_take_a_number_at_once_one_has_it(cluster: Cluster, store: St
         return "has it"
 
     with ThreadPoolExecutor(2) as threads:
-        assert sorted(threads.map(take, (lumen, pine))) == ["has it", "thing.taken"]
+        assert sorted(threads.map(take, (lumen, pine))) == ["has it", "number.not_available"]
 
 
 def test_two_who_wait_for_each_other_are_told_to_try_again(

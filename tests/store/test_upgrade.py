@@ -237,6 +237,9 @@ def test_every_row_of_a_later_release_is_there_with_all_it_had(url: str, revisio
     assert all(before.values()), f"this test has no row in {[name for name, rows in before.items() if not rows]}"
     migrate(url)
     after = all_rows(url)
+    # What entered the stock is told there.
+    before.pop("provider", None)
+    after["provider_changes"] = [line for line in after["provider_changes"] if line["who"] != "upgrade"]
     for table, rows in before.items():
         kept = [{name: value for name, value in row.items() if name in rows[0]} for row in after[table]]
         assert kept == rows, table
@@ -251,6 +254,52 @@ def test_what_was_closed_before_is_taken_for_emptied(url: str) -> None:
     with database.provider_view() as provider:
         assert provider.organizations.to_empty() == [] and provider.tokens.by_hash("s" * 64)
     database.close()
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+@pytest.mark.parametrize("default", [True, False])
+def test_what_is_in_use_enters_the_stock_by_the_default_carrier(url: str, revision: str, default: bool) -> None:
+    of_release(url, revision)
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE carriers SET is_default = :default"), {"default": default})
+        more = "INSERT INTO numbers (e164, organization_id, target_kind, target_id{}) VALUES (:e164, 2, 'user', 3{})"
+        version = ("", "") if revision == "0001" else (", version", ", 0")
+        for e164 in ("+18005550101", "+447400123456", "+447700900123", "+99912"):
+            connection.execute(text(more.format(*version)), {"e164": e164})
+    engine.dispose()
+    migrate(url)
+    carrier = "sandbox" if default else None
+    whole = {"carrier": carrier, "locality": "", "withheld": None}
+    rows = all_rows(url)
+    told = {row["e164"]: (row["country"], row["kind"]) for row in rows["stock"]}
+    # The plan does not know the last two: they are of the organization's country.
+    assert told == {
+        "+12065550100": ("US", "geographic"),
+        "+12065550101": ("US", "geographic"),
+        "+18005550101": ("US", "toll_free"),
+        "+447400123456": ("GB", "mobile"),
+        "+447700900123": ("GB", "geographic"),
+        "+99912": ("GB", "geographic"),
+    }
+    lines = {line["object_id"]: line for line in rows["provider_changes"] if line["who"] == "upgrade"}
+    (at,) = {line["revision"] for line in lines.values()}
+    assert rows["provider"][0]["revision"] == at
+    for row in rows["stock"]:
+        assert {name: row[name] for name in whole} == whole and row["version"] == at
+        assert lines[row["e164"]]["after"] == {name: value for name, value in row.items() if name != "version"}
+        assert (lines[row["e164"]]["kind"], lines[row["e164"]]["before"]) == ("stock_number", None)
+    database = Database.at(url)
+    with database.provider_view() as provider:
+        assert provider.stock.held([E164("+12065550101")])[E164("+12065550101")].domain == "lumen.test"
+    database.close()
+
+
+def test_an_installation_without_numbers_has_an_empty_stock_and_no_line(url: str) -> None:
+    migrate(url, EARLIER[-1])
+    migrate(url)
+    rows = all_rows(url)
+    assert (rows["stock"], rows["provider_changes"], rows["provider"][0]["revision"]) == ([], [], 0)
 
 
 def _is_json(name: str, dialect: str) -> bool:
@@ -297,7 +346,8 @@ def test_tokens_still_open_what_they_opened(upgraded: Database) -> None:
         assert pines and (pines.organization, pines.expires_at, pines.user) == (PINE, None, None)
         (carrier,) = provider.carriers.all()
         assert (carrier.carrier.host, carrier.sandbox, carrier.default, carrier.version) == ("127.0.2.1", True, True, 0)
-        assert [each.id for each in provider.tokens.of_provider()] == [own.id] and len(provider.history.page(9)) <= 1
+        assert [each.id for each in provider.tokens.of_provider()] == [own.id]
+        assert len([line for line in provider.history.page(9) if line.kind != "stock_number"]) <= 1
     with upgraded.provider_change("tests") as provider:
         invitation = provider.invitations.use("i" * 64, 1_800_000_000.0)
         assert invitation and invitation.organization is None and provider.revision == 1

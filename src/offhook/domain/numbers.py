@@ -1,7 +1,12 @@
-"""Telephone numbers as types: what people dial, and the E.164 number it means."""
+"""Telephone numbers as types: what people dial, the E.164 number it means, and the states of one in the provider's stock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
 from typing import NewType
+
+from offhook.domain.errors import Conflict
 
 E164 = NewType("E164", str)
 """A number in E.164's international form: "+" and 2 to 15 digits (ITU-T E.164 6.2)."""
@@ -62,3 +67,74 @@ def _possible(number: E164, rules: DialRules) -> bool:
     # Only the own country's lengths are known here; other countries' carriers know theirs.
     national = number.removeprefix(f"+{rules.country_code}")
     return national == number or len(national) in rules.national_lengths
+
+
+class NumberKind(StrEnum):
+    """What sort of number it is to whoever calls it. `national` belongs to no place: shared cost, nomadic, universal access."""
+
+    GEOGRAPHIC = "geographic"
+    TOLL_FREE = "toll_free"
+    MOBILE = "mobile"
+    NATIONAL = "national"
+
+
+class StockState(StrEnum):
+    """How a number of the provider's stands: anybody may take it, one organization has it, or it is offered to nobody."""
+
+    FREE = "free"
+    IN_USE = "in_use"
+    WITHHELD = "withheld"
+
+
+class StockDeed(StrEnum):
+    """What is done with a number of the stock; the first two by organizations, the others by the provider."""
+
+    TAKE = "take"
+    GIVE_BACK = "give_back"
+    WITHHOLD = "withhold"
+    RELEASE = "release"
+    REMOVE = "remove"
+
+
+MAY: Mapping[StockState, frozenset[StockDeed]] = MappingProxyType(
+    {
+        StockState.FREE: frozenset({StockDeed.TAKE, StockDeed.WITHHOLD, StockDeed.REMOVE}),
+        # Withheld while it is in use, it is not offered from the moment it is given back: a quarantine, or a number that is to be ported.
+        StockState.IN_USE: frozenset({StockDeed.GIVE_BACK, StockDeed.WITHHOLD, StockDeed.RELEASE}),
+        StockState.WITHHELD: frozenset({StockDeed.WITHHOLD, StockDeed.RELEASE, StockDeed.REMOVE}),
+    }
+)
+"""What may be done with a number in each state. To withhold what is withheld gives it another reason."""
+
+
+class NumberNotAvailable(Conflict):
+    """A number is to be taken into use that is not free in the provider's stock: it is not there, withheld, or somebody has it."""
+
+    code = "number.not_available"
+
+
+class NumberInUse(Conflict):
+    """A number is to leave the provider's stock while an organization has it."""
+
+    code = "number.in_use"
+
+
+def state_of(*, held: bool, withheld: bool) -> StockState:
+    """The state of a number that somebody has or has not, and that is withheld or not."""
+    if held:
+        return StockState.IN_USE
+    return StockState.WITHHELD if withheld else StockState.FREE
+
+
+def may(state: StockState, deed: StockDeed) -> bool:
+    """Whether that may be done with a number in this state."""
+    return deed in MAY[state]
+
+
+def not_available(number: E164) -> NumberNotAvailable:
+    """The refusal. It says the same of a number that nobody has in stock and of one that another organization has: nobody learns which."""
+    return NumberNotAvailable(
+        f"{number} is not available. Take one that is free (GET /api/v1/numbers/available, `offhook numbers available`), "
+        "or ask your provider for this one.",
+        "number",
+    )

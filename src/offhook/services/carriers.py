@@ -21,6 +21,12 @@ class LastDefault(InUse):
     code = "carrier.default"
 
 
+class HasNumbers(InUse):
+    """A carrier is to go by which numbers of the stock come."""
+
+    code = "carrier.has_numbers"
+
+
 class OfTheSandbox(Conflict):
     """The sandbox looks after its carrier by itself."""
 
@@ -81,7 +87,7 @@ def change_carrier(store: Store, name: str, changes: Mapping[str, Any], *, versi
 
 
 def remove_carrier(store: Store, name: str, *, leaves_none: bool, version: int | None = None, who: str) -> None:
-    """Calls go out by it no more, and are let in from it no more. Raises Missing, Stale, OfTheSandbox.
+    """Calls go out by it no more, and are let in from it no more. Raises Missing, Stale, OfTheSandbox, HasNumbers.
 
     Raises LastDefault for the default one, unless it is agreed that it `leaves_none`.
     """
@@ -95,6 +101,10 @@ def remove_carrier(store: Store, name: str, *, leaves_none: bool, version: int |
                 f"{name} is the default carrier: without one nobody calls out, and emergency calls cannot leave either. "
                 "Make another one the default first, or say default=none.",
                 "default",
+            )
+        if many := provider.stock.count_of_carrier(name):
+            raise HasNumbers(
+                f"{many} numbers of the stock come by {name}: give them another carrier first, or have them leave the stock.", "carrier"
             )
         provider.carriers.remove(name)
 

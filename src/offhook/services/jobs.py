@@ -10,13 +10,13 @@ from typing import Any, NoReturn, Protocol
 from offhook.domain.errors import Conflict, Forbidden, Missing, Unavailable
 from offhook.domain.jobs import UNFINISHED, JobId, JobState, Move
 from offhook.domain.organizations import OrganizationId
-from offhook.services.people_csv import Sheet, read_sheet
+from offhook.services.people_csv import read_sheet
 from offhook.services.people_in_bulk import IMPORT, Import, refused_rows
-from offhook.services.people_ledger import OnExisting
 from offhook.services.ports.jobs import Job, RowResult
 from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.live import LiveSwitch
 from offhook.services.ports.store import Profile, Store, Transaction
+from offhook.services.sheets import OnExisting, Sheet
 from offhook.services.tokens import Access
 
 ROWS_AT_ONCE = 250

@@ -1,14 +1,13 @@
-"""The numbers of an organization, and what they ring.
-
-An organization takes any number into use that nobody in the whole system has.
-"""
+"""The numbers of an organization, and what they ring. It takes them out of the provider's stock, and gives them back there."""
 
 from typing import Any
 
 from offhook.domain.errors import Conflict, InUse, Invalid, Missing
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import Destination, OrganizationId, ToAttendant, ToUser
+from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.organization import NumberEntry
+from offhook.services.ports.stock import AvailableNumber
 from offhook.services.ports.store import Store, Transaction
 from offhook.services.users import checked_number, must_be_current
 
@@ -17,13 +16,22 @@ Target = dict[str, Any]
 
 
 def take_number(store: Store, organization: OrganizationId, number: str, to: Target, *, who: str) -> NumberEntry:
-    """Take a number into use that nobody has. Raises Invalid, Conflict and Missing with the field they are about."""
+    """Take a number into use that is free in the stock.
+
+    Raises Invalid, Conflict, NumberNotAvailable and Missing with the field they are about.
+    """
     e164 = _checked(number)
     with store.change(organization, who) as transaction:
         if transaction.numbers.get(e164) is not None:
             raise Conflict(f"{e164} is the organization's already; change what it rings.", "number")
         transaction.numbers.assign(e164, _destination(transaction, to))
         return found_number(transaction, e164)
+
+
+def list_available(store: Store, organization: OrganizationId, listing: Listing) -> Page[AvailableNumber]:
+    """Some of the numbers that an organization can take into use. Raises Missing."""
+    with store.view(organization) as transaction:
+        return transaction.numbers.available(listing)
 
 
 def give_number(

@@ -8,31 +8,18 @@ from offhook.domain.access import Role, may_give
 from offhook.domain.errors import Invalid, Refusal
 from offhook.domain.numbers import E164
 from offhook.domain.organizations import OrganizationId
-from offhook.services.people_csv import COLUMNS, REMARKS, Sheet, written
-from offhook.services.people_ledger import Ledger, OnExisting, Wanted, refused
+from offhook.services.people_csv import COLUMNS
+from offhook.services.people_ledger import Ledger, Wanted
 from offhook.services.ports.jobs import Job, RowResult
 from offhook.services.ports.people import Deeds
 from offhook.services.ports.store import Profile, Store, Transaction
+from offhook.services.sheets import REMARKS, OnExisting, Sheet, Twice, WrongCells, must_be_text, refused, short, written
 from offhook.services.users import CHECKS, checked_extension, checked_number
 
 IMPORT = "import-users"
 """The kind of these jobs."""
-LONGEST_CELL = 1000
-_LONGEST_EXPLANATION = 600
 _WHEN_EMPTY: Mapping[str, Any] = {"email": None, "extension": None, "language": "en", "location": "", "time_zone": "", "role": None}
 """What an empty cell stands for: what a user has of whom nothing was said."""
-
-
-class WrongCells(Invalid):
-    """A row that has more cells than there are columns, or fewer."""
-
-    code = "row.cells"
-
-
-class Twice(Invalid):
-    """A row that wants what an earlier row of the same file wants."""
-
-    code = "row.twice"
 
 
 def export_users(store: Store, organization: OrganizationId) -> bytes:
@@ -92,7 +79,7 @@ class Import:
         deeds = Deeds()
         results = [self._ledger.judge(row, deeds) if isinstance(row, Wanted) else row for row in rows]
         self._judged = start + len(rows)
-        return [_short(result) for result in results], deeds
+        return [short(result) for result in results], deeds
 
 
 def refused_rows(sheet: Sheet, results: Sequence[RowResult]) -> bytes:
@@ -115,7 +102,7 @@ def _read(columns: Sequence[str], number: int, cells: Sequence[str], country: st
     refusals: list[Refusal] = []
     for name, text in said.items():
         try:
-            _must_be_text(name, text)
+            must_be_text(name, text)
             if name == "number":
                 numbers = _numbers(text)
             else:
@@ -125,14 +112,6 @@ def _read(columns: Sequence[str], number: int, cells: Sequence[str], country: st
     if refusals:
         return refused(number, username, refusals)
     return Wanted(number, values.pop("username"), values, numbers)
-
-
-def _must_be_text(name: str, text: str) -> None:
-    if len(text) > LONGEST_CELL:
-        raise Invalid(f"The cell has {len(text)} characters, more than {LONGEST_CELL}.", name)
-    if strange := next((letter for letter in text if not letter.isprintable()), None):
-        what = "a line break" if strange in "\r\n" else f"the character U+{ord(strange):04X}"
-        raise Invalid(f"The {name.replace('_', ' ')} holds {what}.", name)
 
 
 def _value(name: str, text: str, country: str) -> Any:
@@ -196,10 +175,3 @@ def _wants(row: Wanted) -> list[tuple[str, str]]:
     extension = row.values.get("extension")
     wants = [("username", row.username), *([("extension", extension)] if extension else [])]
     return wants + [("number", number) for number in row.numbers or ()]
-
-
-def _short(result: RowResult) -> RowResult:
-    words = result.explanation
-    if words is None or len(words) <= _LONGEST_EXPLANATION:
-        return result
-    return RowResult(result.row, result.state, result.object_id, result.code, result.field, words[:_LONGEST_EXPLANATION] + " ...")

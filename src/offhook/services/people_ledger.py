@@ -1,32 +1,24 @@
 """Who has which name, extension and number while many rows are carried out one after the other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from offhook.domain.access import Role
 from offhook.domain.errors import Conflict, Forbidden, Refusal
 from offhook.domain.jobs import RowState
-from offhook.domain.numbers import E164
+from offhook.domain.numbers import E164, not_available
 from offhook.domain.users import User, UserId
 from offhook.services.ports.jobs import RowResult
 from offhook.services.ports.organization import NewUser
 from offhook.services.ports.people import Deeds, Facts
 from offhook.services.roles import LastAdministrator
+from offhook.services.sheets import OnExisting, refused
 
 Holder = UserId | str | None
 """Who has something: a user, by name while the user is new; a text without letters for anybody else; None when it is free."""
 _SOMEBODY_ELSE = ""
 _DEFAULTS: Mapping[str, Any] = {"language": "en", "extension": None, "email": None, "location": "", "time_zone": "", "role": None}
-
-
-class OnExisting(StrEnum):
-    """What becomes of a row whose user is there already."""
-
-    CHANGE = "change"
-    SKIP = "skip"
-    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +29,6 @@ class Wanted:
     username: str
     values: Mapping[str, Any]
     numbers: tuple[E164, ...] | None
-
-
-def refused(row: int, username: str | None, refusals: Sequence[Refusal]) -> RowResult:
-    """The result of a row that was refused: all reasons in words, the first with its code and field."""
-    words = " ".join(refusal.explanation for refusal in refusals)
-    return RowResult(row, RowState.REFUSED, username, refusals[0].code, refusals[0].field, words)
 
 
 class Ledger:
@@ -59,6 +45,7 @@ class Ledger:
         self._numbers_of: dict[UserId, frozenset[E164]] = {}
         self._extensions: dict[str, Holder] = {}
         self._numbers: dict[E164, Holder] = {}
+        self._not_available: set[E164] = set()
         self._sign_ins: dict[str, UserId] = {}
         self._administrators: int | None = None
 
@@ -71,6 +58,7 @@ class Ledger:
             self._extensions.setdefault(extension, _SOMEBODY_ELSE if whose is None else whose)
         for number, whose in facts.numbers.items():
             self._numbers.setdefault(number, _SOMEBODY_ELSE if whose is None else whose)
+        self._not_available |= facts.not_available
         if self._administrators is None:
             self._administrators = facts.administrators
 
@@ -96,11 +84,11 @@ class Ledger:
         extension = row.values.get("extension")
         if extension is not None and self._extensions.get(extension) not in (None, own):
             found.append(Conflict(f"Extension {extension} is taken; choose another one.", "extension"))
-        found += [
-            Conflict(f"{number} is in use already.", "number")
-            for number in row.numbers or ()
-            if self._numbers.get(number) not in (None, own)
-        ]
+        for number in row.numbers or ():
+            if number in self._not_available:
+                found.append(not_available(number))
+            elif self._numbers.get(number) not in (None, own):
+                found.append(Conflict(f"{number} is in use already.", "number"))
         before = known.role if known else None
         after = row.values.get("role", before)
         if before is not after:

@@ -150,7 +150,7 @@ class _Change:
 
     def _put_numbers(self) -> None:
         before = numbers_of(self._before)
-        for number, target in numbers_of(self._wanted).items():
+        for number, target in sorted(numbers_of(self._wanted).items()):  # in the order in which everybody holds them
             if before.get(number) != target:
                 to: Destination | None = None
                 if target.user is not None:

@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from offhook.domain.attendants import Attendant
-from offhook.domain.errors import Conflict
-from offhook.domain.numbers import E164
+from offhook.domain.numbers import E164, NumberNotAvailable
 from offhook.domain.organizations import Carrier, Destination, Purpose, ToAttendant, ToUser
 from offhook.domain.users import User, UserId
 from offhook.services.devices import FIRST_DEVICE
 from offhook.services.ports.store import CarrierEntry, NewUser, Profile, ProviderTransaction, Store, Transaction
 from offhook.services.secrets import derive, ha1, token_hash
+from offhook.services.stock import put_in
 from offhook.services.tokens import ALL
 
 CARRIER = "sandbox"
+STOCK = tuple(E164(f"+1{area}55501{last:02}") for area in ("206", "503") for last in range(100))
+"""The numbers that its organizations may take."""
+OUTSIDE = frozenset(number for number in STOCK if number[-2] == "9")
+"""Those of them with which its carrier plays the public network: some misbehave (carriers/sandbox), the last one calls in."""
+_PLAYS_OUTSIDE = "plays the public network of the sandbox"
 PROBE_DOMAIN = "selftest.invalid"
 _WHO = "sandbox"
 
@@ -117,6 +122,9 @@ def seed(store: Store, secret_key: bytes, carrier_host: str, carrier_port: int) 
         entry = CarrierEntry(carrier, sandbox=True, default=CARRIER in known and known[CARRIER].default)
         if known.get(CARRIER) != entry:
             provider.carriers.put(entry)
+        if not any(each.withheld for each in provider.stock.held(OUTSIDE).values()):
+            put_in(provider, STOCK, CARRIER)
+            provider.stock.change_all(OUTSIDE, withheld=_PLAYS_OUTSIDE)
         first, *others = (_organization(provider, plan, secret_key) for plan in (_LUMEN, _PINE))
         return SandboxSummary(first, tuple(others), _organization(provider, _PROBE, secret_key), carrier)
 
@@ -124,8 +132,16 @@ def seed(store: Store, secret_key: bytes, carrier_host: str, carrier_port: int) 
 def seed_probe(store: Store, secret_key: bytes) -> SandboxOrganization:
     """Create only the self-test's organization, if it is missing; there is no sandbox carrier then."""
     with store.provider_change(_WHO) as provider:
+        _withdraw_stock(provider)
         provider.carriers.remove(CARRIER)
         return _organization(provider, _PROBE, secret_key)
+
+
+def _withdraw_stock(provider: ProviderTransaction) -> None:
+    """What nobody has of the sandbox's numbers goes with it; what somebody has stays theirs, of no carrier that is known."""
+    known = provider.stock.held(provider.stock.of_carrier(CARRIER)).values()
+    provider.stock.remove_all([each.number for each in known if each.organization is None])
+    provider.stock.change_all([each.number for each in known if each.organization is not None], carrier=None)
 
 
 def sandbox_json(summary: SandboxSummary, *, sip_host: str, sip_port: int, edge_host: str, edge_port: int, api_url: str) -> dict[str, Any]:
@@ -163,6 +179,7 @@ def _organization(provider: ProviderTransaction, plan: _Plan, secret_key: bytes)
     profile = provider.organizations.by_domain(plan.domain)
     if profile is None:
         profile = provider.organizations.add(plan.name, plan.domain, "US", plan.purpose, "America/Los_Angeles")
+        put_in(provider, [*(person.number for person in plan.people), *([plan.menu.number] if plan.menu else [])], None)
         transaction = provider.inside(profile.id)
         _fill(transaction, plan, secret_key)
         transaction.tokens.add(token_hash(token), _WHO, frozenset({ALL}), None)
@@ -188,7 +205,7 @@ def _ring(transaction: Transaction, number: E164, to: Destination) -> bool:
     """Have a number ring there; False when somebody has taken it since an earlier sandbox had it, who keeps it."""
     try:
         transaction.numbers.assign(number, to)
-    except Conflict:
+    except NumberNotAvailable:
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""A page of a tenant's table, found by the database: filtered, sorted, and begun where the page before ended.
+"""A page of a table, found by the database: filtered, sorted, and begun where the page before ended.
 
 Pages begin after a place (the sorted fields' values in the last row), not after a count, so that rows that are added or removed meanwhile
 neither repeat nor hide another one, and the hundredth page costs what the first does.
@@ -6,21 +6,43 @@ neither repeat nor hide another one, and the hundredth page costs what the first
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, false, or_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, false, or_, select
 
 from offhook.services.ports.listing import Listing, Place
-from offhook.store.scope import Scope
 
-Condition = Callable[[Scope, Any], ColumnElement[bool]]
+Condition = Callable[[Any, Any], ColumnElement[bool]]
+"""What a filter means: of the rows' reader, and of the value that is asked for."""
+
+
+class Reader(Protocol):
+    """Who gives the rows of a table: of one organization (scope.Scope), of the provider, or of all (AllRows)."""
+
+    def rows(
+        self, table: Table, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int | None = None
+    ) -> list[RowMapping]:
+        """The rows that fit, `limit` of them at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllRows:
+    """The rows of a table that is nobody's own."""
+
+    connection: Connection
+
+    def rows(
+        self, table: Table, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int | None = None
+    ) -> list[RowMapping]:
+        """The rows that fit, `limit` of them at most."""
+        return list(self.connection.execute(select(table).where(*where).order_by(*order).limit(limit)).mappings())
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     """How a table is listed. `fields` can be sorted by and filtered; `also` can only be filtered, by a condition of their own.
 
-    `key` is the field that no two rows of an organization share; it is sorted by last.
+    `key` is the field that no two rows share, of an organization's those of the same one; it is sorted by last.
     """
 
     table: Table
@@ -29,16 +51,16 @@ class Listed:
     searched: Sequence[str] = ()
     also: Mapping[str, Condition] | None = None
 
-    def page(self, scope: Scope, listing: Listing) -> tuple[list[RowMapping], Place | None]:
+    def page(self, reader: Reader, listing: Listing) -> tuple[list[RowMapping], Place | None]:
         """The rows that fit, at most `limit`, and the place where the next ones begin. Unknown fields are a programming mistake."""
         order = self.order(listing.sort)
-        where = [self._condition(scope, name, value) for name, value in listing.equal.items()]
+        where = [self._condition(reader, name, value) for name, value in listing.equal.items()]
         if listing.text:
             where.append(or_(*(self.fields[name].icontains(listing.text, autoescape=True) for name in self.searched)))
         if listing.after is not None:
             where.append(self._after(order, listing.after))
         by = [self.fields[name].desc().nulls_last() if falls else self.fields[name].asc().nulls_first() for name, falls in order]
-        rows = scope.rows(self.table, *where, order=by, limit=listing.limit + 1)
+        rows = reader.rows(self.table, *where, order=by, limit=listing.limit + 1)
         if len(rows) <= listing.limit:
             return rows, None
         rows = rows[: listing.limit]
@@ -53,9 +75,9 @@ class Listed:
                 return order
         return [*order, (self.key, order[-1][1] if order else False)]
 
-    def _condition(self, scope: Scope, name: str, value: str | int) -> ColumnElement[bool]:
+    def _condition(self, reader: Reader, name: str, value: str | int) -> ColumnElement[bool]:
         if self.also and name in self.also:
-            return self.also[name](scope, value)
+            return self.also[name](reader, value)
         return self.fields[name] == value
 
     def _after(self, order: Sequence[tuple[str, bool]], place: Place) -> ColumnElement[bool]:

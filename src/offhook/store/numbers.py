@@ -1,9 +1,8 @@
 """Telephone numbers and what they ring."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, and_, select
 
 from offhook.domain.attendants import AttendantId
 from offhook.domain.errors import Conflict, Missing
@@ -12,8 +11,10 @@ from offhook.domain.organizations import Destination, ToAttendant, ToUser
 from offhook.domain.users import UserId
 from offhook.services.ports.listing import Listing, Page
 from offhook.services.ports.organization import NumberEntry
+from offhook.services.ports.stock import AvailableNumber
 from offhook.store.listing import Listed
-from offhook.store.scope import Row, Scope, is_open
+from offhook.store.scope import Row, Scope
+from offhook.store.stock import available, take
 from offhook.store.tables import attendants, numbers, users
 
 _TARGETS = {"user": (ToUser, users), "attendant": (ToAttendant, attendants)}
@@ -55,6 +56,9 @@ class Numbers:
         rows, following = NUMBERS.page(self._scope, listing)
         return Page([_entry_of(row) for row in rows], following)
 
+    def available(self, listing: Listing) -> Page[AvailableNumber]:
+        return available(self._scope.connection, listing)
+
     def get(self, number: E164) -> NumberEntry | None:
         row = self._scope.row(numbers, numbers.c.e164 == number)
         return _entry_of(row) if row else None
@@ -75,10 +79,10 @@ class Numbers:
             self._scope.update(numbers, numbers.c.e164 == number, **target)
             self._rings_otherwise(destination_of(own), to)
             return
-        let_go(self._scope, [number])
-        # The one look beyond the organization: a number is in use once in the whole system. The refusal does not say by whom.
-        if self._scope.connection.execute(select(numbers.c.e164).where(numbers.c.e164 == number)).first() is not None:
+        if own is not None:
             raise Conflict(f"{number} is in use already.", "number")
+        # The one look beyond the organization, in the stock: a number is in use once in the whole system.
+        take(self._scope.connection, [number])
         self._scope.insert(numbers, e164=number, **target)
         self._rings_otherwise(None, to)
 
@@ -103,11 +107,6 @@ class Numbers:
         if not self._scope.has(table, table.c.id == to.id):
             raise Missing(f"There is no such {kind}.", "number")
         return kind
-
-
-def let_go(scope: Scope, wanted: Iterable[E164]) -> None:
-    """Have these numbers free where only an organization has them that is closed: they were given back, and go with the rest of it."""
-    scope.connection.execute(delete(numbers).where(numbers.c.e164.in_(list(wanted)), ~is_open(numbers.c.organization_id)))
 
 
 def _kind_of(to: Destination) -> str:

@@ -1,16 +1,16 @@
 """Many people at once: a few statements for hundreds of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_
 
 from offhook.domain.access import Role
 from offhook.domain.errors import Conflict
 from offhook.domain.numbers import E164
 from offhook.domain.users import User, UserId
 from offhook.services.ports.people import Deeds, Facts
-from offhook.store.numbers import let_go
-from offhook.store.scope import Row, Scope, is_open
+from offhook.store.scope import Row, Scope
+from offhook.store.stock import not_to_be_taken, take
 from offhook.store.tables import attendants, devices, numbers, tokens, users
 from offhook.store.tokens import end_sessions
 from offhook.store.users import first_numbers, in_order, user_of, values_of
@@ -22,7 +22,7 @@ class People:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def facts(self, usernames: Sequence[str], extensions: Sequence[str], numbers: Iterable[E164]) -> Facts:
+    def facts(self, usernames: Sequence[str], extensions: Sequence[str], numbers: Collection[E164]) -> Facts:
         by_extension = users.c.extension.in_(extensions)
         found = self._scope.rows(users, or_(users.c.username.in_(usernames), by_extension))
         rows = self._numbers_of([row["id"] for row in found])
@@ -37,6 +37,7 @@ class People:
             extensions=held,
             sign_ins={row["sip_username"]: UserId(row["user_id"]) for row in telephones},
             numbers=self._taken(numbers),
+            not_available=self._not_available(numbers),
             administrators=len(self._scope.rows(users, users.c.role == Role.GLOBAL.value)),
         )
 
@@ -65,17 +66,15 @@ class People:
         own = (numbers.c.target_kind == "user", numbers.c.target_id.in_(ids))
         return in_order(self._scope.rows(numbers, *own))
 
-    def _taken(self, asked: Iterable[E164]) -> dict[E164, UserId | None]:
-        # The one look beyond the organization: a number is in use once in the whole system. Nobody is told by whom.
-        columns = (numbers.c.e164, numbers.c.organization_id, numbers.c.target_kind, numbers.c.target_id)
-        taken: dict[E164, UserId | None] = {}
-        for e164, organization, kind, id in self._scope.connection.execute(
-            select(*columns).where(numbers.c.e164.in_(list(asked)), is_open(numbers.c.organization_id))
-        ):
-            if organization != self._scope.organization or kind is not None:
-                ours = organization == self._scope.organization and kind == "user"
-                taken[E164(e164)] = UserId(id) if ours else None
-        return taken
+    def _taken(self, asked: Collection[E164]) -> dict[E164, UserId | None]:
+        """Of the organization's own those that ring somebody."""
+        rows = self._scope.rows(numbers, numbers.c.e164.in_(asked), numbers.c.target_kind.is_not(None))
+        return {E164(row["e164"]): UserId(row["target_id"]) if row["target_kind"] == "user" else None for row in rows}
+
+    def _not_available(self, asked: Collection[E164]) -> frozenset[E164]:
+        """Of those that the organization has not got, the ones that it cannot take."""
+        own = {E164(row["e164"]) for row in self._scope.rows(numbers, numbers.c.e164.in_(asked))}
+        return frozenset(not_to_be_taken(self._scope.connection, set(asked) - own))
 
     def _give(self, given: Sequence[tuple[E164, UserId]]) -> None:
         idle = {row["e164"] for row in self._scope.rows(numbers, numbers.c.e164.in_([number for number, _ in given]))} if given else set()
@@ -85,7 +84,7 @@ class People:
             ):
                 raise Conflict(f"{number} is in use already.", "number")
         fresh = [{"e164": number, "target_kind": "user", "target_id": id} for number, id in given if number not in idle]
-        let_go(self._scope, [number for number, _ in given if number not in idle])
+        take(self._scope.connection, [number for number, _ in given if number not in idle])
         self._scope.insert_all(numbers, fresh)
 
 

@@ -1,10 +1,10 @@
 """The one way to the provider's own rows: every change is written down, in the transaction that makes it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, tuple_, update
 
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.changes import ALL_CHANGES, ChangesWanted, ProviderChange
@@ -12,6 +12,9 @@ from offhook.store.answers import KEPT_SECONDS
 from offhook.store.history import newest_first, values_of
 from offhook.store.scope import Row, key_of, told
 from offhook.store.tables import provider, provider_answers, provider_changes
+
+KEYS_AT_ONCE = 1_000
+"""So many are named in one statement: databases bound how many values it may have."""
 
 
 class ProviderScope:
@@ -35,25 +38,36 @@ class ProviderScope:
 
     def insert(self, table: Table, **values: Any) -> Row:
         """Add a row; what stands there now."""
-        whole = values | ({"version": self.revision} if "version" in table.c else {})
-        row = self.connection.execute(insert(table).values(**whole).returning(table)).mappings().one()
-        self._tell(table, None, row)
+        row = self.connection.execute(insert(table).values(**self._versioned(table, values)).returning(table)).mappings().one()
+        self._tell(table, [(None, row)])
         return row
+
+    def insert_all(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows whole, their keys too, in few statements."""
+        if not rows:
+            return
+        whole = [self._versioned(table, row) for row in rows]
+        # With something to return many rows go in one statement, for which PostgreSQL's driver needs no journey each.
+        self.connection.execute(insert(table).returning(*table.primary_key), whole)
+        self._tell(table, [(None, row) for row in whole])
 
     def update(self, table: Table, *where: ColumnElement[bool], **values: Any) -> None:
         """Change the rows that fit. A row that has these values already is not touched."""
-        for row in self.rows(table, *where):
-            if any(row[name] != value for name, value in values.items()):
-                same = (column == row[column.name] for column in table.primary_key)
-                versioned = {"version": self.revision} if "version" in table.c else {}
-                self.connection.execute(update(table).where(*same).values(**values, **versioned))
-                self._tell(table, row, dict(row) | values)
+        differing = [row for row in self.rows(table, *where) if any(row[name] != value for name, value in values.items())]
+        if not differing:
+            return
+        own = list(table.primary_key)
+        key = own[0] if len(own) == 1 else tuple_(*own)
+        keys = [row[own[0].name] if len(own) == 1 else tuple(row[column.name] for column in own) for row in differing]
+        for begin in range(0, len(keys), KEYS_AT_ONCE):
+            these = key.in_(keys[begin : begin + KEYS_AT_ONCE])
+            self.connection.execute(update(table).where(these).values(**self._versioned(table, values)))
+        self._tell(table, [(row, dict(row) | values) for row in differing])
 
     def delete(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
         """Remove the rows that fit; what they were. The row count decides, not a look before: of two who come at once only one gets it."""
         gone: list[Row] = [*self.connection.execute(delete(table).where(*where).returning(table)).mappings()]
-        for row in gone:
-            self._tell(table, row, None)
+        self._tell(table, [(row, None) for row in gone])
         return gone
 
     def forget(self, table: Table, *where: ColumnElement[bool]) -> None:
@@ -69,10 +83,7 @@ class ProviderScope:
         organization: OrganizationId | None = None,
     ) -> None:
         """Write down that something happened to what is no row of ours, or of more than one table."""
-        line = {"kind": kind, "object_id": id, "organization_id": organization, "before": before, "after": after}
-        taken = {"revision": self.revision, "seq": self._changes, "who": self.who, "at": time.time()}
-        self.connection.execute(insert(provider_changes).values(**line, **taken))
-        self._changes += 1
+        self._write([{"kind": kind, "object_id": id, "organization_id": organization, "before": before, "after": after}])
 
     @property
     def revision(self) -> int:
@@ -89,11 +100,26 @@ class ProviderScope:
         """The revision of what this transaction changed so far, None while it has changed nothing."""
         return self._revision
 
-    def _tell(self, table: Table, before: Row | None, after: Row | None) -> None:
-        row = after or before or {}
-        organization = None if row.get("organization_id") is None else OrganizationId(row["organization_id"])
-        was, now = (None if each is None else told(table, each) for each in (before, after))
-        self.note(table.info["kind"], key_of(table, row), was, now, organization)
+    def _versioned(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(values) | ({"version": self.revision} if "version" in table.c else {})
+
+    def _tell(self, table: Table, pairs: Sequence[tuple[Row | None, Row | None]]) -> None:
+        """Write down the changes of rows: what each was before and what it is now."""
+        lines = []
+        for before, after in pairs:
+            row = after or before or {}
+            was, now = (None if each is None else told(table, each) for each in (before, after))
+            line = {"kind": table.info["kind"], "object_id": key_of(table, row), "organization_id": row.get("organization_id")}
+            lines.append(line | {"before": was, "after": now})
+        self._write(lines)
+
+    def _write(self, lines: Sequence[dict[str, Any]]) -> None:
+        if not lines:
+            return
+        taken = {"revision": self.revision, "who": self.who, "at": time.time()}
+        numbered = [line | taken | {"seq": self._changes + place} for place, line in enumerate(lines)]
+        self.connection.execute(insert(provider_changes).returning(provider_changes.c.seq), numbered)
+        self._changes += len(lines)
 
 
 class ProviderHistory:

@@ -1,6 +1,19 @@
 """The provider's tables, which belong to no organization. Where one says a `kind`, its changes stand in `provider_changes`."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from offhook.store.metadata import metadata, version
 
@@ -15,6 +28,25 @@ carriers = Table(
     version(),
     UniqueConstraint("host", "port"),
     info={"kind": "carrier"},
+)
+
+# The numbers that organizations may take. Who has one follows from `numbers`, whose rows point here.
+stock = Table(
+    "stock",
+    metadata,
+    Column("e164", String(16), primary_key=True),
+    # NULL: nobody knows, as of numbers that were in use before there was a stock.
+    Column("carrier", String(100), ForeignKey("carriers.name")),
+    Column("country", String(2), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("locality", String(100), nullable=False),
+    # Why it is not offered; NULL: it is.
+    Column("withheld", String(200)),
+    version(),
+    CheckConstraint("kind IN ('geographic', 'toll_free', 'mobile', 'national')", name="kind"),
+    Index(None, "country", "kind", "e164"),
+    Index(None, "carrier", "e164"),
+    info={"kind": "stock_number"},
 )
 
 # The history must not tell of two things by one number: SQLite would give that of a last row which was deleted to the next one.

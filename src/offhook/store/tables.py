@@ -33,6 +33,7 @@ from offhook.store.provider_tables import provider as provider
 from offhook.store.provider_tables import provider_answers as provider_answers
 from offhook.store.provider_tables import provider_changes as provider_changes
 from offhook.store.provider_tables import provider_tokens as provider_tokens
+from offhook.store.provider_tables import stock as stock
 
 
 def _tenant() -> Column[int]:
@@ -148,7 +149,8 @@ attendant_keys = Table(
 numbers = Table(
     "numbers",
     metadata,
-    Column("e164", String(16), primary_key=True),
+    # Only what stands in the provider's stock, and it stays there as long as somebody has it.
+    Column("e164", String(16), ForeignKey("stock.e164", ondelete="RESTRICT"), primary_key=True),
     _tenant(),
     # Both NULL: the organization has the number and has given it to nobody yet.
     Column("target_kind", String(20)),

@@ -30,6 +30,7 @@ from offhook.store.organizations import Organizations, profile_of
 from offhook.store.people import People
 from offhook.store.provider import ProviderHistory, ProviderScope
 from offhook.store.scope import Scope
+from offhook.store.stock import Stock
 from offhook.store.tokens import AllTokens, Tokens
 from offhook.store.users import Devices, Users
 from offhook.store.webhooks import AllWebhooks, Webhooks
@@ -86,6 +87,7 @@ class ProviderTransaction:
         self._scope = ProviderScope(connection, who, writes=writes)
         self.organizations = Organizations(self._scope)
         self.carriers = Carriers(self._scope)
+        self.stock = Stock(self._scope)
         self.tokens = AllTokens(self._scope)
         self.invitations = Invitations(self._scope)
         self.history = ProviderHistory(self._scope)

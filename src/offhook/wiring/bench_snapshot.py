@@ -70,6 +70,8 @@ def make(file: Path, users: int = USERS, numbers: int = NUMBERS) -> None:
         proof = {"name": "Telephone", "ha1_sha256": "0" * 64}
         phones = ({"user_id": n, "sip_username": f"user{n}", "ha1_md5": f"{n:032x}"} for n in places)
         _put(database, "devices", same | proof, phones)
+        shelved = {"country": "US", "kind": "geographic", "locality": "", "version": 1}
+        _put(database, "stock", shelved, ({"e164": f"+1{_FIRST_NUMBER + n}"} for n in range(numbers)))
         rung = ({"e164": f"+1{_FIRST_NUMBER + n}", "target_id": n % users + 1} for n in range(numbers))
         _put(database, "numbers", same | {"target_kind": "user"}, rung)
 

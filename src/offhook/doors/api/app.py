@@ -25,6 +25,7 @@ from offhook.doors.api import (
     people,
     provider,
     sign_in,
+    stock,
     system,
     tokens,
     trials,
@@ -46,6 +47,7 @@ OURS = (
     invitations,
     carriers,
     provider,
+    stock,
     devices,
     attendants,
     numbers,
@@ -69,7 +71,7 @@ MOST_OCTETS = 64 * 1024
 
 _FILE_OCTETS = 32 * 2**20
 ROOMY = {f"{API}/{path}": _FILE_OCTETS for path in ("configuration/plan", "configuration/apply", "route", "replay")}
-ROOMY[f"{API}/jobs/import-users"] = 16 * 2**20
+ROOMY |= {f"{API}/jobs/import-users": 16 * 2**20, f"{API}/provider/stock/import": 4 * 2**20}
 """Whole files are sent here."""
 
 

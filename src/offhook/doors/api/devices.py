@@ -17,8 +17,8 @@ from offhook.doors.api.resources import Expected, Looked, made
 from offhook.doors.api.shapes import Asked, Saved, examples, named
 from offhook.services import devices as service
 from offhook.services.devices import SipAccount
-from offhook.services.people_csv import written
 from offhook.services.ports.store import Transaction
+from offhook.services.sheets import written
 from offhook.services.tokens import Access
 from offhook.services.users import found
 

@@ -7,20 +7,18 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from offhook.domain.errors import Invalid, Unavailable
+from offhook.domain.errors import Unavailable
 from offhook.domain.jobs import UNFINISHED, JobId, JobState, Move, RowState
 from offhook.doors.api.access import Inside, Own, needs
-from offhook.doors.api.files import CSV, attachment, sent
+from offhook.doors.api.files import CSV, attachment, csv_sent
 from offhook.doors.api.house import House
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
 from offhook.services.jobs import get_job, import_users, list_jobs, list_rows, move_job, options_told, refused_file
 from offhook.services.people_in_bulk import export_users
-from offhook.services.people_ledger import OnExisting
 from offhook.services.ports.jobs import Job, RowResult
+from offhook.services.sheets import OnExisting
 from offhook.services.tokens import Access
 
-_KINDS = frozenset({CSV, "", "text/plain", "application/octet-stream", "application/csv", "application/vnd.ms-excel"})
-"""What programs call a CSV."""
 _EXAMPLE = "username,name,extension,number\r\nanna,Anna Berg,101,'+12065550101\r\nzoe,Zoe Lind,131,\r\n"
 _FILE: dict[str, Any] = {
     "requestBody": {
@@ -140,7 +138,7 @@ async def new_import(
 
     Of a user who is there already, the columns that are there are changed; an empty cell takes away what was there.
     """
-    octets = await _file(request)
+    octets = await csv_sent(request)
     job = await run_in_threadpool(lambda: import_users(house.store, own, octets, on_existing, visitor, dry_run=dry_run))
     house.jobs.wake()
     response.headers["Location"] = f"{request.url.path.removesuffix('import-users')}{job.id}"
@@ -191,13 +189,6 @@ def rows(house: Inside, own: Own, job: JobPath, asked: Annotated[RowsAsked, Quer
 def refused(house: Inside, own: Own, job: JobPath) -> Response:
     """The rows that were refused, with why in the first two columns; mended, the file imports as it is."""
     return attachment(f"refused-{job}.csv", refused_file(house.store, own, JobId(job)))
-
-
-async def _file(request: Request) -> bytes:
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind not in _KINDS:
-        raise Invalid(f"Send the file itself, as {CSV}; this is {kind[:60]!r}.", "Content-Type")
-    return await sent(request)
 
 
 async def _told(house: House, own: Own, job: Job) -> JobShown:

@@ -1,12 +1,13 @@
 """The numbers of an organization, and what they ring."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
+from offhook.domain.numbers import NumberKind
 from offhook.domain.organizations import ToAttendant, ToUser
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.house import House
@@ -24,6 +25,8 @@ router = APIRouter(tags=["numbers"])
 READS, WRITES = "numbers:read", "numbers:write"
 Writer = Annotated[Access, needs(WRITES)]
 NumberPath = Annotated[str, Path(min_length=1, max_length=16, pattern=PRINTABLE, examples=["+12065550107"])]
+PREFIX: Any = Field(None, max_length=16, pattern=r"^\+[0-9]*$", description="Those that begin so: `+1206`.")
+_FREE = {"number": "+12065550107", "country": "US", "kind": "geographic", "locality": "Seattle"}
 _MAIN = {"number": "+12065550107", "username": "anna", "attendant": None}
 
 
@@ -32,7 +35,7 @@ class NumberAsked(Asked):
 
     model_config = ConfigDict(json_schema_extra=examples({"number": "+12065550107", "username": "anna"}, {"number": "+12065550108"}))
 
-    number: str = Field(max_length=40, description="In international form; any that nobody has.", json_schema_extra=NUMBER)
+    number: str = Field(max_length=40, description="In international form; one of those that are available.", json_schema_extra=NUMBER)
     username: str | None = Field(None, max_length=64, pattern=PRINTABLE)
     attendant: str | None = Field(None, max_length=100, pattern=PRINTABLE)
 
@@ -61,6 +64,36 @@ class NumbersShown(BaseModel):
     """A page of numbers."""
 
     numbers: list[NumberShown]
+    next: str | None
+
+
+class AvailableAsked(PageAsked):
+    """Which of the numbers that can be taken to list."""
+
+    sorts: ClassVar[tuple[str, ...]] = ("number", "country", "kind", "locality")
+    key: ClassVar[str] = "number"
+    ids: ClassVar[frozenset[str]] = frozenset()
+
+    country: str | None = Field(None, max_length=2, pattern=PRINTABLE, description="Those of this country (ISO 3166-1 alpha-2).")
+    kind: NumberKind | None = None
+    prefix: str | None = PREFIX
+
+
+class AvailableShown(BaseModel):
+    """A number that can be taken into use. `locality` is a place or area as the provider tells it, null where it tells none."""
+
+    model_config = ConfigDict(json_schema_extra=examples(_FREE))
+
+    number: str
+    country: str
+    kind: NumberKind
+    locality: str | None
+
+
+class AvailablesShown(BaseModel):
+    """A page of numbers that can be taken into use."""
+
+    numbers: list[AvailableShown]
     next: str | None
 
 
@@ -93,12 +126,22 @@ def numbers(house: Inside, own: Own, asked: Annotated[NumbersAsked, Query()]) ->
 
 @router.post("/numbers", status_code=201)
 async def take_number(house: Inside, own: Own, visitor: Writer, response: Response, asked: NumberAsked) -> NumberSaved:
-    """Take a number into use that nobody has. For now any will do; in a later release numbers come out of the provider's stock."""
+    """Take a number into use out of the provider's stock; `GET /numbers/available` tells which can be taken."""
     to = asked.model_dump(exclude={"number"})
     entry = await run_in_threadpool(lambda: service.take_number(house.store, own, asked.number, to, who=visitor.label))
     response.headers["Location"] = f"/api/v1/numbers/{entry.number}"
     shown = await run_in_threadpool(_one, house, own, entry)
     return NumberSaved(number=made(response, shown, entry.version), **await saved(house))
+
+
+@router.get("/numbers/available", dependencies=[needs(WRITES)])
+def available_numbers(house: Inside, own: Own, asked: Annotated[AvailableAsked, Query()]) -> AvailablesShown:
+    """The numbers that the organization can take into use now. Another one may be faster: it is refused then."""
+    page = service.list_available(house.store, own, listing(asked))
+    shown = [
+        AvailableShown(number=each.number, country=each.country, kind=each.kind, locality=each.locality or None) for each in page.items
+    ]
+    return AvailablesShown(numbers=shown, next=cursor(asked, page.next))
 
 
 @router.get("/numbers/{number}", dependencies=[needs(READS)])
@@ -123,7 +166,7 @@ async def give_number(
 
 @router.delete("/numbers/{number}")
 async def give_back_number(house: Inside, own: Own, visitor: Writer, number: NumberPath, expected: Annotated[Expected, Depends()]) -> Saved:
-    """The organization shall have a number no longer. Refused for its main number."""
+    """The organization shall have a number no longer: others may take it at once. Refused for its main number."""
     version = expected.version
     await run_in_threadpool(lambda: service.give_back_number(house.store, own, number, version=version, who=visitor.label))
     return Saved(**await saved(house))

@@ -7,9 +7,11 @@ import typer
 from offhook.doors.cli import completion, things
 from offhook.doors.cli.asking import DryRun, Json, Version, Yes, must_agree, noun, server_of
 from offhook.doors.cli.server import Exit, Failed
+from offhook.doors.cli.stock import OfCountry, OfKind, Prefix
 from offhook.doors.cli.things import How, Limit, Noun, Search, Sort
 
 NUMBERS = Noun("/numbers", "numbers", "number", ("number", "username", "attendant"), "number")
+AVAILABLE = Noun("/numbers/available", "numbers", "number", ("number", "country", "kind", "locality"), "number")
 
 numbers = noun("The organization's numbers, and whom they ring.")
 
@@ -34,6 +36,22 @@ def list_numbers(
     things.listed(context, NUMBERS, How(as_json), limit, **filters, q=search, sort=sort)
 
 
+@numbers.command("available")
+def available_numbers(
+    context: typer.Context,
+    country: OfCountry = None,
+    kind: OfKind = None,
+    prefix: Prefix = None,
+    search: Search = None,
+    sort: Sort = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List numbers that the organization can take into use."""
+    filters = {"country": country and country.upper(), "kind": kind, "prefix": prefix}
+    things.listed(context, AVAILABLE, How(as_json), limit, **filters, q=search, sort=sort)
+
+
 @numbers.command("show")
 def show_number(context: typer.Context, number: Number, as_json: Json = False) -> None:
     """Show one of them."""
@@ -43,13 +61,13 @@ def show_number(context: typer.Context, number: Number, as_json: Json = False) -
 @numbers.command("take")
 def take_number(
     context: typer.Context,
-    number: Annotated[str, typer.Argument(help="In international form, e.g. +12065550107.")],
+    number: Annotated[str, typer.Argument(help="In international form; one of those that are available.")],
     user: ToUser = None,
     attendant: ToAttendant = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Take a number into use that nobody has."""
+    """Take a number into use; `offhook numbers available` lists those that can be taken."""
     how = How(as_json, dry_run)
     to = _to(user, attendant, needed=False)
     added = things.add(context, NUMBERS, {"number": number} | to, how, words=f"take {number} into use{_ringing(user, attendant)}")

@@ -10,6 +10,7 @@ from offhook.domain.numbers import E164
 from offhook.domain.organizations import Destination
 from offhook.domain.users import Device, DeviceId, User, UserId
 from offhook.services.ports.listing import Listing, Page
+from offhook.services.ports.stock import AvailableNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,12 @@ class Numbers(Protocol):
     def page(self, listing: Listing) -> Page[NumberEntry]:
         """Some of them. Fields: number, username, attendant (its name), given ("yes" or "no")."""
 
+    def available(self, listing: Listing) -> Page[AvailableNumber]:
+        """Some of those that the organization may take. Fields: number, country, kind, locality, prefix.
+
+        `text` is sought in number and locality.
+        """
+
     def versions(self) -> dict[E164, int]:
         """The revision in which each was last changed."""
 
@@ -192,9 +199,10 @@ class Numbers(Protocol):
         """The numbers that ring somebody, lowest first."""
 
     def assign(self, number: E164, to: Destination | None) -> None:
-        """Give a number to somebody, or with None take it from whom it rings; a number that nobody has is taken into use.
+        """Give a number to somebody, or with None take it from whom it rings; one that is free in the stock is taken into use.
 
-        Raises Conflict when it rings somebody already or another organization has it, Missing when the destination is not of this one.
+        Raises Conflict when it rings somebody already, NumberNotAvailable when it is not free there, Missing when the destination is not of
+        this organization.
         """
 
     def give_back(self, number: E164) -> None:

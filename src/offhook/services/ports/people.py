@@ -1,6 +1,6 @@
 """Many people at once: what must be known before they are changed, and the changes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,9 +13,9 @@ from offhook.services.ports.organization import NewUser
 class Facts:
     """Who has what, of the names, extensions and numbers that were asked for. What is free is not in it.
 
-    `extensions` and `numbers` lead to None where it is no user of the organization (an attendant, somebody else); a number that the
-    organization has and gave to nobody is free. `sign_ins` are the names that telephones sign in with; `administrators` is how many global
-    ones the organization has.
+    `extensions` and `numbers` lead to None where it is an attendant of the organization; a number that the organization has and gave to
+    nobody is free. `not_available` are numbers that it has not got and cannot take. `sign_ins` are the names that telephones sign in with;
+    `administrators` is how many global ones the organization has.
     """
 
     users: Mapping[str, User]
@@ -23,6 +23,7 @@ class Facts:
     extensions: Mapping[str, UserId | None]
     sign_ins: Mapping[str, UserId]
     numbers: Mapping[E164, UserId | None]
+    not_available: frozenset[E164]
     administrators: int
 
 
@@ -40,7 +41,7 @@ class Deeds:
 class People(Protocol):
     """The people of one organization, many at a time."""
 
-    def facts(self, usernames: Sequence[str], extensions: Sequence[str], numbers: Iterable[E164]) -> Facts:
+    def facts(self, usernames: Sequence[str], extensions: Sequence[str], numbers: Collection[E164]) -> Facts:
         """Who has what, as it is now. At most some thousand names at a time."""
 
     def carry_out(self, deeds: Deeds) -> None:

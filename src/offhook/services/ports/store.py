@@ -32,6 +32,7 @@ from offhook.services.ports.organizations import Organizations
 from offhook.services.ports.organizations import Profile as Profile
 from offhook.services.ports.people import People
 from offhook.services.ports.records import Trace
+from offhook.services.ports.stock import Stock
 from offhook.services.ports.webhooks import AllWebhooks, Webhooks
 
 
@@ -255,6 +256,8 @@ class ProviderTransaction(Protocol):
     def organizations(self) -> Organizations: ...
     @property
     def carriers(self) -> Carriers: ...
+    @property
+    def stock(self) -> Stock: ...
     @property
     def tokens(self) -> AllTokens: ...
     @property
