@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from offhook.domain.numbers import E164
+from offhook.domain.numbers import E164, NumberKind
 from offhook.domain.organizations import OrganizationId, Purpose
 from offhook.services.ports.store import Store
-from offhook.services.stock import put_in
+from offhook.services.sheets import OnExisting
+from offhook.services.stock import Entering
 from offhook.store.engine import is_postgres
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
 from tests.postgres import Cluster, name_of
 
 MIGRATED = "migrated"
-STOCK = tuple(E164(f"+1206555{last:04}") for last in (1, 2, *range(100, 120), 150, 177)) + tuple(
+STOCK = tuple(E164(f"+1206555{last:04}") for last in (1, 2, *range(100, 120), 150, 177, 199)) + tuple(
     E164(f"+1503555{last:04}") for last in (*range(100, 106), 150, 190)
 )
 """What organizations of tests may take."""
@@ -102,6 +103,15 @@ def pine(store: Store) -> OrganizationId:
 
 
 def founded(store: Store, name: str, domain: str, purpose: Purpose = Purpose.CUSTOMER) -> OrganizationId:
+    stocked(store, *STOCK)
     with store.provider_change("tests") as provider:
-        put_in(provider, STOCK, None)
         return provider.organizations.add(name, domain, "US", purpose).id
+
+
+def stocked(store: Store, *numbers: str) -> None:
+    """Have these numbers in the stock, for any organization to take."""
+    with store.provider_change("tests") as provider:
+        entering = Entering(provider, [E164(number) for number in numbers], OnExisting.SKIP)
+        for number in numbers:
+            entering.put(E164(number), {"country": "US", "kind": NumberKind.GEOGRAPHIC})
+        entering.carry_out()

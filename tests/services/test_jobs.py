@@ -24,6 +24,7 @@ from offhook.services.ports.store import Store, Transaction
 from offhook.services.sheets import OnExisting
 from offhook.services.tokens import Access
 from offhook.services.users import add_user, change_user, get_user, list_users
+from tests.conftest import stocked
 from tests.doors.rooms import LiveRoom
 
 HEADS = "username,name,extension,number\n"
@@ -109,7 +110,7 @@ async def test_one_bad_row_stops_nothing_and_each_says_what_became_of_it(office:
     assert words[4].startswith("row.twice Row 2 ")
     assert words[6].startswith("row.twice Row 3 ")
     assert words[7].startswith("row.twice Row 3 ")
-    assert "thing.taken +15035550101 is in use" in words[8] and "aul" not in words[8]
+    assert "number.not_available +15035550101 is not available" in words[8] and "aul" not in words[8]
     assert all(part in words[9] for part in ("911", "mail", "king", "klingon", "Mars/Base", "ZZ"))
     ben = get_user(office.store, office.organization, "ben")
     assert (ben.extension, ben.number, ben.language, ben.time_zone, ben.location) == ("102", "+12065550102", "fr", "Europe/Paris", "FR")
@@ -360,10 +361,11 @@ def test_an_export_imports_unchanged_here_and_makes_the_same_people_elsewhere(st
     with store.provider_change("tests") as provider:
         count = len(provider.organizations.all())
     here, there = (Office(store, _founded(store, f"o{count + place}.test"), rows_at_once=4) for place in range(2))
+    stocked(store, *(number for one in people if one["number"] for number in _numbers(one["number"], count)))
     for place, one in enumerate(people):
         add_user(store, here.organization, username=f"u{place}", who="tests", **one | {"number": None})
         if one["number"]:
-            change_user(store, here.organization, f"u{place}", {"number": _number(one["number"], count)}, who="tests")
+            change_user(store, here.organization, f"u{place}", {"number": _numbers(one["number"], count)[0]}, who="tests")
     octets = export_users(store, here.organization)
     at = here.revision()
     if people:
@@ -374,8 +376,9 @@ def test_an_export_imports_unchanged_here_and_makes_the_same_people_elsewhere(st
         assert export_users(store, there.organization).decode() == elsewhere
 
 
-def _number(number: str, count: int) -> str:
-    return f"+1{count:03}{number[-7:]}"
+def _numbers(number: str, count: int) -> tuple[str, str]:
+    """A number of each example's own, for here and for there."""
+    return f"+1{count:03}{number[-7:]}", f"+2{count:03}{number[-7:]}"
 
 
 def _founded(store: Store, domain: str) -> OrganizationId:

@@ -126,6 +126,8 @@ def test_others_write_while_a_large_one_is_emptied(url: str) -> None:
     migrate(url)
     large, small = founded(impatient, "Large", "large.test"), founded(impatient, "Small", "small.test")
     with impatient.engine.begin() as connection:
+        shelved = {"country": "US", "kind": "geographic", "locality": "", "version": 1}
+        connection.execute(insert(metadata.tables["stock"]), [{"e164": f"+1{2_000_000_000 + n}"} | shelved for n in range(30_000)])
         rows = ({"e164": f"+1{2_000_000_000 + n}", "organization_id": large, "version": 1} for n in range(30_000))
         connection.execute(insert(metadata.tables["numbers"]), list(rows))
     organizations.close_organization(impatient, large, gives_back=True, who="provider")
@@ -208,10 +210,10 @@ def test_nothing_that_is_left_of_it_opens_a_door(database: Database, two: Two) -
 def test_many_at_once_take_the_numbers_that_it_had(database: Database, two: Two) -> None:
     lumen, pine = two
     with database.change(pine, "tests") as transaction:
-        assert transaction.people.facts([], [], [E164(FIRST)]).numbers
+        assert transaction.people.facts([], [], [E164(FIRST)]).not_available == {FIRST}
     organizations.close_organization(database, lumen, gives_back=True, who="provider")
     with database.change(pine, "tests") as transaction:
-        assert transaction.people.facts([], [], [E164(FIRST)]).numbers == {}
+        assert transaction.people.facts([], [], [E164(FIRST)]).not_available == frozenset()
         transaction.people.carry_out(Deeds(given=[(E164(FIRST), transaction.users.all()[0].id)]))
     emptied(database)
     with database.view(pine) as transaction:
