@@ -144,7 +144,7 @@ async def test_what_applying_refuses_is_refused_when_it_is_planned(world: World)
     for content, scopes, answer in (
         (text, EVERYTHING, (409, "role.last_administrator")),
         (text, EVERYTHING - {"billing:write"}, (403, "access.forbidden")),
-        (others, EVERYTHING, (409, "thing.taken")),
+        (others, EVERYTHING, (409, "number.not_available")),
     ):
         async with world.client(issue(world.database, own, "somebody", None, "tests", scopes)) as client:
             for verb in ("plan", "apply"):

@@ -5,15 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from offhook.domain.numbers import E164, StockState
 from offhook.domain.organizations import Carrier, Purpose
 from offhook.services.attendants import add_attendant
 from offhook.services.devices import set_password
 from offhook.services.edge_facts import load_edge_facts
+from offhook.services.numbers import take_number
 from offhook.services.organizations import close_organization, list_organizations
+from offhook.services.ports.listing import Listing
 from offhook.services.ports.store import CarrierEntry, Store
-from offhook.services.sandbox import PROBE_DOMAIN, SandboxSummary, sandbox_json, seed, seed_probe
+from offhook.services.sandbox import OUTSIDE, PROBE_DOMAIN, STOCK, SandboxSummary, sandbox_json, seed, seed_probe
 from offhook.services.secrets import ha1
 from offhook.services.snapshot import load
+from offhook.services.stock import change_stock_number, remove_stock_number
 from offhook.services.tokens import authenticate
 from offhook.services.users import add_user
 
@@ -150,3 +154,48 @@ def test_a_number_that_somebody_took_since_stays_theirs_and_keeps_nothing_from_s
     assert {number: owner for number, (owner, _) in load(store).numbers.items() if number in numbers} == {}
     with store.view(summary.first.profile.id) as transaction:
         assert set(numbers) <= transaction.numbers.all().keys()
+
+
+def test_the_sandbox_has_a_stock_in_which_its_numbers_lie(store: Store, summary: SandboxSummary) -> None:
+    with store.provider_view() as provider:
+        states = {number: provider.stock.held([number])[number] for number in STOCK}
+    had = {"+12065550100", "+12065550101", "+12065550102", "+12065550103", "+15035550101"}
+    assert {number for number, each in states.items() if each.state is StockState.IN_USE} == had
+    assert {number for number, each in states.items() if each.state is StockState.WITHHELD} == OUTSIDE and "+12065550199" in OUTSIDE
+    assert {each.carrier for each in states.values()} == {"sandbox"}
+    with store.view(summary.others[0].profile.id) as transaction:
+        free = [each.number for each in transaction.numbers.available(Listing(500)).items]
+    assert free == sorted(set(STOCK) - had - OUTSIDE)
+
+
+def test_what_the_provider_changed_of_the_sandboxs_stock_stays_changed(store: Store, summary: SandboxSummary) -> None:
+    remove_stock_number(store, "+12065550142", who="provider")
+    change_stock_number(store, "+12065550199", {"withheld": None}, who="provider")
+    seed(store, KEY, "127.0.0.2", 5070)
+    with store.provider_view() as provider:
+        assert provider.stock.held([E164("+12065550142")]) == {}
+        assert provider.stock.held([E164("+12065550199")])[E164("+12065550199")].state is StockState.FREE
+
+
+def test_without_the_sandbox_only_what_is_in_use_of_its_stock_stays(store: Store, summary: SandboxSummary) -> None:
+    seed_probe(store, KEY)
+    with store.provider_view() as provider:
+        kept = {each.number: (each.state, each.carrier) for each in provider.stock.page(Listing(500)).items}
+    assert len(kept) == 8 and set(kept.values()) == {(StockState.IN_USE, None)}
+    seed(store, KEY, "127.0.0.2", 5070)
+    with store.provider_view() as provider:
+        assert len(provider.stock.page(Listing(500)).items) == len(STOCK) + 3
+
+
+def test_an_organization_that_is_made_anew_lets_others_keep_what_they_took_meanwhile(store: Store, summary: SandboxSummary) -> None:
+    close_organization(store, summary.first.profile.id, gives_back=True, who="provider")
+    pine = summary.others[0].profile.id
+    for number in ("+12065550100", "+12065550102"):
+        take_number(store, pine, number, {}, who="paul")
+    again = seed(store, KEY, "127.0.0.2", 5070).first
+    assert [(each.user.username, each.user.number) for each in again.users] == [
+        ("anna", "+12065550101"),
+        ("ben", None),
+        ("chloe", "+12065550103"),
+    ]
+    assert (again.attendant_number, again.profile.main_number) == (None, None)

@@ -18,7 +18,8 @@ _SECONDS = 120.0
 _LOOK_SECONDS = 0.3
 _ROWS_SHOWN = 20
 _OVER = frozenset({"done", "cancelled", "failed"})
-_WORDS = ("created", "changed", "unchanged", "skipped", "refused")
+ROW_WORDS = ("created", "changed", "unchanged", "skipped", "refused")
+"""What can become of a row, in the order in which it is told."""
 
 JobId = Annotated[int, typer.Argument(min=1, help="The job's id, as `offhook jobs` lists it.")]
 
@@ -193,7 +194,7 @@ def _progress(job: dict[str, Any]) -> str:
 
 
 def _counts(job: dict[str, Any]) -> str:
-    return ", ".join(f"{job['results'][word]} {word}" for word in _WORDS if job["results"].get(word))
+    return ", ".join(f"{job['results'][word]} {word}" for word in ROW_WORDS if job["results"].get(word))
 
 
 def octets_of(file: str) -> bytes:

@@ -8,7 +8,7 @@ import typer
 from offhook.domain.numbers import NumberKind, StockState
 from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import DryRun, Json, Version, Yes, noun, server_of_provider, waiting
-from offhook.doors.cli.bulk import octets_of
+from offhook.doors.cli.bulk import ROW_WORDS, octets_of
 from offhook.doors.cli.organizations import found
 from offhook.doors.cli.server import Exit, Failed
 from offhook.doors.cli.things import TAKEN_AWAY, How, Limit, Noun, Search, Sort
@@ -184,4 +184,4 @@ def remove_number(
 
 
 def _counted(answer: dict[str, Any]) -> str:
-    return ", ".join(f"{many} {word}" for word, many in answer["results"].items() if many) or "nothing"
+    return ", ".join(f"{answer['results'][word]} {word}" for word in ROW_WORDS if answer["results"].get(word)) or "nothing"
