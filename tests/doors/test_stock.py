@@ -293,8 +293,12 @@ async def test_a_file_of_the_organization_takes_only_what_is_available(world: Wo
                 answer = await lumen.post(f"/api/v1/configuration/{verb}", content=wanted, headers={"Content-Type": "application/yaml"})
                 refused = problem(answer)
                 assert (refused["status"], refused["code"]) == (409, "number.not_available"), (number, verb, refused)
+            for path, asked in (("route", {"from": "anna", "to": "102"}), ("replay", {"since": "2026-01-01T00:00:00Z"})):
+                refused = problem(await lumen.post(f"/api/v1/{path}", json=asked | {"plan": wanted}))
+                assert (refused["status"], refused["code"], refused["field"]) == (409, "number.not_available", "plan.number")
         assert (await lumen.get("/api/v1/numbers", params={"limit": 500})).json() == before
         wanted = whole.replace("numbers:\n", 'numbers:\n  "+12065550142": {}\n', 1)
+        assert (await lumen.post("/api/v1/route", json={"from": "anna", "to": "102", "plan": wanted})).status_code == 200
         done = await lumen.post("/api/v1/configuration/apply", content=wanted, headers={"Content-Type": "application/yaml"})
         assert done.status_code == 200, done.text
     assert (await provider.get(f"{STOCK}/+12065550142")).json()["domain"] == "lumen.test"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from offhook.domain.errors import Invalid
-from offhook.domain.numbers import E164, as_e164
+from offhook.domain.numbers import E164, as_e164, not_available
 from offhook.domain.organizations import Organization, OrganizationId, ToUser
 from offhook.domain.routing import Attend, Caller, CallOut, Decision, Reason, Refuse, RingUser, Source, route
-from offhook.services.blueprint import Blueprint
+from offhook.services.blueprint import Blueprint, numbers_of
 from offhook.services.differences import planned
 from offhook.services.ports.records import Trace
-from offhook.services.ports.store import CarrierEntry, Configured, Store
+from offhook.services.ports.store import Store
 from offhook.services.snapshot import organization_of
 
 MOST_REPLAYED = 20_000
@@ -64,14 +64,14 @@ def organization_as(store: Store, own: OrganizationId, *, revision: int | None =
 
 
 def organization_planned(store: Store, own: OrganizationId, wanted: Blueprint) -> Organization:
-    """An organization as the switch would see it if a file were applied. Raises Invalid, Missing."""
-    now, carriers = _configured(store, own)
-    return organization_of(planned(now, wanted), carriers)
-
-
-def _configured(store: Store, own: OrganizationId) -> tuple[Configured, list[CarrierEntry]]:
+    """An organization as the switch would see it if a file were applied. Raises Invalid, Missing, NumberNotAvailable."""
     with store.provider_view() as provider:
-        return provider.inside(own).configured(), provider.carriers.all()
+        inside, carriers = provider.inside(own), provider.carriers.all()
+        now = inside.configured()
+        shut = inside.numbers.not_available(numbers_of(wanted).keys() - now.numbers.keys())
+    if shut:
+        raise not_available(min(shut))
+    return organization_of(planned(now, wanted), carriers)
 
 
 def caller_named(organization: Organization, who: str) -> Caller:

@@ -1,5 +1,6 @@
 """Telephone numbers and what they ring."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select
@@ -14,7 +15,7 @@ from offhook.services.ports.organization import NumberEntry
 from offhook.services.ports.stock import AvailableNumber
 from offhook.store.listing import Listed
 from offhook.store.scope import Row, Scope
-from offhook.store.stock import available, take
+from offhook.store.stock import available, not_to_be_taken, portions, take
 from offhook.store.tables import attendants, numbers, users
 
 _TARGETS = {"user": (ToUser, users), "attendant": (ToAttendant, attendants)}
@@ -58,6 +59,10 @@ class Numbers:
 
     def available(self, listing: Listing) -> Page[AvailableNumber]:
         return available(self._scope.connection, listing)
+
+    def not_available(self, wanted: Collection[E164]) -> frozenset[E164]:
+        own = {E164(row["e164"]) for some in portions(wanted) for row in self._scope.rows(numbers, numbers.c.e164.in_(some))}
+        return frozenset(not_to_be_taken(self._scope.connection, set(wanted) - own))
 
     def get(self, number: E164) -> NumberEntry | None:
         row = self._scope.row(numbers, numbers.c.e164 == number)

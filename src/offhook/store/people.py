@@ -9,8 +9,9 @@ from offhook.domain.errors import Conflict
 from offhook.domain.numbers import E164
 from offhook.domain.users import User, UserId
 from offhook.services.ports.people import Deeds, Facts
+from offhook.store.numbers import Numbers
 from offhook.store.scope import Row, Scope
-from offhook.store.stock import not_to_be_taken, take
+from offhook.store.stock import take
 from offhook.store.tables import attendants, devices, numbers, tokens, users
 from offhook.store.tokens import end_sessions
 from offhook.store.users import first_numbers, in_order, user_of, values_of
@@ -37,7 +38,7 @@ class People:
             extensions=held,
             sign_ins={row["sip_username"]: UserId(row["user_id"]) for row in telephones},
             numbers=self._taken(numbers),
-            not_available=self._not_available(numbers),
+            not_available=Numbers(self._scope).not_available(numbers),
             administrators=len(self._scope.rows(users, users.c.role == Role.GLOBAL.value)),
         )
 
@@ -70,11 +71,6 @@ class People:
         """Of the organization's own those that ring somebody."""
         rows = self._scope.rows(numbers, numbers.c.e164.in_(asked), numbers.c.target_kind.is_not(None))
         return {E164(row["e164"]): UserId(row["target_id"]) if row["target_kind"] == "user" else None for row in rows}
-
-    def _not_available(self, asked: Collection[E164]) -> frozenset[E164]:
-        """Of those that the organization has not got, the ones that it cannot take."""
-        own = {E164(row["e164"]) for row in self._scope.rows(numbers, numbers.c.e164.in_(asked))}
-        return frozenset(not_to_be_taken(self._scope.connection, set(asked) - own))
 
     def _give(self, given: Sequence[tuple[E164, UserId]]) -> None:
         idle = {row["e164"] for row in self._scope.rows(numbers, numbers.c.e164.in_([number for number, _ in given]))} if given else set()

@@ -87,11 +87,11 @@ class Stock:
     def change_all(self, numbers: Collection[E164], **values: Any) -> None:
         if "kind" in values:
             values["kind"] = NumberKind(values["kind"]).value
-        for some in _portions(numbers):
+        for some in portions(numbers):
             self._scope.update(stock, stock.c.e164.in_(some), **values)
 
     def remove_all(self, numbers: Collection[E164]) -> None:
-        for some in _portions(numbers):
+        for some in portions(numbers):
             let_go(self._scope.connection, some)
             self._scope.delete(stock, stock.c.e164.in_(some))
 
@@ -135,14 +135,14 @@ def take(connection: Connection, wanted: Collection[E164]) -> None:
 
 def let_go(connection: Connection, wanted: Collection[E164]) -> None:
     """Have these numbers free where only an organization has them that is closed: they were given back, and go with the rest of it."""
-    for some in _portions(wanted):
+    for some in portions(wanted):
         connection.execute(delete(numbers).where(numbers.c.e164.in_(some), ~is_open(numbers.c.organization_id)))
 
 
 def holders(connection: Connection, wanted: Collection[E164]) -> dict[E164, tuple[OrganizationId, str]]:
     """Which organization has each of these that one has, and its domain."""
     own, found = organizations.c, {}
-    for some in _portions(wanted):
+    for some in portions(wanted):
         who = select(numbers.c.e164, own.id, own.domain).join(organizations, own.id == numbers.c.organization_id)
         for e164, id, domain in connection.execute(who.where(numbers.c.e164.in_(some), own.closed_at.is_(None))):
             found[E164(e164)] = (OrganizationId(id), str(domain))
@@ -158,14 +158,15 @@ def _shut(connection: Connection, rows: Iterable[Row], wanted: Collection[E164])
 def _rows(connection: Connection, wanted: Collection[E164], *, holds: bool = False) -> list[Row]:
     """Those of these that are in the stock, in their order; with `holds` nobody else holds, changes or removes them meanwhile."""
     found: list[Row] = []
-    for some in _portions(wanted):
+    for some in portions(wanted):
         rows = select(stock).where(stock.c.e164.in_(some)).order_by(stock.c.e164)
         # On SQLite who writes has the whole file. A row that only points here waits for nobody.
         found += connection.execute(rows.with_for_update(key_share=True) if holds else rows).mappings()
     return found
 
 
-def _portions(wanted: Collection[E164]) -> Iterable[list[E164]]:
+def portions(wanted: Collection[E164]) -> Iterable[list[E164]]:
+    """Numbers in their order, as many at a time as one statement names."""
     ordered = sorted(wanted)
     return (ordered[begin : begin + KEYS_AT_ONCE] for begin in range(0, len(ordered), KEYS_AT_ONCE))
 

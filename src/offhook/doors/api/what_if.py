@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.errors import Invalid
+from offhook.domain.numbers import NumberNotAvailable
 from offhook.doors.api.access import Inside, Own, needs
 from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.paging import LARGEST_ID
@@ -116,6 +117,8 @@ def _plan_named() -> Iterator[None]:
         yield
     except Invalid as why:
         raise Invalid(why.explanation, "plan" if why.field in (None, FILE) else f"plan.{why.field}") from None
+    except NumberNotAvailable as why:
+        raise NumberNotAvailable(why.explanation, f"plan.{why.field}") from None
 
 
 @router.post("/replay", dependencies=[*_PLANS, KEYLESS])

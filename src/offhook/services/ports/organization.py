@@ -189,6 +189,9 @@ class Numbers(Protocol):
         `text` is sought in number and locality.
         """
 
+    def not_available(self, wanted: Collection[E164]) -> frozenset[E164]:
+        """Those of these that the organization has not got and cannot take now."""
+
     def versions(self) -> dict[E164, int]:
         """The revision in which each was last changed."""
 
