@@ -17,7 +17,7 @@ from offhook.store.transaction import Database
 from tests.postgres import Cluster, name_of
 
 MIGRATED = "migrated"
-STOCK = tuple(E164(f"+1206555{last:04}") for last in (1, 2, *range(100, 120), 150, 177, 199)) + tuple(
+STOCK = tuple(E164(f"+1206555{last:04}") for last in (1, 2, *range(100, 120), 150, 177, *range(190, 200))) + tuple(
     E164(f"+1503555{last:04}") for last in (*range(100, 106), 150, 190)
 )
 """What organizations of tests may take."""

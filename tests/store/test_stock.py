@@ -1,7 +1,6 @@
 """The provider's stock in the database: what organizations take of it, what the provider sees, and who comes first."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,6 +19,7 @@ from offhook.services.stock import add_range, change_stock_number, get_stock_num
 from offhook.store.engine import has_collided
 from offhook.store.tables import provider_changes
 from offhook.store.transaction import Database
+from tests.postgres import until_somebody_waits
 
 FREE, NEXT, ABSENT = E164("+12065550110"), E164("+12065550111"), E164("+12065559999")
 
@@ -115,35 +115,30 @@ def test_the_database_itself_keeps_what_is_in_use(database: Database, lumen: Org
 
 @pytest.mark.parametrize("how", ["take", "remove", "withhold"])
 def test_of_two_who_want_a_number_at_once_one_has_it_and_the_other_is_told_why(
-    store: Store, lumen: OrganizationId, pine: OrganizationId, how: str
+    database: Database, lumen: OrganizationId, pine: OrganizationId, how: str
 ) -> None:
     """The other waits for the end of the first, and sees what that did."""
-    first, waits = threading.Event(), threading.Event()
 
     def second() -> str:
-        first.wait(10)
-        waits.set()
         try:
             if how == "take":
-                take(store, pine, FREE)
+                take(database, pine, FREE)
             elif how == "remove":
-                remove_stock_number(store, FREE, who="provider")
+                remove_stock_number(database, FREE, who="provider")
             else:
-                change_stock_number(store, FREE, {"withheld": "kept"}, who="provider")
+                change_stock_number(database, FREE, {"withheld": "kept"}, who="provider")
         except Conflict as refused:
             return refused.code
         return "done"
 
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(second)
-        with store.change(lumen, "tests") as transaction:
+        with database.change(lumen, "tests") as transaction:
             transaction.numbers.assign(FREE, None)
-            first.set()
-            waits.wait(10)
-            time.sleep(0.2)
+            asked = threads.submit(second)
+            until_somebody_waits(database)
             assert not asked.done()
         assert asked.result(10) == {"take": "number.not_available", "remove": "number.in_use", "withhold": "done"}[how]
-    assert get_stock_number(store, FREE).organization == lumen
+    assert get_stock_number(database, FREE).organization == lumen
 
 
 def test_of_many_who_take_all_numbers_at_once_each_number_has_one(store: Store, lumen: OrganizationId, pine: OrganizationId) -> None:

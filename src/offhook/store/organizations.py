@@ -75,7 +75,7 @@ class Organizations:
 
     def close(self, id: OrganizationId) -> int:
         scope, before = self._inside(id), self._told(id)
-        # From here on nobody finds it. The domain is free for others, as the numbers are (numbers.let_go); the history has both.
+        # From here on nobody finds it. The domain is free for others, as the numbers are (stock.let_go); the history has both.
         scope.update(organizations, closed_at=time.time(), main_number=None, domain=_nobodys(id))
         self._note(id, before, self._told(id))
         return scope.revision
