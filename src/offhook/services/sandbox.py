@@ -15,6 +15,7 @@ from offhook.domain.numbers import E164
 from offhook.domain.organizations import Carrier, Destination, Purpose, ToAttendant, ToUser
 from offhook.domain.users import User, UserId
 from offhook.services.devices import FIRST_DEVICE
+from offhook.services.first_catalogue import furnish
 from offhook.services.ports.store import CarrierEntry, NewUser, Profile, ProviderTransaction, Store, Transaction
 from offhook.services.secrets import derive, ha1, token_hash
 from offhook.services.tokens import ALL
@@ -117,6 +118,7 @@ def seed(store: Store, secret_key: bytes, carrier_host: str, carrier_port: int) 
         entry = CarrierEntry(carrier, sandbox=True, default=CARRIER in known and known[CARRIER].default)
         if known.get(CARRIER) != entry:
             provider.carriers.put(entry)
+        furnish(provider, sandbox=True)
         first, *others = (_organization(provider, plan, secret_key) for plan in (_LUMEN, _PINE))
         return SandboxSummary(first, tuple(others), _organization(provider, _PROBE, secret_key), carrier)
 
@@ -125,6 +127,7 @@ def seed_probe(store: Store, secret_key: bytes) -> SandboxOrganization:
     """Create only the self-test's organization, if it is missing; there is no sandbox carrier then."""
     with store.provider_change(_WHO) as provider:
         provider.carriers.remove(CARRIER)
+        furnish(provider, sandbox=False)
         return _organization(provider, _PROBE, secret_key)
 
 
