@@ -14,6 +14,7 @@ from offhook.services.ports.store import ProviderTransaction, Store
 
 ALL_COUNTRIES = "any"
 """What a list of prices is asked for to show those that hold for all countries."""
+FARTHEST_SECONDS = 10 * 366 * 86400.0
 
 
 class InThePast(Invalid):
@@ -135,6 +136,8 @@ def _checked(wanted: PriceWanted, now: float, *, past: bool = False) -> NewPrice
     amount = None if wanted.amount is None else parse_money(wanted.amount, currency, finer=finer)
     if wanted.valid_from is not None and wanted.valid_from < now and not past:
         raise InThePast("A price begins now or later; leave the moment out for now.", "valid_from")
+    if wanted.valid_from is not None and wanted.valid_from > now + FARTHEST_SECONDS:
+        raise Invalid("A price begins within ten years.", "valid_from")
     return NewPrice(
         wanted.sku,
         None if wanted.country is None else checked_country(wanted.country),
