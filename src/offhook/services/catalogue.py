@@ -70,8 +70,8 @@ def add_product(store: Store, sku: str, kind: ProductKind, who: str, **values: A
         raise Invalid(words, "sku")
     product = _with(Product(sku, kind, Texts("", ""), Texts("", "")), values)
     with store.provider_change(who) as provider:
-        must_be_fit(product, provider.products.all() | {sku: product})
         provider.products.add(product)
+        must_be_fit(product, provider.products.all())
         return found(provider, sku)
 
 

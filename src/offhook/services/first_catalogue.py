@@ -1,6 +1,5 @@
 """The products that a new system has: drafts, for the provider to price and sell; in the sandbox on sale, at prices that are made up."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from offhook.services.country_facts import currency_named
 from offhook.services.ports.catalogue import NewPrice
 from offhook.services.ports.changes import ChangesWanted
 from offhook.services.ports.store import ProviderTransaction
+from offhook.services.prices import now_exactly
 
 _SYSTEM = "phone-system"
 
@@ -124,7 +124,7 @@ def furnish(provider: ProviderTransaction, *, sandbox: bool) -> None:
         for product in FIRST_PRODUCTS:
             provider.products.add(replace(product, state=ProductState.ON_SALE) if sandbox else product)
     if sandbox and not _was_there(provider, "price"):
-        for price in _made_up(provider, time.time()):
+        for price in _made_up(provider, now_exactly()):
             provider.prices.add(price)
 
 

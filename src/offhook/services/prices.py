@@ -66,7 +66,7 @@ def get_price(store: Store, id: PriceId) -> Price:
 
 def set_price(store: Store, wanted: PriceWanted, who: str) -> Price:
     """A price that begins now or later. Raises Missing, Invalid and Conflict with the field."""
-    new = _checked(wanted, time.time())
+    new = _checked(wanted, now_exactly())
     with store.provider_change(who) as provider:
         found(provider, new.sku)
         return provider.prices.add(new)
@@ -77,7 +77,7 @@ def set_prices(store: Store, wanted: Sequence[PriceWanted], who: str, *, dry_run
 
     Raises what `set_price` does, the field with the place in the list before it: `prices.3.amount`.
     """
-    now = time.time()
+    now = now_exactly()
     try:
         with store.provider_change(who) as provider:
             done = _set(provider, wanted, now)
@@ -95,6 +95,11 @@ def remove_price(store: Store, id: PriceId, who: str) -> None:
         if price.valid_from <= time.time():
             raise Begun("This price counts already, or did, and stays. Set another one, or none, from now on.", "price")
         provider.prices.remove(id)
+
+
+def now_exactly() -> float:
+    """This moment in whole microseconds, so that it is the same one when it was shown and is sent again."""
+    return round(time.time(), 6)
 
 
 class _TakenBackError(Exception):
