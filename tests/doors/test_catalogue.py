@@ -13,6 +13,7 @@ from offhook.services.edge_facts import load_edge_facts
 from offhook.services.first_catalogue import FIRST_PRODUCTS
 from tests.doors.rooms import World
 from tests.doors.test_invitations import provider
+from tests.doors.test_jobs import CSV, IMPORT, at_work, over
 from tests.doors.test_provider import told
 from tests.doors.test_refusals import problem
 
@@ -147,6 +148,22 @@ async def test_a_file_that_is_applied_brings_nobody_where_nobody_is_served(world
         assert (refused["code"], refused["field"]) == ("country.not_served", "location")
         whole = problem(await client.post("/api/v1/configuration/plan", content=file.replace("country: US", "country: FR")))
         assert (whole["code"], whole["field"]) == ("country.not_served", "country")
+
+
+async def test_a_file_of_people_takes_nobody_in_where_nobody_is_served(world: World, provider: AsyncClient) -> None:
+    await provider.patch("/provider/countries/FR", json={"served": False})
+    people = "username,name,location\nzoe,Zoe,FR\nzara,Zara,BE\nanna,Anna,FR\nben,Ben,US\n"
+    for query in ("?dry_run=true", ""):
+        async with at_work(world) as client:
+            job = await over(client, (await client.post(f"{IMPORT}{query}", content=people, headers=CSV)).json())
+            rows = (await client.get(f"/api/v1/jobs/{job['id']}/rows")).json()["rows"]
+        told = [(row["username"], row["state"], row["code"], row["field"]) for row in rows]
+        assert told[:3] == [
+            ("zoe", "refused", "country.not_served", "location"),
+            ("zara", "created", None, None),
+            ("anna", "refused", "country.not_served", "location"),
+        ]
+        assert told[3][:2] == ("ben", "changed"), "one's own country is always good"
 
 
 async def test_help_is_reached_as_before_whatever_the_provider_serves(world: World, provider: AsyncClient) -> None:

@@ -12,6 +12,7 @@ from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import DryRun, Json, Yes, noun, server_of_provider
 from offhook.doors.cli.server import Exit, Failed
 from offhook.doors.cli.things import How, Noun
+from offhook.doors.cli.what_if import moment_asked
 
 PRICES = Noun(
     "/provider/prices",
@@ -28,7 +29,7 @@ _PERIODS = {"month": "a month", "year": "a year", "once": "once", "minute": "a m
 prices = noun("What products cost, for whoever looks after the system; a price is never changed, another one begins.")
 
 Price = Annotated[int, typer.Argument(min=1, help="Its id, as `offhook prices list` tells it.")]
-Begins = Annotated[str | None, typer.Option("--from", help="From when on, with its time zone: 2027-01-01T00:00:00Z. Now if left out.")]
+Begins = Annotated[str | None, typer.Option("--from", help="From when on: 2027-01-01T00:00. Now if left out.")]
 
 
 @prices.command("list")
@@ -66,7 +67,7 @@ def set_price(
 ) -> None:
     """Have a price begin, now or later. What something did cost stays in the list."""
     body: dict[str, Any] = {"sku": sku, "country": country and country.upper(), "currency": currency.upper(), "period": period}
-    body |= {"amount": None if amount == "none" else amount, "valid_from": begins}
+    body |= {"amount": None if amount == "none" else amount, "valid_from": moment_asked(begins, "--from")}
     server, how = server_of_provider(context), How(as_json, dry_run)
     costs = "nothing of its own" if body["amount"] is None else told_price(amount, currency.upper(), period)
     said = f"{sku} {costs}, in {body['country'] or 'every country that has no price of its own'}, from {begins or 'now'} on"
