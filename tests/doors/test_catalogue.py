@@ -11,6 +11,7 @@ from offhook.domain.countries import Service
 from offhook.domain.emergency import emergency_numbers
 from offhook.services.edge_facts import load_edge_facts
 from offhook.services.first_catalogue import FIRST_PRODUCTS
+from offhook.services.invitations import invite
 from tests.doors.rooms import World
 from tests.doors.test_invitations import provider
 from tests.doors.test_jobs import CSV, IMPORT, at_work, over
@@ -151,7 +152,8 @@ async def test_a_file_that_is_applied_brings_nobody_where_nobody_is_served(world
 
 
 async def test_a_file_of_people_takes_nobody_in_where_nobody_is_served(world: World, provider: AsyncClient) -> None:
-    await provider.patch("/provider/countries/FR", json={"served": False})
+    for code in ("FR", "US"):
+        await provider.patch(f"/provider/countries/{code}", json={"served": False})
     people = "username,name,location\nzoe,Zoe,FR\nzara,Zara,BE\nanna,Anna,FR\nben,Ben,US\n"
     for query in ("?dry_run=true", ""):
         async with at_work(world) as client:
@@ -164,6 +166,18 @@ async def test_a_file_of_people_takes_nobody_in_where_nobody_is_served(world: Wo
             ("anna", "refused", "country.not_served", "location"),
         ]
         assert told[3][:2] == ("ben", "changed"), "one's own country is always good"
+
+
+async def test_the_page_of_the_first_start_offers_only_countries_that_are_served(world: World, provider: AsyncClient) -> None:
+    await provider.patch("/provider/countries/FR", json={"served": False})
+    await provider.patch("/provider/countries/IS", json={"served": True})
+    page, sent = f"/welcome/{invite(world.database)}", {"name": "Maple", "domain": "maple.test", "time_zone": "UTC"}
+    async with world.client(None, **{"Accept-Language": "fr"}) as client:
+        form = (await client.get(page)).text
+        assert "Islande" in form and "Belgique" in form and ">France<" not in form
+        refused = await client.post(page, data=sent | {"country": "FR"})
+        assert refused.status_code == 409 and "Aucune organisation n’est acceptée dans ce pays" in refused.text
+        assert (await client.post(page, data=sent | {"country": "IS"})).status_code == 200
 
 
 async def test_help_is_reached_as_before_whatever_the_provider_serves(world: World, provider: AsyncClient) -> None:
