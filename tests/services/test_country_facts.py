@@ -56,7 +56,7 @@ def test_a_country_without_facts_can_do_nothing_and_what_is_no_country_is_missin
 
 def test_currencies_are_those_of_today_with_their_digits() -> None:
     assert [checked_currency(code) for code in ("EUR", "JPY", "BHD")] == [Currency("EUR", 2), Currency("JPY", 0), Currency("BHD", 3)]
-    for code in ("DEM", "XXX", "eur", "", "EURO"):
+    for code in ("DEM", "XTS", "eur", "", "EURO"):
         with pytest.raises(Invalid) as refused:
             checked_currency(code)
         assert refused.value.field == "currency"
