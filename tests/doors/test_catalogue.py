@@ -9,6 +9,8 @@ from httpx import AsyncClient
 
 from offhook.domain.countries import Service
 from offhook.domain.emergency import emergency_numbers
+from offhook.domain.errors import Unavailable
+from offhook.doors.api import pages
 from offhook.services.edge_facts import load_edge_facts
 from offhook.services.first_catalogue import FIRST_PRODUCTS
 from offhook.services.invitations import invite
@@ -178,6 +180,18 @@ async def test_the_page_of_the_first_start_offers_only_countries_that_are_served
         refused = await client.post(page, data=sent | {"country": "FR"})
         assert refused.status_code == 409 and "Aucune organisation n’est acceptée dans ce pays" in refused.text
         assert (await client.post(page, data=sent | {"country": "IS"})).status_code == 200
+
+
+async def test_the_form_is_shown_with_every_country_when_nobody_can_say_which_are_served(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise Unavailable("The database does not answer.")
+
+    monkeypatch.setattr(pages, "list_countries", away)
+    async with world.client(None, **{"Accept-Language": "fr"}) as client:
+        form = await client.get(f"/welcome/{invite(world.database)}")
+    assert form.status_code == 200 and ">France<" in form.text and "Zambie" in form.text
 
 
 async def test_help_is_reached_as_before_whatever_the_provider_serves(world: World, provider: AsyncClient) -> None:
