@@ -23,15 +23,17 @@ def test_what_is_said_of_a_country_is_kept_as_it_was_said_and_any_organization_m
     with store.provider_change("ada") as provider:
         assert provider.countries.get("FR") is None
         provider.countries.put(word)
+        first = provider.revision
     with store.provider_change("ada") as provider:
         provider.countries.put(word)
         assert provider.revision is None, "what is so already is no change"
         provider.countries.put(replace(word, served=None, services={}))
+        second = provider.revision
     with store.view(lumen) as transaction:
         assert transaction.countries.all() == {"FR": CountryWord("FR", currency="CHF")}
         kept = transaction.countries.get("FR")
-        assert kept is not None and kept.served is None and kept.version == 3
-    assert [line for line in lines(store) if line[1] == "country"] == [(3, "country", "FR"), (2, "country", "FR")]
+        assert kept is not None and kept.served is None and kept.version == second
+    assert [line for line in lines(store) if line[1] == "country"] == [(second, "country", "FR"), (first, "country", "FR")]
 
 
 def test_a_product_is_kept_whole_and_its_sku_is_taken_once(store: Store) -> None:
