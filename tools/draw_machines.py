@@ -17,6 +17,7 @@ from offhook.domain.calls.in_talk import TALK_MOVES
 from offhook.domain.calls.in_transfer import TRANSFER_MOVES, TransferStage
 from offhook.domain.calls.leg import LEG_MOVES, LegState
 from offhook.domain.carrier_life import LIFE_MOVES, LifeStage
+from offhook.domain.catalogue import SALES, ProductState
 from offhook.sip.tables import MACHINES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "state-machines"
@@ -45,6 +46,13 @@ def arrows_of_sip(moves: Mapping[Any, Mapping[Any, Any]]) -> Arrows:
     for state, row in moves.items():
         for event, move in row.items():
             yield state.value, move.next.value, event.value
+
+
+def arrows_of_products() -> Arrows:
+    """The catalogue's table: what is done with a product -> its state."""
+    for state, row in SALES.items():
+        for sale, following in row.items():
+            yield state.value, following.value, sale.value
 
 
 def drawing(title: str, words: str, first: str, arrows: Arrows) -> str:
@@ -103,6 +111,8 @@ def pages() -> dict[str, str]:
             arrows_of(ATTENDANT_MOVES, "call ended"),
         ),
     }
+    words = "From `src/offhook/domain/catalogue.py`. A draft can be removed; what was ever on sale cannot."
+    drawn["product.md"] = drawing("A product of the catalogue", words, ProductState.DRAFT.value, arrows_of_products())
     for name, machine in MACHINES.items():
         words = "From the tables in `src/offhook/sip`."
         drawn[f"sip-{name.replace(' ', '-')}.md"] = drawing(f"SIP: {name}", words, machine.start.value, arrows_of_sip(machine.moves))

@@ -51,7 +51,7 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     ids = {"device": device.id, "token": token, "webhook": webhook, "delivery": delivery, "attendant": attendant.id, "job": job.id}
     path = {name: [str(id)] for name, id in ids.items()} | {"username": [user.username], "number": [str(number)]}
     path |= {"call": [over, alive, over[:8]], "address": ["192.0.2.7"], "organization": [str(of.profile.id)]}
-    path |= {"invitation": ["1"], "carrier": ["sandbox"]}
+    path |= {"invitation": ["1"], "carrier": ["sandbox"], "country": ["US"], "sku": ["phone-system"], "price": ["1"]}
     kinds: dict[str, Any] = {"user": user.id, "password": user.id, "number": number, "organization": of.profile.id}
     kinds["attendant_key"] = f"{attendant.id}:1"
     kinds |= {kind: ids[kind] for kind in ("device", "token", "webhook", "attendant")}

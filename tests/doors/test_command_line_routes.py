@@ -33,7 +33,7 @@ NEEDS_NO_COMMAND = {
 }
 """Routes that no command asks, with the reason."""
 
-PRINT_FILES = {"export", "users export", "completion"}
+PRINT_FILES = {"export", "users export", "prices export", "completion"}
 """Commands that print a file as it is, which programs read as well as people."""
 
 
@@ -108,6 +108,7 @@ def test_every_route_is_asked_by_some_command(world: World, running: Path, notin
     _comes_in_and_goes_out(clerk)
     _listens(running)
     _looks_after_the_system(clerk)
+    _keeps_shop(clerk, tmp_path)
     _has_one_leave(clerk)
     assert offers - noting.asked == NEEDS_NO_COMMAND.keys()
 
@@ -165,6 +166,38 @@ def _keeps_a_stock(clerk: Clerk) -> None:
     clerk.does("stock release +13125550100")
     clerk.does("stock change +13125550100 --kind national --carrier sandbox")
     clerk.does("stock remove +13125550100 --yes")
+
+
+def _keeps_shop(clerk: Clerk, folder: Path) -> None:
+    assert "made up" in clerk.does("prices") + offhook("catalogue", data=clerk.data, **clerk.more).stderr
+    assert "Phone System" in clerk.does("catalogue")
+    clerk.does("countries")
+    clerk.does("countries list --not-served")
+    clerk.does("countries show fr")
+    clerk.does("countries serve is --calling-plans --currency EUR")
+    assert clerk.told("countries show IS")["said"] == ["served", "currency", "calling_plans"]
+    clerk.does("countries leave FR")
+    clerk.does("countries reset FR")
+    clerk.does("catalogue add night-line --kind add_on --name Night --name-fr Nuit --needs phone-system")
+    clerk.does("catalogue change night-line --description", "Calls after hours.")
+    clerk.does("catalogue sell night-line")
+    clerk.does("catalogue show night-line")
+    clerk.does("catalogue withdraw night-line --yes")
+    clerk.does("catalogue remove night-line --yes", expect=Exit.REFUSED)
+    clerk.does("catalogue add owl --kind add_on --name Owl --name-fr Chouette")
+    clerk.does("catalogue remove owl --yes")
+    clerk.does("catalogue list --state on_sale")
+    clerk.does("prices set phone-system 9.90 --currency USD --country US")
+    later = clerk.told("prices set phone-system none --currency usd --country us --from 2030-01-01T00:00:00Z")["price"]["id"]
+    clerk.does(f"prices show {later}")
+    file = folder / "prices.csv"
+    clerk.does("prices export", str(file))
+    assert len(file.read_text().splitlines()) == 3
+    assert clerk.told(f"prices import {file} --dry-run") == {"revision": None, "added": 0, "unchanged": 2}
+    clerk.does(f"prices remove {later} --yes")
+    assert clerk.told(f"prices import {file}")["added"] == 1
+    file.write_text(file.read_text() + "phone-system,US,USD,month,9.999,\n")
+    clerk.does(f"prices import {file}", expect=Exit.REFUSED)
 
 
 def _has_one_leave(clerk: Clerk) -> None:

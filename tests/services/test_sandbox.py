@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from offhook.domain.catalogue import ProductState
 from offhook.domain.numbers import E164, StockState
 from offhook.domain.organizations import Carrier, Purpose
+from offhook.domain.prices import Period
 from offhook.services.attendants import add_attendant
 from offhook.services.devices import set_password
 from offhook.services.edge_facts import load_edge_facts
 from offhook.services.numbers import take_number
 from offhook.services.organizations import close_organization, list_organizations
+from offhook.services.ports.catalogue import NewPrice
 from offhook.services.ports.listing import Listing
 from offhook.services.ports.store import CarrierEntry, Store
 from offhook.services.sandbox import OUTSIDE, PROBE_DOMAIN, STOCK, SandboxSummary, sandbox_json, seed, seed_probe
@@ -126,6 +129,35 @@ def test_the_self_test_has_its_place_without_a_sandbox_too(store: Store) -> None
 def test_without_the_sandbox_its_carrier_is_gone(store: Store, summary: SandboxSummary) -> None:
     assert seed_probe(store, KEY) == summary.probe
     assert load(store).carriers == ()
+
+
+def test_the_first_products_come_once_and_what_the_provider_removed_does_not_come_back(store: Store) -> None:
+    seed_probe(store, KEY)
+    with store.provider_view() as provider:
+        drafts = provider.products.all()
+        assert {each.state for each in drafts.values()} == {ProductState.DRAFT} and provider.prices.page(9) == []
+    with store.provider_change("ada") as provider:
+        for sku in drafts:
+            provider.products.remove(sku)
+    seed_probe(store, KEY)
+    seed(store, KEY, "127.0.0.2", 5070)
+    with store.provider_view() as provider:
+        assert provider.products.all() == {} and provider.prices.page(9) == []
+
+
+def test_made_up_prices_go_with_the_sandbox_and_real_ones_stay(store: Store, summary: SandboxSummary) -> None:
+    real = NewPrice("phone-system", None, "USD", Period.YEAR, 99_000_000, 5.0)
+    with store.provider_change("ada") as provider:
+        made_up = provider.prices.page(999)
+        assert made_up and all(each.made_up for each in made_up)
+        kept = provider.prices.add(real)
+    seed(store, KEY, "127.0.0.2", 5070)
+    with store.provider_view() as provider:
+        assert provider.prices.page(999) == [*made_up, kept]
+    seed_probe(store, KEY)
+    with store.provider_view() as provider:
+        assert provider.prices.page(999) == [kept]
+        assert {each.state for each in provider.products.all().values()} == {ProductState.ON_SALE}
 
 
 def test_the_self_tests_organization_is_in_no_listing(store: Store, summary: SandboxSummary) -> None:

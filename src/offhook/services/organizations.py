@@ -14,6 +14,7 @@ from offhook.services.ports.changes import ChangesWanted
 from offhook.services.ports.listing import Listing
 from offhook.services.ports.organizations import NOBODYS_DOMAINS, Erased, Holdings, Tenant
 from offhook.services.ports.store import Change, Profile, ProviderTransaction, Store, Transaction
+from offhook.services.served import must_be_served
 from offhook.services.users import checked_name, checked_number, checked_time_zone, must_be_current
 
 ERASING_SECONDS = 5.0
@@ -143,6 +144,7 @@ def founded(provider: ProviderTransaction, name: str, domain: str, country: str,
     if domain.endswith(NOBODYS_DOMAINS):
         raise Invalid(f"{domain} is nobody's: names under {NOBODYS_DOMAINS} lead nowhere (RFC 6761 6.4). Choose another one.", "domain")
     dial_rules(country)
+    must_be_served(provider.countries, country)
     return provider.organizations.add(name, domain, country, Purpose.CUSTOMER, checked_time_zone(time_zone) or "UTC")
 
 
@@ -182,9 +184,11 @@ def change_organization(
 
 
 def _checked_country(transaction: Transaction, country: str) -> str:
-    """A country whose emergency numbers are nobody's extension: they could not be dialled. Raises Invalid, Conflict."""
+    """A country that is served, and whose emergency numbers are nobody's extension: they could not be dialled. Raises Invalid, Conflict."""
     country = country.strip().upper()
     dial_rules(country)
+    if country != transaction.profile().country:
+        must_be_served(transaction.countries, country)
     for number in sorted(emergency_numbers(country)):
         wanted = Listing(1, equal={"extension": number})
         if transaction.users.page(wanted).items or transaction.attendants.page(wanted).items:

@@ -49,6 +49,7 @@ class Import:
         read = [_read(sheet.columns, number, cells, profile.country) for number, cells in sheet.rows]
         self._rows = _without_twins(read)
         self._judged = 0
+        self._country = profile.country
         self._ledger = self._new_ledger()
 
     def carry_out(self, transaction: Transaction, start: int, count: int) -> list[RowResult]:
@@ -67,7 +68,7 @@ class Import:
         def may_change(role: Role | None) -> bool:
             return self._sovereign or may_give(self._gives, role)
 
-        return Ledger(self._on_existing, may_change, keeps_an_administrator=not self._sovereign)
+        return Ledger(self._on_existing, may_change, self._country, keeps_an_administrator=not self._sovereign)
 
     def _judge(self, transaction: Transaction, start: int, count: int) -> tuple[list[RowResult], Deeds]:
         rows = self._rows[start : start + count]
@@ -75,7 +76,7 @@ class Import:
         extensions = {row.values["extension"] for row in good if row.values.get("extension")}
         numbers = {number for row in good for number in row.numbers or ()}
         facts = transaction.people.facts([row.username for row in good], sorted(extensions), sorted(numbers))
-        self._ledger.learn(facts)
+        self._ledger.learn(facts, transaction.countries.all())
         deeds = Deeds()
         results = [self._ledger.judge(row, deeds) if isinstance(row, Wanted) else row for row in rows]
         self._judged = start + len(rows)

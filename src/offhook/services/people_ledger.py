@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from offhook.domain.access import Role
+from offhook.domain.countries import CountryWord
 from offhook.domain.errors import Conflict, Forbidden, Refusal
 from offhook.domain.jobs import RowState
 from offhook.domain.numbers import E164, not_available
@@ -13,6 +14,7 @@ from offhook.services.ports.jobs import RowResult
 from offhook.services.ports.organization import NewUser
 from offhook.services.ports.people import Deeds, Facts
 from offhook.services.roles import LastAdministrator
+from offhook.services.served import refusal_of
 from offhook.services.sheets import OnExisting, refused
 
 Holder = UserId | str | None
@@ -34,10 +36,15 @@ class Wanted:
 class Ledger:
     """Judges rows in their order: what an earlier one takes is taken, what it lets go is free.
 
-    `may_change` says whether a role may be given and taken; with `keeps_an_administrator` the last global one stays.
+    `may_change` says whether a role may be given and taken; with `keeps_an_administrator` the last global one stays. `country` is the
+    organization's own.
     """
 
-    def __init__(self, on_existing: OnExisting, may_change: Callable[[Role | None], bool], *, keeps_an_administrator: bool) -> None:
+    def __init__(
+        self, on_existing: OnExisting, may_change: Callable[[Role | None], bool], country: str, *, keeps_an_administrator: bool
+    ) -> None:
+        self._country = country
+        self._words: Mapping[str, CountryWord] = {}
         self._on_existing = on_existing
         self._may_change = may_change
         self._keeps_an_administrator = keeps_an_administrator
@@ -49,8 +56,9 @@ class Ledger:
         self._sign_ins: dict[str, UserId] = {}
         self._administrators: int | None = None
 
-    def learn(self, facts: Facts) -> None:
-        """What the store says; what an earlier row did counts more."""
+    def learn(self, facts: Facts, words: Mapping[str, CountryWord]) -> None:
+        """What the store says, what an earlier row did counts more; and what the provider says of countries."""
+        self._words = words
         self._users = {**facts.users, **self._users}
         self._numbers_of = {**facts.numbers_of, **self._numbers_of}
         self._sign_ins |= facts.sign_ins
@@ -89,6 +97,9 @@ class Ledger:
                 found.append(not_available(number))
             elif self._numbers.get(number) not in (None, own):
                 found.append(Conflict(f"{number} is in use already.", "number"))
+        location, was = row.values.get("location", ""), known.location if known else ""
+        if location not in ("", self._country, was) and (elsewhere := refusal_of(self._words.get(location), location, "location")):
+            found.append(elsewhere)
         before = known.role if known else None
         after = row.values.get("role", before)
         if before is not after:

@@ -12,6 +12,7 @@ from offhook.services.blueprint import AttendantWanted, Blueprint, UserWanted, b
 from offhook.services.differences import Difference, differences, must_be_of
 from offhook.services.ports.store import Configured, NewUser, Store, Transaction
 from offhook.services.secrets import ha1, new_password
+from offhook.services.served import must_be_served, must_be_served_at
 
 
 def plan(store: Store, organization: OrganizationId, wanted: Blueprint) -> tuple[list[Difference], int]:
@@ -57,6 +58,7 @@ class _Change:
         self._attendants = {attendant.name: attendant.id for attendant in now.attendants}
 
     def carry_out(self) -> None:
+        self._look_at_countries()
         self._let_numbers_go()
         self._remove()
         self._vacate_extensions()
@@ -64,6 +66,15 @@ class _Change:
         self._put_attendants()
         self._put_numbers()
         self._put_profile()
+
+    def _look_at_countries(self) -> None:
+        """Whoever comes into a country, the organization itself or one of its people, is taken in there."""
+        own, served = self._wanted.organization.country, self._transaction.countries
+        if own != self._now.profile.country:
+            must_be_served(served, own)
+        for name, user in self._wanted.users.items():
+            before = self._before.users.get(name)
+            must_be_served_at(served, user.location, own, before=before.location if before else "")
 
     def _let_numbers_go(self) -> None:
         before, after = numbers_of(self._before), numbers_of(self._wanted)

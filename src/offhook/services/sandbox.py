@@ -14,6 +14,7 @@ from offhook.domain.numbers import E164, NumberNotAvailable
 from offhook.domain.organizations import Carrier, Destination, Purpose, ToAttendant, ToUser
 from offhook.domain.users import User, UserId
 from offhook.services.devices import FIRST_DEVICE
+from offhook.services.first_catalogue import furnish
 from offhook.services.ports.store import CarrierEntry, NewUser, Profile, ProviderTransaction, Store, Transaction
 from offhook.services.secrets import derive, ha1, token_hash
 from offhook.services.stock import put_in
@@ -125,6 +126,7 @@ def seed(store: Store, secret_key: bytes, carrier_host: str, carrier_port: int) 
         if not any(each.withheld for each in provider.stock.held(OUTSIDE).values()):
             put_in(provider, STOCK, CARRIER)
             provider.stock.change_all(OUTSIDE, withheld=_PLAYS_OUTSIDE)
+        furnish(provider, sandbox=True)
         first, *others = (_organization(provider, plan, secret_key) for plan in (_LUMEN, _PINE))
         return SandboxSummary(first, tuple(others), _organization(provider, _PROBE, secret_key), carrier)
 
@@ -134,6 +136,7 @@ def seed_probe(store: Store, secret_key: bytes) -> SandboxOrganization:
     with store.provider_change(_WHO) as provider:
         _withdraw_stock(provider)
         provider.carriers.remove(CARRIER)
+        furnish(provider, sandbox=False)
         return _organization(provider, _PROBE, secret_key)
 
 

@@ -15,6 +15,7 @@ from offhook.domain.organizations import OrganizationId, ToUser
 from offhook.domain.users import User, UserId
 from offhook.services.dial_rules import dial_rules
 from offhook.services.ports.store import NewUser, Store, Transaction
+from offhook.services.served import must_be_served_at
 
 _USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _EXTENSION = re.compile(r"[0-9]{2,6}")
@@ -60,7 +61,9 @@ def checked_user(
 
 def entered(transaction: Transaction, new: NewUser, number: E164 | None) -> User:
     """A new user, once they are in the organization with their number. Raises Invalid or Conflict with the field."""
-    checked_extension(new.extension, transaction.profile().country)
+    country = transaction.profile().country
+    checked_extension(new.extension, country)
+    must_be_served_at(transaction.countries, new.location, country)
     user = transaction.users.add(new)
     if number is not None:
         transaction.numbers.assign(number, ToUser(user.id))
@@ -79,8 +82,10 @@ def change_user(
     with store.change(organization, who) as transaction:
         user = found(transaction, username)
         must_be_current(user.version, version)
+        country = transaction.profile().country
+        must_be_served_at(transaction.countries, values.get("location", ""), country, before=user.location)
         if "extension" in changes:
-            values["extension"] = checked_extension(changes["extension"], transaction.profile().country)
+            values["extension"] = checked_extension(changes["extension"], country)
         if "role" in changes:
             values["role"] = changes["role"] and Role(changes["role"]).value
         transaction.users.change(user.id, **values)

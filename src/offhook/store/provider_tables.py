@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -112,4 +113,51 @@ provider_answers = Table(
     Column("headers", JSON, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("at", Float(53), nullable=False),
+)
+
+# What the provider has said of a country; of most it has said nothing, and what is not said is NULL, or not in `services`.
+countries = Table(
+    "countries",
+    metadata,
+    Column("code", String(2), primary_key=True),
+    Column("served", Boolean),
+    Column("services", JSON, nullable=False),
+    Column("currency", String(3)),
+    version(),
+    info={"kind": "country"},
+)
+
+products = Table(
+    "products",
+    metadata,
+    Column("sku", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("name_en", String(100), nullable=False),
+    Column("name_fr", String(100), nullable=False),
+    Column("description_en", String(500), nullable=False),
+    Column("description_fr", String(500), nullable=False),
+    Column("needs", String(40)),
+    Column("service", String(30)),
+    version(),
+    info={"kind": "product"},
+)
+
+# Rows are added, and removed before their moment; never changed. An empty country stands for all, so that the constraint holds for it too.
+prices = Table(
+    "prices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sku", String(40), ForeignKey("products.sku"), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("period", String(10), nullable=False),
+    Column("micros", BigInteger),
+    Column("valid_from", Float(53), nullable=False),
+    Column("made_up", Boolean, nullable=False),
+    version(),
+    UniqueConstraint("sku", "country", "currency", "period", "valid_from"),
+    Index(None, "currency", "country"),
+    info={"kind": "price"},
+    sqlite_autoincrement=True,
 )

@@ -28,7 +28,10 @@ from sqlalchemy import (
 from offhook.store.metadata import metadata as metadata
 from offhook.store.metadata import version
 from offhook.store.provider_tables import carriers as carriers
+from offhook.store.provider_tables import countries as countries
 from offhook.store.provider_tables import invitations as invitations
+from offhook.store.provider_tables import prices as prices
+from offhook.store.provider_tables import products as products
 from offhook.store.provider_tables import provider as provider
 from offhook.store.provider_tables import provider_answers as provider_answers
 from offhook.store.provider_tables import provider_changes as provider_changes

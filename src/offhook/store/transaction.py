@@ -18,6 +18,7 @@ from offhook.store.answers import Answers
 from offhook.store.attendants import Attendants
 from offhook.store.calls import Calls
 from offhook.store.carriers import Carriers
+from offhook.store.catalogue import Countries, CountryWords, Prices, Products
 from offhook.store.configuration import read_configuration, read_configured, read_configured_as_of
 from offhook.store.delta import read_delta, read_sign_ins
 from offhook.store.engine import READS_ONLY, has_collided, is_away, open_engine, was_unfit, words_of
@@ -53,6 +54,7 @@ class Transaction:
         self.jobs = Jobs(scope)
         self.people = People(scope)
         self.calls = Calls(scope.connection, scope.organization)
+        self.countries = CountryWords(scope.connection)
 
     @property
     def revision(self) -> int | None:
@@ -88,6 +90,9 @@ class ProviderTransaction:
         self.organizations = Organizations(self._scope)
         self.carriers = Carriers(self._scope)
         self.stock = Stock(self._scope)
+        self.countries = Countries(self._scope)
+        self.products = Products(self._scope)
+        self.prices = Prices(self._scope)
         self.tokens = AllTokens(self._scope)
         self.invitations = Invitations(self._scope)
         self.history = ProviderHistory(self._scope)

@@ -9,7 +9,9 @@ from offhook.doors.api import (
     attendants,
     calls,
     carriers,
+    catalogue,
     configuration,
+    countries,
     devices,
     docs,
     edge,
@@ -23,6 +25,7 @@ from offhook.doors.api import (
     organizations,
     pages,
     people,
+    prices,
     provider,
     sign_in,
     stock,
@@ -48,6 +51,9 @@ OURS = (
     carriers,
     provider,
     stock,
+    countries,
+    catalogue,
+    prices,
     devices,
     attendants,
     numbers,
@@ -72,6 +78,7 @@ MOST_OCTETS = 64 * 1024
 _FILE_OCTETS = 32 * 2**20
 ROOMY = {f"{API}/{path}": _FILE_OCTETS for path in ("configuration/plan", "configuration/apply", "route", "replay")}
 ROOMY |= {f"{API}/jobs/import-users": 16 * 2**20, f"{API}/provider/stock/import": 4 * 2**20}
+ROOMY[f"{API}/provider/prices/import"] = 2 * 2**20
 """Whole files are sent here."""
 
 

@@ -29,6 +29,7 @@ TAGS = {
     "carriers": "Where calls go out to the public network and come in from it; the provider's.",
     "provider": "What the provider's programs come in with, and what was changed of what is the provider's.",
     "stock": "The provider's numbers, out of which organizations take theirs.",
+    "catalogue": "What the provider sells, where, and for how much; and what an organization sees of that.",
     "users": "Its people.",
     "devices": "Their telephones, each with a password of its own that is shown once.",
     "attendants": "The voices that answer and connect by key.",
@@ -83,7 +84,7 @@ _VALUES: Mapping[str, Any] = {
     "digits": "1", "body": "{}", "organization": "lumen.test", "revision": 42, "version": 42, "in_effect": True,
     "next": "WyJhNWIxZTlkMTQwY2QiLCJhbm5hIl0", "explanation": "Anna dialled 102, the extension of ben.", "who": "first administrator",
     "code": "thing.taken", "field": "extension", "plan": "offhook: 1\norganization: {domain: lumen.test, name: Lumen Works, country: US}\n",
-    "since": "2026-11-01T00:00:00Z",
+    "since": "2026-11-01T00:00:00Z", "currency": "EUR", "sku": "phone-system", "needs": "phone-system", "amount": "12.50",
 }  # fmt: skip
 """What fields are shown as that say nothing themselves."""
 

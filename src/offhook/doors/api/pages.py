@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
-import phonenumbers
-from babel import Locale
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse
@@ -23,6 +21,8 @@ from offhook.doors.api.house import House
 from offhook.doors.api.people import in_effect
 from offhook.doors.api.problems import HTTP_STATUS
 from offhook.doors.api.words import WORDS, language_of
+from offhook.services.countries import list_countries
+from offhook.services.country_facts import CODES, name_of
 from offhook.services.invitations import Guest, accept, look_at
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -77,8 +77,8 @@ async def welcome(request: Request, house: Inside, token: str) -> Response:
     except (Missing, Unavailable) as refusal:
         return _no_form(request, refusal)
     if guest.profile is None:
-        return _form(request, guest, dict.fromkeys(_OF_ORGANIZATION, "") | {"time_zone": "UTC"}, None)
-    return _form(request, guest, {"username": guest.username or "", "name": guest.user.name if guest.user else ""}, None)
+        return await _form(request, house, guest, dict.fromkeys(_OF_ORGANIZATION, "") | {"time_zone": "UTC"}, None)
+    return await _form(request, house, guest, {"username": guest.username or "", "name": guest.user.name if guest.user else ""}, None)
 
 
 @router.post("/welcome/{token}")
@@ -92,7 +92,7 @@ async def accepted(request: Request, house: Inside, token: str) -> Response:
         try:
             return await (_created if guest.profile is None else _joined)(request, house, token, values)
         except (Invalid, Conflict, Unavailable) as refusal:
-            return _form(request, guest, values, refusal)
+            return await _form(request, house, guest, values, refusal)
     except (Missing, Unavailable) as refusal:
         return _no_form(request, refusal)
 
@@ -126,14 +126,24 @@ def _where(request: Request, house: House) -> dict[str, str]:
     return {"url": str(request.base_url).rstrip("/"), "sip_address": house.sip_address}
 
 
-def _form(request: Request, guest: Guest, values: dict[str, str], refusal: Refusal | None) -> Response:
+async def _form(request: Request, house: House, guest: Guest, values: dict[str, str], refusal: Refusal | None) -> Response:
     language = _language(request)
     error = refusal and _told(refusal, WORDS[language])
     status, field = (HTTP_STATUS[refusal.kind], refusal.field) if refusal else (200, None)
     told = {"values": values, "error": error, "field": field}
     if guest.profile is not None:
         return _page(request, "join.html", status, **told, guest=guest)
-    return _page(request, "welcome.html", status, **told, countries=_countries(language), time_zones=_time_zones())
+    served = await run_in_threadpool(_served, house)
+    countries = [each for each in _countries(language) if each[0] in served]
+    return _page(request, "welcome.html", status, **told, countries=countries, time_zones=_time_zones())
+
+
+def _served(house: House) -> frozenset[str]:
+    """The countries that can be chosen; all, where the database cannot say: the form is shown with what was typed, to be sent again."""
+    try:
+        return frozenset(each.facts.code for each in list_countries(house.store, served=True))
+    except Unavailable:
+        return frozenset(CODES)
 
 
 def _page(request: Request, name: str, status: int = 200, /, **values: Any) -> Response:
@@ -149,8 +159,7 @@ def _language(request: Request) -> str:
 @cache
 def _countries(language: str) -> list[tuple[str, str]]:
     """Every country with telephone numbers: code and name, in the order of the names."""
-    names = Locale(language).territories
-    countries = [(code, names.get(code, code)) for code in phonenumbers.SUPPORTED_REGIONS]
+    countries = [(code, name_of(code, language)) for code in CODES]
     return sorted(countries, key=lambda country: unicodedata.normalize("NFKD", country[1]).casefold())
 
 

@@ -111,8 +111,8 @@ async def delete_provider_token(house: Inside, provider: Provider, token: TokenP
 def history(house: Inside, _provider: Provider, asked: Annotated[HistoryAsked, Query()]) -> ProviderHistoryShown:
     """What was changed of what is the provider's, newest first.
 
-    Organizations made, closed and erased, invitations, carriers, numbers of the stock, the provider's tokens, bans lifted, certificates
-    reloaded.
+    Organizations made, closed and erased, invitations, carriers, countries, products, prices, numbers of the stock, the provider's tokens,
+    bans lifted, certificates reloaded.
     """
     page, following = page_of(asked, provider_history(house.store, asked.limit + 1, wanted(asked)))
     shown = [ProviderChangeShown(**change_shown(change), organization=change.organization) for change in page]

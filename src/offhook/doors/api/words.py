@@ -79,6 +79,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "value.invalid name": "Give a name of 1 to 100 printable characters.",
         "value.invalid domain": "This is no domain name with at least one dot, such as phones.example.com.",
         "value.invalid country": "Choose a country from the list.",
+        "country.not_served country": "No organizations are taken in in this country; choose one from the list.",
         "value.invalid time_zone": "Choose a time zone from the list.",
         "value.invalid username": "A username has 1 to 64 lower-case letters, digits, dots, hyphens and underscores; "
         "first and last a letter or digit.",
@@ -173,6 +174,7 @@ FRENCH: Mapping[str, str] = _kept_together(
         "value.invalid name": "Donnez un nom de 1 à 100 caractères imprimables.",
         "value.invalid domain": "Ce n’est pas un nom de domaine avec au moins un point, comme phones.example.com.",
         "value.invalid country": "Choisissez un pays dans la liste.",
+        "country.not_served country": "Aucune organisation n’est acceptée dans ce pays ; choisissez-en un dans la liste.",
         "value.invalid time_zone": "Choisissez un fuseau horaire dans la liste.",
         "value.invalid username": "Un nom d’utilisateur a 1 à 64 lettres minuscules, chiffres, points, traits d’union et tirets bas ; "
         "il commence et finit par une lettre ou un chiffre.",

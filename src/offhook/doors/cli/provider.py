@@ -28,7 +28,7 @@ def show_history(
     limit: Most = 50,
     as_json: Json = False,
 ) -> None:
-    """List what was changed of what is the provider's, newest first: organizations, invitations, carriers, numbers, tokens, bans ..."""
+    """List what was changed of what is the provider's, newest first: organizations, carriers, numbers, prices and all else."""
     server = server_of_provider(context)
     tell_changes(server, "/provider/history", limit, as_json=as_json, kind=kind, id=id, who=who, since=since, until=until)
 

@@ -18,6 +18,7 @@ from offhook.domain.organizations import Carrier, Destination, OrganizationId
 from offhook.domain.users import Device, User, UserId
 from offhook.services.ports.answers import Answers
 from offhook.services.ports.calls import CallsWanted
+from offhook.services.ports.catalogue import Countries, CountryWords, Prices, Products
 from offhook.services.ports.changes import ALL_CHANGES, ChangesWanted, ProviderHistory
 from offhook.services.ports.changes import Change as Change
 from offhook.services.ports.changes import ProviderChange as ProviderChange
@@ -227,6 +228,8 @@ class Transaction(Protocol):
     def people(self) -> People: ...
     @property
     def calls(self) -> Calls: ...
+    @property
+    def countries(self) -> CountryWords: ...
 
     def profile(self) -> Profile:
         """The organization's own row, as this transaction sees it."""
@@ -258,6 +261,12 @@ class ProviderTransaction(Protocol):
     def carriers(self) -> Carriers: ...
     @property
     def stock(self) -> Stock: ...
+    @property
+    def countries(self) -> Countries: ...
+    @property
+    def products(self) -> Products: ...
+    @property
+    def prices(self) -> Prices: ...
     @property
     def tokens(self) -> AllTokens: ...
     @property
