@@ -6,7 +6,9 @@ A scope is a noun and what is done to it, such as "users:read". A role is a set 
 from collections.abc import Iterable
 from enum import StrEnum
 
-NOUNS = ("organization", "users", "devices", "attendants", "numbers", "calls", "history", "jobs", "webhooks", "tokens", "billing")
+NOUNS = (
+    "organization", "users", "devices", "attendants", "numbers", "calls", "history", "jobs", "webhooks", "mails", "tokens", "billing",
+)  # fmt: skip
 READS = frozenset(f"{noun}:read" for noun in NOUNS)
 WRITES = frozenset(f"{noun}:write" for noun in NOUNS if noun not in ("history",))
 EVERYTHING = READS | WRITES
@@ -24,11 +26,11 @@ class Role(StrEnum):
 
 _SECRET = frozenset({"tokens:read", "webhooks:read"})
 
-_LOOKED_AT_BY_HELP_DESK = ("organization", "users", "devices", "attendants", "numbers", "calls")
+_LOOKED_AT_BY_HELP_DESK = ("organization", "users", "devices", "attendants", "numbers", "calls", "mails")
 
 SCOPES_OF: dict[Role, frozenset[str]] = {
     Role.GLOBAL: EVERYTHING,
-    Role.VOICE: (READS - _SECRET) | {f"{noun}:write" for noun in ("users", "devices", "attendants", "numbers", "calls", "jobs")},
+    Role.VOICE: (READS - _SECRET) | {f"{noun}:write" for noun in ("users", "devices", "attendants", "numbers", "calls", "jobs", "mails")},
     Role.BILLING: (READS - _SECRET) | {"billing:write"},
     Role.HELP_DESK: frozenset({"devices:write"} | {f"{noun}:read" for noun in _LOOKED_AT_BY_HELP_DESK}),
     Role.READER: READS - _SECRET,

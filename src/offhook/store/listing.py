@@ -6,7 +6,7 @@ neither repeat nor hide another one, and the hundredth page costs what the first
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, RowMapping, Table, and_, false, or_
 
@@ -14,6 +14,14 @@ from offhook.services.ports.listing import Listing, Place
 from offhook.store.scope import Scope
 
 Condition = Callable[[Scope, Any], ColumnElement[bool]]
+
+
+class Rows(Protocol):
+    """A way to the rows of one owner: an organization (scope.Scope) or the provider (provider.ProviderScope)."""
+
+    def rows(
+        self, table: Table, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int | None = None
+    ) -> list[RowMapping]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Listed:
     searched: Sequence[str] = ()
     also: Mapping[str, Condition] | None = None
 
-    def page(self, scope: Scope, listing: Listing) -> tuple[list[RowMapping], Place | None]:
+    def page(self, scope: Rows, listing: Listing) -> tuple[list[RowMapping], Place | None]:
         """The rows that fit, at most `limit`, and the place where the next ones begin. Unknown fields are a programming mistake."""
         order = self.order(listing.sort)
         where = [self._condition(scope, name, value) for name, value in listing.equal.items()]
@@ -53,8 +61,9 @@ class Listed:
                 return order
         return [*order, (self.key, order[-1][1] if order else False)]
 
-    def _condition(self, scope: Scope, name: str, value: str | int) -> ColumnElement[bool]:
+    def _condition(self, scope: Rows, name: str, value: str | int) -> ColumnElement[bool]:
         if self.also and name in self.also:
+            assert isinstance(scope, Scope)  # a condition of its own looks into other tables of the organization
             return self.also[name](scope, value)
         return self.fields[name] == value
 

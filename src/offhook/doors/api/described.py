@@ -36,6 +36,7 @@ TAGS = {
     "sign-in": "People come in with a password, and go out.",
     "tokens": "What programs come in with.",
     "webhooks": "Where programs are told what happens.",
+    "mails": "What people are told by mail.",
     "events": "What happens now, as it happens.",
     "configuration as code": "The organization as one file: read, compared, applied.",
     "what if": "Where a call would go, and which past calls would go elsewhere.",
@@ -72,7 +73,7 @@ _SAID = {
 _VALUES: Mapping[str, Any] = {
     "username": "anna", "name": "Anna Berg", "language": "en", "extension": "101", "call": "018bcfe568800000002", "caller": "101",
     "dialled": "102", "connected": "Ben's phone", "direction": "inside", "CallShown.state": "completed.by_callee",
-    "DeliveryShown.state": "delivered", "JobShown.kind": "import-users", "AnswerShown.words": "Anna dials 102: it rings ben's telephones.",
+    "DeliveryShown.state": "delivered", "MailShown.state": "waiting", "MailShown.kind": "welcome", "JobShown.kind": "import-users", "AnswerShown.words": "Anna dials 102: it rings ben's telephones.",
     "reason": "too many wrong passwords", "domain": "lumen.test",
     "country": "US", "number": "+12065550107", "url": "https://crm.example.com/offhook", "events": ["call.ended"], "label": "crm",
     "role": "help_desk", "scopes": ["calls:read"], "token": "TOKEN", "secret": "SECRET", "password": "a few words of her own",

@@ -128,11 +128,12 @@ async def new_organization(
     house: Inside, provider: Provider, request: Request, response: Response, asked: OrganizationAsked
 ) -> OrganizationMade:
     """Make an organization, and a link by which its first global administrator comes in, once, within a week."""
-    values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator.model_dump() if asked.administrator else {}
+    values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator or InvitationAsked()
+    more: dict[str, Any] = {"invitee": guest.invitee(), "room": house.mail_room, "who": provider.label}
     try:
-        tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **guest, who=provider.label))
+        tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **more))
     except Invalid as why:
-        if why.field not in guest:
+        if why.field not in InvitationAsked.model_fields:
             raise
         raise Invalid(why.explanation, f"administrator.{why.field}") from None
     response.headers["Location"] = f"/api/v1/organizations/{tenant.profile.id}"

@@ -6,7 +6,7 @@ import typer
 
 from offhook.doors.cli import shown, things
 from offhook.doors.cli.asking import DryRun, Json, Yes, noun, server_of_provider
-from offhook.doors.cli.organizations import ORGANIZATIONS, Email, Organization, Username, found, tell_link
+from offhook.doors.cli.organizations import ORGANIZATIONS, Email, Language, Organization, Username, found, tell_link
 from offhook.doors.cli.server import Server
 from offhook.doors.cli.things import How, Noun
 
@@ -25,11 +25,15 @@ def add_invitation(
     organization: Organization,
     username: Username = None,
     email: Email = None,
+    language: Language = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make a link that works once, within a week, and show it once; who is called so there already becomes administrator by it."""
-    into, body = _into(server_of_provider(context), organization), {"username": username, "email": email}
+    """Make a link that works once, within a week, and show it once; who is called so there already becomes administrator by it.
+
+    It goes by mail to --email, if mail is set up; the answer says whether.
+    """
+    into, body = _into(server_of_provider(context), organization), {"username": username, "email": email, "language": language}
     made = things.add(context, into, body, How(as_json, dry_run), words=f"invite a global administrator of {organization}")
     if made is None:
         return
