@@ -70,7 +70,10 @@ def found_organization(
 
 
 def invite_administrator(store: Store, id: OrganizationId, invitee: Invitee, who: str, room: MailRoom | None = None) -> Invited:
-    """An invitation into an organization that is open; by mail if there is a `room` and an address. Raises Missing, AlreadyClosed, Invalid."""
+    """An invitation into an organization that is open; by mail if there is a `room` and an address.
+
+    Raises Missing, AlreadyClosed, Invalid.
+    """
     with store.provider_change(who) as provider:
         must_be_open(tenant_of(provider, id))
         # From here on nobody closes it.

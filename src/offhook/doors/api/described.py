@@ -73,7 +73,7 @@ _SAID = {
 _VALUES: Mapping[str, Any] = {
     "username": "anna", "name": "Anna Berg", "language": "en", "extension": "101", "call": "018bcfe568800000002", "caller": "101",
     "dialled": "102", "connected": "Ben's phone", "direction": "inside", "CallShown.state": "completed.by_callee",
-    "DeliveryShown.state": "delivered", "MailShown.state": "waiting", "MailShown.kind": "welcome", "JobShown.kind": "import-users", "AnswerShown.words": "Anna dials 102: it rings ben's telephones.",
+    "DeliveryShown.state": "delivered", "JobShown.kind": "import-users", "AnswerShown.words": "Anna dials 102: it rings ben's telephones.",
     "reason": "too many wrong passwords", "domain": "lumen.test",
     "country": "US", "number": "+12065550107", "url": "https://crm.example.com/offhook", "events": ["call.ended"], "label": "crm",
     "role": "help_desk", "scopes": ["calls:read"], "token": "TOKEN", "secret": "SECRET", "password": "a few words of her own",
