@@ -94,7 +94,7 @@ class Postman:
         free = (1 if self._failures else MOST_AT_ONCE) - len(self._at_work)
         ready = [owner for owner in owners if owner not in self._at_work and self._room_for(owner)]
         for owner in sorted(ready, key=lambda each: max(self._sent.get(each, (0.0,))))[: max(0, free)]:
-            due = await asyncio.to_thread(self._due, owner, now)
+            due = await asyncio.to_thread(self._due, owner)
             if due:
                 task = asyncio.create_task(self._carry(owner, due), name=f"mail of {owner or 'the provider'}")
                 self._at_work[owner] = task
@@ -131,15 +131,15 @@ class Postman:
         for organization in behind:
             each_by_itself(organization, "What mail tells", partial(self._take_up, organization))
         with self._store.provider_view() as provider:
-            return provider.all_mails.owners_due(now)
+            return provider.all_mails.owners_due(self._clock())  # what was written just now too
 
     def _take_up(self, organization: OrganizationId) -> None:
         with self._store.change(organization, WHO) as transaction:
             take_up(transaction, self._room, self._clock())
 
-    def _due(self, owner: Owner, now: float) -> list[Mail]:
+    def _due(self, owner: Owner) -> list[Mail]:
         with self._store.provider_view() as provider:
-            due = provider.all_mails.due(owner, now, self._room_for(owner))
+            due = provider.all_mails.due(owner, self._clock(), self._room_for(owner))
         return [mail for mail in due if (owner, mail.id) not in self._unnoted]
 
     async def _carry(self, owner: Owner, due: list[Mail]) -> None:
