@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/carriers": {"name": "north", "address": "192.0.2.5"},
     "/api/v1/carriers/{carrier}": {"port": 5070},
     "/api/v1/provider/tokens": {"label": "billing"},
+    "/api/v1/provider/mails/test": {"to": "anna@example.com"},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
     "/api/v1/route": {"from": "anna", "to": "102"},
     "/api/v1/replay": {
@@ -63,7 +64,7 @@ OF_THE_PROVIDER = {
         "organizations/{organization}/history": "get", "organizations/{organization}/invitations": "get post",
         "organizations/{organization}/invitations/{invitation}": "delete", "carriers": "get post",
         "carriers/{carrier}": "get patch delete", "provider/tokens": "get post", "provider/tokens/{token}": "delete",
-        "provider/history": "get",
+        "provider/history": "get", "provider/mails": "get", "provider/mails/test": "post", "provider/mails/{mail}/retry": "post",
     }.items()
     for method in methods.split()
 } | {("get", "/metrics")}  # fmt: skip
@@ -82,7 +83,7 @@ SECRETS = re.compile(r"pine|paul|novak|\+15035550101", re.IGNORECASE)
 NO_IDS = {
     "query": {
         "limit", "sort", "cursor", "state", "given", "revision", "at", "planned_at", "on_existing", "dry_run", "language", "location",
-        "role", "ending", "of", "kind", "code", "field", "numbers", "telephone", "since", "until", "direction",
+        "role", "ending", "of", "kind", "code", "field", "numbers", "telephone", "since", "until", "direction", "welcome",
     },
     "body": {
         "name", "language", "location", "time_zone", "role", "greeting", "rounds", "patience_seconds", "country", "password",

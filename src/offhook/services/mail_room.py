@@ -15,7 +15,7 @@ from offhook.services.ports.mailing import Courier, Letter, Outcome
 from offhook.services.ports.mails import Mail, MailId, Mails, NewMail
 from offhook.services.ports.store import Store
 from offhook.services.sealing import Sealing
-from offhook.services.users import checked_email
+from offhook.services.users import checked_email, checked_language
 
 INVITATION, TEST = "invitation", "test"
 """Kinds of mail that no line of a history asks for."""
@@ -61,10 +61,10 @@ class MailRoom:
 
     async def try_out(self, recipient: str, language: str = "en") -> Outcome:
         """Send a mail that says only that it was sent, now and once. Raises Invalid."""
-        address, now = checked_email(recipient), time.time()
+        language = written_in(checked_language(language))
+        address, now = checked_email(recipient, "to"), time.time()
         if address is None:
             raise Invalid("Give a mail address, such as anna@example.com.", "to")
-        language = written_in(language)
         text = written(TEST, language, {"at": now})
         return await self.courier(Letter(address, text.subject, text.body, f"test.{round(now * 1000)}", now))
 

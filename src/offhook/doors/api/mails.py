@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from offhook.domain.mails import MailState
 from offhook.doors.api.access import Inside, Own, Provider, needs
+from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.paging import LARGEST_ID, PRINTABLE, PageAsked, cursor, listing
 from offhook.doors.api.shapes import Asked, examples
 from offhook.services import mail_room as service
@@ -103,7 +104,7 @@ def provider_mails(house: Inside, _provider: Provider, asked: Annotated[MailsAsk
     return MailsShown(mails=[_shown(mail) for mail in page.items], next=cursor(asked, page.next))
 
 
-@router.post("/provider/mails/test")
+@router.post("/provider/mails/test", dependencies=[KEYLESS])
 async def test_mail(house: Inside, _provider: Provider, asked: MailTried) -> MailVerdict:
     """Send a mail that says only that it was sent, now and once; the answer tells what the mail server said."""
     if house.mail_room is None:
