@@ -18,6 +18,7 @@ from offhook.metrics import Figures, Labels
 from offhook.plan import SystemPlan
 from offhook.services.health import Health
 from offhook.services.ports.live import LiveSwitch
+from offhook.services.ports.mailing import Verdict
 from offhook.services.ports.mails import Backlog
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.ports.store import Lag, Store
@@ -94,6 +95,8 @@ class SystemFigures:
         for name, (what, words) in _LAG.items():
             gauge(name, words, partial(self._lag, what), "consumer")
         self.mails = self._figures.counter("offhook_mail_attempts_total", "Attempts to send a mail, by what came of it.", "verdict")
+        for verdict in Verdict:
+            self.mails.add(verdict.value, by=0)  # from zero: a rate cannot see the first of what was not there before
         gauge("offhook_mails_waiting", "Mails that wait to be sent.", lambda: self._backlog.waiting)
         gauge("offhook_mails_waiting_seconds", "For how long the oldest mail waits.", self._mail_waits)
         for name, (metric, words) in _EDGE.items():
