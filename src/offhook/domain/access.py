@@ -13,6 +13,9 @@ READS = frozenset(f"{noun}:read" for noun in NOUNS)
 WRITES = frozenset(f"{noun}:write" for noun in NOUNS if noun not in ("history",))
 EVERYTHING = READS | WRITES
 
+OF_PROVIDER = frozenset({"provider:read", "provider:write"})
+"""What the provider's programs may do: look at whatever the provider sees, and everything else."""
+
 
 class Role(StrEnum):
     """What an administrator looks after; a user without a role administers nothing."""
@@ -52,6 +55,11 @@ def may_give(held: Iterable[str], role: Role | None) -> bool:
     return frozenset(held) >= scopes_of(role)
 
 
-def unknown_scopes(asked: Iterable[str]) -> list[str]:
+def of_provider_for(method: str) -> str:
+    """The scope of the provider's that a request needs, by its method: whatever does not only look is a write, what comes later too."""
+    return "provider:read" if method in ("GET", "HEAD") else "provider:write"
+
+
+def unknown_scopes(asked: Iterable[str], known: Iterable[str] = EVERYTHING) -> list[str]:
     """Those of `asked` that are no scopes."""
-    return sorted(frozenset(asked) - EVERYTHING)
+    return sorted(frozenset(asked) - frozenset(known))

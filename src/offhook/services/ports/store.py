@@ -176,8 +176,8 @@ class AllTokens(Protocol):
     def of_provider(self) -> list[TokenEntry]:
         """The provider's own tokens, oldest first."""
 
-    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> TokenEntry:
-        """Keep a token of the provider."""
+    def add_of_provider(self, hash: str, label: str, expires_at: float | None, scopes: frozenset[str] = ...) -> TokenEntry:
+        """Keep a token of the provider; it may do everything where nothing else is said."""
 
     def keep_of_provider(self, hash: str, label: str) -> None:
         """Have this token of the provider, which does not expire, and no other one of that label."""

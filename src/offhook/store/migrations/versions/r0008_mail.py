@@ -1,4 +1,4 @@
-"""Mail that is on its way, of organizations and of the provider; revisions that greet nobody."""
+"""Mail that is on its way, of organizations and of the provider; revisions that greet nobody. What the provider's tokens may do."""
 
 from typing import Any
 
@@ -12,7 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nobody is told of what was before: reading begins when a mail server is named."""
+    """Nobody is told of what was before: reading begins when a mail server is named. Tokens may do what they could."""
+    op.add_column("provider_tokens", sa.Column("scopes", sa.JSON, nullable=False, server_default=sa.text("'[\"*\"]'")))
     op.create_table(
         "mails",
         sa.Column("id", sa.Integer, nullable=False),
