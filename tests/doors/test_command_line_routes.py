@@ -17,6 +17,7 @@ from offhook.doors.api.app import API
 from offhook.doors.cli.app import ELSEWHERE
 from offhook.doors.cli.server import Exit, Server
 from offhook.services import passwords
+from offhook.services.invitations import invite
 from offhook.services.ports.edge import Banned
 from offhook.services.ports.mailing import Outcome, Verdict
 from offhook.services.ports.mails import NewMail
@@ -110,7 +111,7 @@ def test_every_route_is_asked_by_some_command(world: World, running: Path, notin
     _asks_for_files(clerk, noting, tmp_path)
     _comes_in_and_goes_out(clerk)
     _listens(running)
-    _looks_after_the_system(clerk)
+    _looks_after_the_system(clerk, world)
     _has_one_leave(clerk)
     assert offers - noting.asked == NEEDS_NO_COMMAND.keys()
 
@@ -138,13 +139,16 @@ def _asks_for_things(clerk: Clerk) -> None:
     clerk.does(f"tokens remove {token} --yes")
 
 
-def _looks_after_the_system(clerk: Clerk) -> None:
+def _looks_after_the_system(clerk: Clerk, world: World) -> None:
     clerk.does("organizations add Maple --domain maple.test --country CA --time-zone America/Toronto --username maria")
     invitation = clerk.told("invitations add maple.test --email maria@maple.test")["id"]
     assert len(clerk.told("invitations list maple.test")["invitations"]) == 2
     (mail,) = clerk.told("mails list --provider --to maria@maple.test")["mails"]
     clerk.does(f"mails retry {mail['id']} --provider")
     clerk.does(f"invitations revoke maple.test {invitation} --yes")
+    invite(world.database)
+    (founding,) = clerk.told("invitations list none")["invitations"]
+    clerk.does(f"invitations revoke none {founding['id']} --yes")
     clerk.does("organizations history maple.test")
     clerk.does("carriers add north --address 192.0.2.5 --port 5070")
     clerk.does("carriers show north")

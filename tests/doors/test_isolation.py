@@ -64,7 +64,8 @@ OF_THE_PROVIDER = {
         "organizations/{organization}/history": "get", "organizations/{organization}/invitations": "get post",
         "organizations/{organization}/invitations/{invitation}": "delete", "carriers": "get post",
         "carriers/{carrier}": "get patch delete", "provider/tokens": "get post", "provider/tokens/{token}": "delete",
-        "provider/history": "get", "provider/mails": "get", "provider/mails/test": "post", "provider/mails/{mail}/retry": "post",
+        "provider/history": "get", "provider/invitations": "get", "provider/invitations/{invitation}": "delete",
+        "provider/mails": "get", "provider/mails/test": "post", "provider/mails/{mail}/retry": "post",
     }.items()
     for method in methods.split()
 } | {("get", "/metrics")}  # fmt: skip

@@ -1,5 +1,6 @@
 """What is the provider's own: carriers, tokens, and the history of both and of all organizations."""
 
+import re
 from typing import Any
 
 import pytest

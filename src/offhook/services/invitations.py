@@ -80,17 +80,19 @@ def invite_administrator(store: Store, id: OrganizationId, invitee: Invitee, who
         return _invited(provider, provider.inside(id).profile(), invitee, room)
 
 
-def list_invitations(store: Store, id: OrganizationId) -> list[Invitation]:
-    """Those into an organization that can be used. Raises Missing."""
+def list_invitations(store: Store, id: OrganizationId | None) -> list[Invitation]:
+    """Those into an organization that can be used, or (None) that make one, as the link of the first start. Raises Missing."""
     with store.provider_view() as provider:
-        tenant_of(provider, id)
+        if id is not None:
+            tenant_of(provider, id)
         return provider.invitations.open(id, time.time())
 
 
-def revoke_invitation(store: Store, id: OrganizationId, invitation: InvitationId, who: str) -> None:
-    """It can be used no more. Raises Missing."""
+def revoke_invitation(store: Store, id: OrganizationId | None, invitation: InvitationId, who: str) -> None:
+    """It can be used no more; None as in `list_invitations`. Raises Missing."""
     with store.provider_change(who) as provider:
-        tenant_of(provider, id)
+        if id is not None:
+            tenant_of(provider, id)
         provider.invitations.revoke(id, invitation)
         provider.mails.give_up(_event(invitation), "the invitation was revoked")
 

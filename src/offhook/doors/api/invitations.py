@@ -88,6 +88,19 @@ def invitations(house: Inside, _provider: Provider, organization: OrganizationPa
     return InvitationsShown(invitations=[InvitationShown(**_shown(each)) for each in found])
 
 
+@router.get("/provider/invitations")
+def founding_invitations(house: Inside, _provider: Provider) -> InvitationsShown:
+    """The invitations that make an organization and can still be used: the links of first starts."""
+    return InvitationsShown(invitations=[InvitationShown(**_shown(each)) for each in service.list_invitations(house.store, None)])
+
+
+@router.delete("/provider/invitations/{invitation}")
+async def revoke_founding(house: Inside, provider: Provider, invitation: InvitationPath) -> InvitationRevoked:
+    """Nobody makes an organization by its link from now on. A start without any organization prints another one."""
+    await run_in_threadpool(service.revoke_invitation, house.store, None, InvitationId(invitation), provider.label)
+    return InvitationRevoked(id=invitation)
+
+
 @router.post("/organizations/{organization}/invitations", status_code=201)
 def invite(house: Inside, provider: Provider, request: Request, organization: OrganizationPath, asked: InvitationAsked) -> InvitationMade:
     """Make a link by which somebody becomes a global administrator, once, within a week; also when there is none any more.
