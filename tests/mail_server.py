@@ -101,7 +101,7 @@ class Mailbox:
         if self.hangs_at == step:
             await asyncio.sleep(3600)
         if self.dies_at == step:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             await asyncio.sleep(0)
 

@@ -11,7 +11,7 @@ from offhook.engines.mail.message import octets_of
 from offhook.services.letters import TEMPLATES, one_line, written
 from offhook.services.ports.mailing import Letter
 
-HEADERS = ["Content-Type", "MIME-Version", "Content-Transfer-Encoding", "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
+HEADERS = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding", "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
 KINDS = sorted({file.name.split(".")[0] for file in TEMPLATES.glob("*.txt")})
 FACTS = {
     "username": "anna", "domain": "lumen.test", "who": "ben@lumen.test", "at": 1_700_000_000.0, "time_zone": "Europe/Paris",

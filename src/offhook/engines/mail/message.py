@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from email.charset import QP, Charset
 from email.header import Header
-from email.mime.text import MIMEText
+from email.message import Message
 from email.policy import compat32
 from email.utils import format_datetime, formataddr, parseaddr
 
@@ -23,7 +23,8 @@ def octets_of(letter: Letter, sender: str, domain: str) -> bytes:
 
     The recipient stands in To by the address alone: a name there is nothing but a way to write a second address.
     """
-    message = MIMEText(letter.text, "plain", _UTF8, policy=_WIRE)
+    message: Message[str, str | Header] = Message(_WIRE)
+    message.set_payload(letter.text, _UTF8)
     message["From"] = formataddr(parseaddr(sender))
     message["To"] = letter.recipient
     # Encoded also where it is ASCII that looks encoded (RFC 2047): whoever reads it would decode what a stranger wrote.
