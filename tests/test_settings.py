@@ -8,6 +8,7 @@ from offhook.settings import PortRange, Settings, SettingsWrong, database_of, re
 
 DATABASE = "postgresql://offhook:word@db.test/offhook?sslmode=verify-full"
 
+MAIL_SERVER = "smtp://phones:w%40rd@mail.example.com:2525?cafile=/tls/own.pem"
 
 EVERY = {
     "OFFHOOK_DATA_DIR": "/data",
@@ -34,6 +35,9 @@ EVERY = {
     "OFFHOOK_LOG_LEVEL": "DEBUG",
     "OFFHOOK_LOG_FORMAT": "JSON",
     "OFFHOOK_METRICS_FROM": "192.0.2.9, 2001:db8::/32",
+    "OFFHOOK_MAIL_SERVER": MAIL_SERVER,
+    "OFFHOOK_MAIL_FROM": "Telephones <phones@example.com>",
+    "OFFHOOK_PUBLIC_URL": "https://phones.example.com/",
 }
 
 
@@ -78,7 +82,11 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         log_level="debug",
         log_format="json",
         metrics_from=("192.0.2.9/32", "2001:db8::/32"),
+        mail_server=MAIL_SERVER,
+        mail_from="Telephones <phones@example.com>",
+        public_url="https://phones.example.com",
     )
+    assert "w%40rd" not in repr(settings)
     assert not settings.is_on_loopback
 
 
@@ -101,6 +109,13 @@ def test_all_mistakes_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("OFFHOOK_MAIL_FROM", "phones"),
+        ("OFFHOOK_MAIL_FROM", "a@example.com, b@example.com"),
+        ("OFFHOOK_MAIL_FROM", "x <a@example.com> b@example.com"),
+        ("OFFHOOK_MAIL_FROM", "a@example.com\nBcc: b"),
+        ("OFFHOOK_PUBLIC_URL", "phones.example.com"),
+        ("OFFHOOK_PUBLIC_URL", "https://phones.example.com/pages"),
+        ("OFFHOOK_PUBLIC_URL", "https://user@phones.example.com"),
         ("OFFHOOK_SIP_PORT", "0"),
         ("OFFHOOK_SIP_PORT", "65536"),
         ("OFFHOOK_SIP_PORT", "-1"),
@@ -137,6 +152,29 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value: str) -> None:
     (told,) = mistakes_of(**{name: value})
     assert told.startswith(f"{name}={value!r}: must be ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mail.example.com",
+        "http://mail.example.com",
+        "smtp://user@mail.example.com",
+        "smtp://user:a%0d%0ab@mail.example.com",
+        "smtp://mail.example.com?starttls=maybe",
+        "smtps://mail.example.com?starttls=no",
+        "smtp://mail.example.com?cafile=own.pem",
+        "smtp://mail.example.com:99999",
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_is_told_without_its_password(value: str) -> None:
+    (told,) = mistakes_of(OFFHOOK_MAIL_SERVER=value)
+    assert told.startswith("OFFHOOK_MAIL_SERVER='***': must be smtp://")
+
+
+def test_a_mail_server_and_whom_mail_is_from_are_given_together() -> None:
+    assert mistakes_of(OFFHOOK_MAIL_SERVER=MAIL_SERVER)[0].startswith("OFFHOOK_MAIL_FROM=''")
+    assert mistakes_of(OFFHOOK_MAIL_FROM="phones@example.com")[0].startswith("OFFHOOK_MAIL_SERVER=''")
 
 
 def test_a_misspelt_name_is_told_the_right_one() -> None:

@@ -48,6 +48,11 @@ class SystemPlan:
     log_format: str
     metrics_from: tuple[str, ...]
     webhooks_to_private: bool
+    mail_server: str | None = field(repr=False)
+    """Where mail is brought to; a password may be in it. None: mail is off."""
+    mail_from: str | None
+    public_url: str | None
+    """Where people reach the pages, if not at `api_url`."""
     probe: dict[str, Any]
     """The self-test's organization and its passwords, in the form of sandbox.json."""
 
@@ -100,6 +105,11 @@ class SystemPlan:
     def api_url(self) -> str:
         """Where the pages and the API are."""
         return f"http://{self.address}:{self.http_port}"
+
+    @property
+    def pages_url(self) -> str:
+        """Where links lead that people are sent."""
+        return self.public_url or self.api_url
 
     def values(self) -> dict[str, Any]:
         """The plan as JSON values."""

@@ -5,16 +5,22 @@ Only wiring and main read this. Everybody else is given plain values.
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _PREFIX = "OFFHOOK_"
 _SHORTEST_SESSION = 90  # RFC 4028 section 4
 _OF_THE_COMMAND_LINE = ("OFFHOOK_URL", "OFFHOOK_TOKEN")  # which system it speaks to; no business of a system that starts
 DATABASE_VARIABLE = "OFFHOOK_DATABASE_URL"
+WITH_PASSWORDS = (DATABASE_VARIABLE, "OFFHOOK_MAIL_SERVER")
+"""Variables that the engines have no use for."""
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _DATABASE_OPTIONS = {"host", "sslmode", "sslrootcert"}
 _ENCRYPTION = {"disable", "require", "verify-full"}
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -80,6 +86,41 @@ def _database(text: str) -> str:
     if options.get("sslmode", "disable") not in _ENCRYPTION or not (url.hostname or options.get("host", "").startswith("/")):
         raise _Unreadable
     return text
+
+
+def _mail_server(text: str) -> str:
+    url = urlsplit(text)
+    options = dict(parse_qsl(url.query, strict_parsing=True)) if url.query else {}
+    if url.scheme not in ("smtp", "smtps") or url.port == 0 or not _HOST.fullmatch(url.hostname or ""):
+        raise _Unreadable
+    if options.keys() - {"starttls", "cafile"} or options.get("starttls", "no") not in ("yes", "no"):
+        raise _Unreadable
+    if (url.scheme == "smtps" and "starttls" in options) or (not options.get("cafile", "/").startswith("/")):
+        raise _Unreadable
+    if url.path.strip("/") or url.fragment or bool(url.username) != bool(url.password) or not _unquoted(url.username, url.password):
+        raise _Unreadable
+    return text
+
+
+def _unquoted(*texts: str | None) -> bool:
+    """Whether these, once %40 is an @, can go over a line."""
+    return all(unquote(text or "").isprintable() for text in texts)
+
+
+def _mail_from(text: str) -> str:
+    name, address = parseaddr(text)
+    if not _MAIL_ADDRESS.fullmatch(address) or not name.isprintable() or "\n" in text or text.count("@") != 1:
+        raise _Unreadable
+    return text
+
+
+def _origin(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or url.port == 0 or not _HOST.fullmatch(url.hostname or "") or url.username is not None:
+        raise _Unreadable
+    if url.path.strip("/") or url.query or url.fragment:
+        raise _Unreadable
+    return text.rstrip("/")
 
 
 def _address(text: str) -> str:
@@ -251,6 +292,28 @@ class Settings:
     """Whether webhooks may lead to this machine and to private networks. Whoever makes one may be a tenant, who must not reach what is
     behind our firewall; "yes" where all of them may."""
 
+    mail_server: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_read_by(
+            _mail_server,
+            "smtp://user:password@host:port (STARTTLS is demanded but on loopback; ?starttls=no sends readably) or smtps://..., "
+            "with ?cafile=/a/file for an authority of your own",
+            secret=True,
+        ),
+    )
+    """Where mail is brought to. None: none leaves the system, and links of invitations are handed over by hand."""
+
+    mail_from: str | None = field(
+        default=None, metadata=_read_by(_mail_from, "a mail address, with or without a name: Telephones <phones@example.com>")
+    )
+    """Whom mail is from; what cannot be delivered comes back there."""
+
+    public_url: str | None = field(
+        default=None, metadata=_read_by(_origin, "where pages are reached, such as https://phones.example.com, without a path")
+    )
+    """Where links in mails lead, if that is not OFFHOOK_ADDRESS and OFFHOOK_HTTP_PORT: behind a proxy with HTTPS, for one."""
+
     def __post_init__(self) -> None:
         beside = self.sip_port + 1 if self.sip_port < _HIGHEST_PORT else self.sip_port - 1
         object.__setattr__(self, "sips_port", self.sips_port or beside)
@@ -313,5 +376,9 @@ def _clashes(settings: Settings) -> Iterator[Mistake]:
         yield Mistake("OFFHOOK_SIP_PORT", str(settings.sip_port), "lies within OFFHOOK_RTP_PORTS; choose one outside.")
     if settings.tls_certificate and not settings.tls_key:
         yield Mistake("OFFHOOK_TLS_KEY", "", "must name the key of OFFHOOK_TLS_CERTIFICATE; set both or none.")
+    if settings.mail_server and not settings.mail_from:
+        yield Mistake("OFFHOOK_MAIL_FROM", "", "must name whom the mail of OFFHOOK_MAIL_SERVER is from; set both or none.")
+    if settings.mail_from and not settings.mail_server:
+        yield Mistake("OFFHOOK_MAIL_SERVER", "", "must name the server that takes mail from OFFHOOK_MAIL_FROM; set both or none.")
     if settings.tls_key and not settings.tls_certificate:
         yield Mistake("OFFHOOK_TLS_CERTIFICATE", "", "must name the certificate of OFFHOOK_TLS_KEY; set both or none.")

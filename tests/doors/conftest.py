@@ -12,6 +12,7 @@ from offhook.doors.api.house import House
 from offhook.metrics import Figures
 from offhook.services.events import LiveEvents
 from offhook.services.jobs import Clerk
+from offhook.services.mail_room import MailRoom
 from offhook.services.sandbox import seed
 from offhook.services.sealing import Sealing
 from offhook.services.what_if import organization_as
@@ -19,7 +20,7 @@ from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
 from tests.doors.posting import Clock, Post
 from tests.doors.receivers import Receiver, a_receiver
-from tests.doors.rooms import BodyRoom, CarrierRoom, EdgeRoom, LiveRoom, ProbeRoom, World
+from tests.doors.rooms import BodyRoom, CarrierRoom, EdgeRoom, LiveRoom, PostBox, ProbeRoom, World
 
 KEY = b"a key for tests"
 
@@ -40,6 +41,7 @@ def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
     shutil.copy(first_start, tmp_path)
     database = Database.at(f"sqlite:///{tmp_path}/offhook.sqlite")
     switch, carrier, probe, edge, body, figures = LiveRoom(), CarrierRoom(), ProbeRoom(), EdgeRoom(), BodyRoom(), Figures()
+    post_box = PostBox()
 
     async def status() -> dict[str, Any]:
         return {
@@ -69,9 +71,10 @@ def world(tmp_path: Path, first_start: Path) -> Iterator[World]:
             jobs=Clerk(database, switch),
             sealing=Sealing(KEY, "webhooks"),
             live_events=LiveEvents(switch, database),
+            mail_room=MailRoom(Sealing(KEY, "mail"), post_box, "https://phones.offhook.test", "127.0.0.1:5060"),
         )
     )
-    yield World(database, sandbox, switch, carrier, probe, edge, body, figures, app)
+    yield World(database, sandbox, switch, carrier, probe, edge, body, figures, app, post_box)
     database.close()
 
 

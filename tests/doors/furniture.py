@@ -7,6 +7,7 @@ from offhook.domain.jobs import RowState
 from offhook.services.people_csv import read_sheet
 from offhook.services.ports.jobs import RowResult
 from offhook.services.ports.listing import Listing
+from offhook.services.ports.mails import NewMail
 from offhook.services.ports.webhooks import NewDelivery
 from offhook.services.sandbox import SandboxOrganization
 from tests.doors.rooms import World
@@ -38,6 +39,8 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
         webhook = transaction.webhooks.add(f"https://{mark.lower()}.example.com/", ["*"], "sealed").id
         transaction.webhooks.add_deliveries([NewDelivery(webhook, f"{mark}-event", "user.changed", mark)])
         delivery = transaction.webhooks.deliveries(webhook, Listing(1, sort=(("id", False),))).items[0].id
+        transaction.mails.add([NewMail("welcome", f"{mark}-event", f"{user.username}@{mark.lower()}.example", "en", mark, 2e9)])
+        mail = transaction.mails.page(Listing(1, sort=(("id", False),))).items[0].id
         extension = "15" + str(minute % 10)
         attendant = transaction.attendants.add(mark, "en", extension, f"This is {mark}.", {"1": user.id})
         job = transaction.jobs.add(
@@ -49,6 +52,7 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     texts = {"username": user.username, "name": user.name, "extension": extension, "number": str(number), "attendant": mark}
     texts |= {"email": f"{user.username}@{mark.lower()}.example", "label": f"{mark} crm", "sip_username": device.sip_username}
     ids = {"device": device.id, "token": token, "webhook": webhook, "delivery": delivery, "attendant": attendant.id, "job": job.id}
+    ids |= {"mail": mail}
     path = {name: [str(id)] for name, id in ids.items()} | {"username": [user.username], "number": [str(number)]}
     path |= {"call": [over, alive, over[:8]], "address": ["192.0.2.7"], "organization": [str(of.profile.id)]}
     path |= {"invitation": ["1"], "carrier": ["sandbox"], "country": ["US"], "sku": ["phone-system"], "price": ["1"]}
@@ -59,6 +63,7 @@ def furnish(world: World, of: SandboxOrganization, minute: int) -> Things:
     path |= {"id": [f"{kind}/{id}" for kind, id in (*kinds.items(), *names.items())]}
     query = {name: [text] for name, text in texts.items()} | {
         "event": [f"{mark}-event"],
+        "recipient": [texts["email"]],
         "q": [user.username, mark],
         "prefix": [str(number)],
         "domain": [of.profile.domain],

@@ -19,6 +19,7 @@ from offhook.metrics import Figures
 from offhook.services.health import Check, Health, Unwell
 from offhook.services.ports.edge import Banned, Registration
 from offhook.services.ports.live import CarrierStanding, LiveCall
+from offhook.services.ports.mailing import Letter, Outcome, Verdict
 from offhook.services.ports.records import Trace
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary
 from offhook.services.what_if import what_if
@@ -178,6 +179,18 @@ class BodyRoom:
 
 
 @dataclass
+class PostBox:
+    """A mail server that notes what it was brought; `says` is what it answers."""
+
+    brought: list[Letter] = field(default_factory=list)
+    says: Outcome = field(default_factory=lambda: Outcome(Verdict.SENT))
+
+    async def __call__(self, letter: Letter) -> Outcome:
+        self.brought.append(letter)
+        return self.says
+
+
+@dataclass
 class World:
     """Two organizations with a house around them, and the app that is its door."""
 
@@ -190,6 +203,7 @@ class World:
     body: BodyRoom
     figures: Figures
     app: FastAPI
+    post_box: PostBox
 
     @property
     def lumen(self) -> SandboxOrganization:

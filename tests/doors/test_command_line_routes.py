@@ -17,7 +17,10 @@ from offhook.doors.api.app import API
 from offhook.doors.cli.app import ELSEWHERE
 from offhook.doors.cli.server import Exit, Server
 from offhook.services import passwords
+from offhook.services.invitations import invite
 from offhook.services.ports.edge import Banned
+from offhook.services.ports.mailing import Outcome, Verdict
+from offhook.services.ports.mails import NewMail
 from offhook.services.tokens import provider_token
 from offhook.wiring import backup, bench, doctor
 from tests.doors.conftest import KEY
@@ -104,10 +107,11 @@ def test_every_route_is_asked_by_some_command(world: World, running: Path, notin
     _asks_for_calls(clerk, world)
     _asks_for_things(clerk)
     _asks_for_webhooks(clerk)
+    _asks_for_mail(clerk, world)
     _asks_for_files(clerk, noting, tmp_path)
     _comes_in_and_goes_out(clerk)
     _listens(running)
-    _looks_after_the_system(clerk)
+    _looks_after_the_system(clerk, world)
     _keeps_shop(clerk, tmp_path)
     _has_one_leave(clerk)
     assert offers - noting.asked == NEEDS_NO_COMMAND.keys()
@@ -136,11 +140,16 @@ def _asks_for_things(clerk: Clerk) -> None:
     clerk.does(f"tokens remove {token} --yes")
 
 
-def _looks_after_the_system(clerk: Clerk) -> None:
+def _looks_after_the_system(clerk: Clerk, world: World) -> None:
     clerk.does("organizations add Maple --domain maple.test --country CA --time-zone America/Toronto --username maria")
     invitation = clerk.told("invitations add maple.test --email maria@maple.test")["id"]
     assert len(clerk.told("invitations list maple.test")["invitations"]) == 2
+    (mail,) = clerk.told("mails list --provider --to maria@maple.test")["mails"]
+    clerk.does(f"mails retry {mail['id']} --provider")
     clerk.does(f"invitations revoke maple.test {invitation} --yes")
+    invite(world.database)
+    (founding,) = clerk.told("invitations list none")["invitations"]
+    clerk.does(f"invitations revoke none {founding['id']} --yes")
     clerk.does("organizations history maple.test")
     clerk.does("carriers add north --address 192.0.2.5 --port 5070")
     clerk.does("carriers show north")
@@ -260,6 +269,17 @@ def _asks_for_webhooks(clerk: Clerk) -> None:
     clerk.does("webhooks")
     clerk.does(f"webhooks change {hook} --disable")
     clerk.does(f"webhooks remove {hook} --yes")
+
+
+def _asks_for_mail(clerk: Clerk, world: World) -> None:
+    with world.database.change(world.lumen.profile.id, "tests") as transaction:
+        transaction.mails.add([NewMail("welcome", "change-1-0", "anna@example.com", "en", "sealed", 2e9)])
+    (mail,) = clerk.told("mails list --state waiting")["mails"]
+    clerk.does(f"mails retry {mail['id']}")
+    clerk.does("mails test --to anna@example.com")
+    assert [letter.recipient for letter in world.post_box.brought] == ["anna@example.com"]
+    world.post_box.says = Outcome(Verdict.REFUSED, "RCPT was answered 550 no")
+    assert "550 no" in clerk.does("mails test --to anna@example.com --language fr", expect=Exit.NOT_ALL_WELL)
 
 
 def _asks_for_files(clerk: Clerk, noting: Noting, folder: Path) -> None:

@@ -10,6 +10,7 @@ from httpx import AsyncClient
 from sqlalchemy import update
 
 from offhook.doors.api.words import ENGLISH, FRENCH
+from offhook.services.invitations import invite
 from offhook.services.tokens import provider_token
 from offhook.store.tables import invitations
 from tests.doors.conftest import KEY
@@ -181,3 +182,20 @@ async def test_a_lost_answer_makes_no_second_organization(world: World, provider
     assert refused["code"] == "thing.taken"
     retried = await provider.post("/organizations", json=MAPLE | {"domain": "oak.test"}, headers={"Idempotency-Key": "k-2"})
     assert retried.status_code == 201
+
+
+async def test_a_link_of_the_first_start_is_listed_and_can_be_revoked(world: World, provider: AsyncClient) -> None:
+    token = invite(world.database)
+    into = (await made(provider, username="maria"))["invitation"]["id"]
+    listed = await provider.get("/provider/invitations")
+    (founding,) = listed.json()["invitations"]
+    assert founding["username"] is None and founding["id"] != into and token not in listed.text
+    assert problem(await provider.delete(f"/provider/invitations/{into}"))["code"] == "thing.missing", "that leads into an organization"
+    pine = f"/organizations/{world.pine.profile.id}/invitations/{founding['id']}"
+    assert problem(await provider.delete(pine))["code"] == "thing.missing"
+    assert (await got(world, f"/welcome/{token}")).status_code == 200
+    assert (await provider.delete(f"/provider/invitations/{founding['id']}")).json() == {"id": founding["id"]}
+    assert (await got(world, f"/welcome/{token}")).status_code == 404
+    assert (await provider.get("/provider/invitations")).json()["invitations"] == []
+    line = (await provider.get("/provider/history?kind=invitation&limit=1")).json()["changes"][0]
+    assert (line["id"], line["after"], line["organization"], line["who"]) == (str(founding["id"]), None, None, "provider")

@@ -47,6 +47,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/provider/products/{sku}": {"name_en": "Night line"},
     "/api/v1/provider/prices": {"sku": "phone-system", "currency": "USD", "period": "month", "amount": "9"},
     "/api/v1/provider/prices/import": {"prices": []},
+    "/api/v1/provider/mails/test": {"to": "anna@example.com"},
     "/api/v1/sandbox/calls": {"from": "+12065550199", "to": "+12065550100"},
     "/api/v1/route": {"from": "anna", "to": "102"},
     "/api/v1/replay": {
@@ -77,6 +78,8 @@ OF_THE_PROVIDER = {
         "provider/products": "get post", "provider/products/{sku}": "get patch delete", "provider/products/{sku}/sell": "post",
         "provider/products/{sku}/withdraw": "post", "provider/prices": "get post", "provider/prices/import": "post",
         "provider/prices/{price}": "get delete",
+        "provider/invitations": "get", "provider/invitations/{invitation}": "delete",
+        "provider/mails": "get", "provider/mails/test": "post", "provider/mails/{mail}/retry": "post",
     }.items()
     for method in methods.split()
 } | {("get", "/metrics")}  # fmt: skip
@@ -97,7 +100,7 @@ NO_IDS = {
     "query": {
         "limit", "sort", "cursor", "state", "given", "revision", "at", "planned_at", "on_existing", "dry_run", "language", "location",
         "role", "ending", "of", "kind", "code", "field", "numbers", "telephone", "since", "until", "direction", "country",
-        "service",
+        "service", "welcome",
     },
     "body": {
         "name", "language", "location", "time_zone", "role", "greeting", "rounds", "patience_seconds", "country", "password",

@@ -50,7 +50,7 @@ async def test_a_file_is_taken_carried_out_and_told_of_row_by_row(world: World) 
     assert (answer.status_code, answer.headers["location"]) == (202, f"/api/v1/jobs/{job['id']}")
     assert (job["state"], job["done"], job["total"]) == ("done", 3, 3)
     assert (job["revision"], job["in_effect"]) == (revision, True)
-    assert set(job["options"]) == {"on_existing", "dry_run", "encoding", "delimiter", "columns"}
+    assert set(job["options"]) == {"on_existing", "dry_run", "welcome", "encoding", "delimiter", "columns"}
     told = [(row["row"], row["username"], row["state"], row["code"], row["field"]) for row in rows["rows"] + rest["rows"]]
     assert told[1] == (3, "zara", "refused", "value.invalid", "extension")
     assert (told[0][:3], told[2][1:3]) == ((2, "zoe", "created"), ("anna", "changed"))

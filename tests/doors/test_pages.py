@@ -10,7 +10,7 @@ from httpx import Response
 
 from offhook.domain.errors import Unavailable
 from offhook.doors.api.words import ENGLISH, FRENCH, WORDS, language_of
-from offhook.services.invitations import invite, invite_administrator
+from offhook.services.invitations import Invitee, invite, invite_administrator
 from offhook.store.transaction import Database
 from tests.doors.rooms import World
 
@@ -106,7 +106,7 @@ async def test_files_and_nonsense_sent_as_a_form_are_refused_like_empty_fields(w
 
 def form_of(world: World, kind: str) -> str:
     """Where a form stands: that of the first start, or one into an organization that is there."""
-    into = invite_administrator(world.database, world.lumen.profile.id, None, None, "provider").token
+    into = invite_administrator(world.database, world.lumen.profile.id, Invitee(), "provider").token
     return f"/welcome/{invite(world.database) if kind == 'found' else into}"
 
 

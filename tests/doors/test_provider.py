@@ -1,5 +1,6 @@
 """What is the provider's own: carriers, tokens, and the history of both and of all organizations."""
 
+import re
 from typing import Any
 
 import pytest
@@ -123,6 +124,38 @@ async def test_a_program_of_the_provider_comes_in_until_its_token_is_revoked(wor
     own = listed.json()["tokens"][0]["id"]
     assert problem(await provider.delete(f"/provider/tokens/{own}"))["code"] == "token.of_folder"
     assert problem(await provider.delete("/provider/tokens/987654"))["field"] == "token"
+
+
+async def test_a_program_of_the_provider_looks_or_does_as_its_token_says(world: World, provider: AsyncClient) -> None:
+    """Of every route that lets the provider in, by its method: whatever is added later too."""
+    tokens = {}
+    for scope in ("provider:read", "provider:write"):
+        made = await provider.post("/provider/tokens", json={"label": scope[9:], "scopes": [scope], "lifetime_seconds": 60})
+        assert made.status_code == 201 and made.json()["scopes"] == [scope] and made.json()["expires_at"]
+        tokens[scope] = made.json()["token"]
+    paths, seen = world.app.openapi()["paths"], set()
+    for path, offers in paths.items():
+        for method, offer in offers.items():
+            if offer.get("x-offhook-scopes") != ["provider"]:
+                continue
+            own, other = ("read", "write") if method == "get" else ("write", "read")
+            asked = re.sub(r"{\w+}", "987654", path)
+            async with world.client(tokens[f"provider:{other}"]) as client:
+                told = problem(await client.request(method, asked, json={}))
+                assert (told["status"], told["code"]) == (403, "access.forbidden"), (method, path)
+            async with world.client(tokens[f"provider:{own}"]) as client:
+                assert (await client.request(method, asked, json={})).status_code not in (401, 403), (method, path)
+            seen.add(method)
+    assert {"get", "post", "patch", "delete"} <= seen
+    async with world.client(tokens["provider:read"]) as reads, world.client(tokens["provider:write"]) as writes:
+        assert (await reads.get("/metrics")).status_code == 200 and (await writes.get("/metrics")).status_code == 403
+        assert (await reads.get("/api/v1/calls")).status_code == 200 and (await writes.get("/api/v1/calls")).status_code == 403
+        for wanted, status in ((["provider:write"], 201), (["provider:read"], 403), (["*"], 422), (["calls:read"], 422), ([], 422)):
+            answer = await writes.post("/api/v1/provider/tokens", json={"label": "another", "scopes": wanted})
+            assert answer.status_code == status, answer.text
+        everything = (await provider.post("/provider/tokens", json={"label": "all"})).json()
+        assert everything["scopes"] == ["*"]
+        assert (await writes.delete(f"/api/v1/provider/tokens/{everything['id']}")).status_code == 403
 
 
 @pytest.mark.parametrize("label", ["provider", "Provider billing", "start", "", "a@b"])

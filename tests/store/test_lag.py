@@ -1,4 +1,4 @@
-"""How far the switch, the edge and the webhooks are behind the history."""
+"""How far the switch, the edge, the webhooks and mail are behind the history."""
 
 import time
 
@@ -22,7 +22,7 @@ def test_readers_are_behind_by_what_they_have_not_taken_up(store: Store, lumen: 
     for organization in (lumen, pine):
         for consumer in ("switch", "edge"):
             come_so_far(store, organization, consumer)
-    assert lags(store) == dict.fromkeys(("switch", "edge", "webhooks"), Lag(0, 0, 0.0))
+    assert lags(store) == dict.fromkeys(("switch", "edge", "webhooks", "mail"), Lag(0, 0, 0.0))
     began = time.time()
     for number in range(3):
         add_user(store, lumen, username=f"user{number}", name="Someone", who="tests")
@@ -43,3 +43,19 @@ def test_webhooks_are_behind_only_where_one_would_be_told(store: Store, lumen: O
     with store.change(lumen, "tests") as transaction:
         transaction.webhooks.change(webhook.id, enabled=False)
     assert lags(store)["webhooks"] == Lag(0, 0, 0.0)
+
+
+def test_mail_is_behind_only_where_there_is_a_mail_server(store: Store, lumen: OrganizationId) -> None:
+    add_user(store, lumen, username="anna", name="Anna", who="tests")
+    assert lags(store)["mail"] == Lag(0, 0, 0.0)
+    with store.provider_change("mail") as provider:
+        provider.all_mails.begin()
+    assert lags(store)["mail"] == Lag(0, 0, 0.0), "what was before is told to nobody"
+    add_user(store, lumen, username="ben", name="Ben", who="tests")
+    assert lags(store)["mail"].revisions == 1
+    come_so_far(store, lumen, "mail")
+    assert lags(store)["mail"] == Lag(0, 0, 0.0)
+    add_user(store, lumen, username="zoe", name="Zoe", who="tests")
+    with store.provider_change("mail") as provider:
+        provider.all_mails.stop()
+    assert lags(store)["mail"] == Lag(0, 0, 0.0)

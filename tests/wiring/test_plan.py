@@ -48,6 +48,9 @@ PLAN = SystemPlan(
     log_format="text",
     metrics_from=("127.0.0.0/8",),
     webhooks_to_private=False,
+    mail_server=None,
+    mail_from=None,
+    public_url=None,
     probe={"domain": "probe.test", "users": [USER], "attendant": {"extension": "900", "number": "+13125550100"}},
 )
 

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, groupby
 from typing import NamedTuple
 
-from offhook.domain.errors import Missing, Refusal, Unavailable
+from offhook.domain.errors import Refusal
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.webhooks import CALL_ANSWERED, CALL_BEGAN, CALL_ENDED, TEST
 from offhook.services.live_calls import NOW, happenings
@@ -23,6 +23,7 @@ from offhook.services.ports.live import LiveCall, LiveSwitch
 from offhook.services.ports.posting import Outcome, Post
 from offhook.services.ports.store import Store, Transaction
 from offhook.services.ports.webhooks import Delivery, DeliveryState, NewDelivery, Webhook
+from offhook.services.reading import each_by_itself
 from offhook.services.sealing import SealBroken, Sealing
 from offhook.services.webhooks import Happened, of_answer, of_beginning, of_change, of_record, signature, wants
 
@@ -184,17 +185,15 @@ class Deliverer:
         by_organization: dict[int, list[_Live]] = defaultdict(list)
         for each in happened:
             by_organization[each.call.organization or 0].append(each)
-        for organization, those in by_organization.items():
-            try:
-                with self._store.change(OrganizationId(organization), WHO) as transaction:
-                    webhooks, domain = transaction.webhooks.all(), transaction.profile().domain
-                    transaction.webhooks.add_deliveries(list(_told(webhooks, (each.happened(domain) for each in those))))
-            except Missing:
-                log.info("Organization %s is gone", organization)
-            except Unavailable:
-                raise
-            except Exception:
-                log.exception("What happens to calls of organization %s will be told when they are over", organization)
+        for id, those in by_organization.items():
+            organization = OrganizationId(id)
+            # What cannot be told now will be when the calls are over.
+            each_by_itself(organization, "What happens to calls", partial(self._tell_now, organization, those))
+
+    def _tell_now(self, organization: OrganizationId, those: Iterable[_Live]) -> None:
+        with self._store.change(organization, WHO) as transaction:
+            webhooks, domain = transaction.webhooks.all(), transaction.profile().domain
+            transaction.webhooks.add_deliveries(list(_told(webhooks, (each.happened(domain) for each in those))))
 
     def _take_up_kept(self) -> None:
         with self._store.provider_view() as provider:
@@ -212,22 +211,19 @@ class Deliverer:
 
     def _take_up(self, organization: OrganizationId, again: float, forget: bool) -> bool:
         """Take up what is kept of an organization; whether one of its webhooks wants to know of calls while they go on."""
-        try:
+        webhooks: list[Webhook] = []
+
+        def read() -> None:
             with self._store.view(organization) as view:
-                fresh, webhooks = view.webhooks.has_news(again), view.webhooks.all()
+                fresh, found = view.webhooks.has_news(again), view.webhooks.all()
             if fresh or forget:
                 with self._store.change(organization, WHO) as transaction:
                     take_up(transaction, again)
                     if forget:
                         transaction.webhooks.forget_deliveries(self._clock() - KEPT_SECONDS)
-        except Missing:
-            log.info("Organization %s is gone", organization)
-            return False
-        except Unavailable:
-            raise
-        except Exception:  # which must not cost the others their webhooks
-            log.exception("What happened to organization %s could not be taken up", organization)
-            return False
+            webhooks.extend(found)
+
+        each_by_itself(organization, "What happened", read)
         return any(wants(webhook, name) for webhook in webhooks for name in (CALL_BEGAN, CALL_ANSWERED))
 
     async def _deliver(self, waiting: list[Delivery]) -> bool:

@@ -7,23 +7,37 @@ from offhook.domain.access import Role
 from offhook.domain.errors import Conflict, Missing
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import User
+from offhook.services.mail_room import INVITATION, MailRoom
 from offhook.services.organizations import founded, must_be_open, tenant_of
 from offhook.services.ports.invitations import Invitation, InvitationId
 from offhook.services.ports.organizations import Tenant
 from offhook.services.ports.store import NewUser, Profile, ProviderTransaction, Store, Transaction
 from offhook.services.secrets import new_token, token_hash
 from offhook.services.tokens import ALL
-from offhook.services.users import checked_email, checked_username
+from offhook.services.users import checked_email, checked_language, checked_username
 
 INVITATION_SECONDS = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """An invitation that was just made; its token is shown here and never again."""
+    """An invitation that was just made; its token is shown here and never again. `mailed`: its link is on its way to `email`."""
 
     token: str
     invitation: Invitation
+    mailed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Invitee:
+    """Who is invited, as far as that is known: how they are or shall be called, where mail reaches them, which language they read.
+
+    Without a language it is that of the user who is there already, or English.
+    """
+
+    username: str | None = None
+    email: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,45 +56,51 @@ def found_organization(
     domain: str,
     country: str,
     time_zone: str = "UTC",
-    username: str | None = None,
-    email: str | None = None,
+    invitee: Invitee,
+    room: MailRoom | None = None,
     who: str,
 ) -> tuple[Tenant, Invited]:
-    """A new organization, and an invitation for its first global administrator.
+    """A new organization, and an invitation for its first global administrator; by mail if there is a `room` and an address.
 
     Raises Invalid or Conflict with the field they are about.
     """
     with store.provider_change(who) as provider:
         profile = founded(provider, name, domain, country, time_zone)
-        return tenant_of(provider, profile.id), _invited(provider, profile.id, username, email)
+        return tenant_of(provider, profile.id), _invited(provider, profile, invitee, room)
 
 
-def invite_administrator(store: Store, id: OrganizationId, username: str | None, email: str | None, who: str) -> Invited:
-    """An invitation into an organization that is open. Raises Missing, AlreadyClosed, Invalid."""
+def invite_administrator(store: Store, id: OrganizationId, invitee: Invitee, who: str, room: MailRoom | None = None) -> Invited:
+    """An invitation into an organization that is open; by mail if there is a `room` and an address.
+
+    Raises Missing, AlreadyClosed, Invalid.
+    """
     with store.provider_change(who) as provider:
         must_be_open(tenant_of(provider, id))
-        provider.inside(id)  # from here on nobody closes it
-        return _invited(provider, id, username, email)
+        # From here on nobody closes it.
+        return _invited(provider, provider.inside(id).profile(), invitee, room)
 
 
-def list_invitations(store: Store, id: OrganizationId) -> list[Invitation]:
-    """Those into an organization that can be used. Raises Missing."""
+def list_invitations(store: Store, id: OrganizationId | None) -> list[Invitation]:
+    """Those into an organization that can be used, or (None) that make one, as the link of the first start. Raises Missing."""
     with store.provider_view() as provider:
-        tenant_of(provider, id)
+        if id is not None:
+            tenant_of(provider, id)
         return provider.invitations.open(id, time.time())
 
 
-def revoke_invitation(store: Store, id: OrganizationId, invitation: InvitationId, who: str) -> None:
-    """It can be used no more. Raises Missing."""
+def revoke_invitation(store: Store, id: OrganizationId | None, invitation: InvitationId, who: str) -> None:
+    """It can be used no more; None as in `list_invitations`. Raises Missing."""
     with store.provider_change(who) as provider:
-        tenant_of(provider, id)
+        if id is not None:
+            tenant_of(provider, id)
         provider.invitations.revoke(id, invitation)
+        provider.mails.give_up(_event(invitation), "the invitation was revoked")
 
 
 def invite(store: Store, who: str = "start") -> str:
     """The token of an invitation that makes one organization, once, within a week (INVITATION_SECONDS)."""
     with store.provider_change(who) as provider:
-        return _invited(provider, None, None, None).token
+        return _invited(provider, None, Invitee(), None).token
 
 
 def accept(store: Store, token: str, name: str, domain: str, country: str, time_zone: str = "UTC") -> tuple[Profile, str]:
@@ -135,10 +155,31 @@ def _administrator(inside: Transaction, invitation: Invitation, new: NewUser) ->
     return user
 
 
-def _invited(provider: ProviderTransaction, id: OrganizationId | None, username: str | None, email: str | None) -> Invited:
-    token, for_whom = new_token(), None if username is None else checked_username(username)
-    expires_at = time.time() + INVITATION_SECONDS
-    return Invited(token, provider.invitations.add(token_hash(token), expires_at, id, for_whom, checked_email(email)))
+def _invited(provider: ProviderTransaction, profile: Profile | None, invitee: Invitee, room: MailRoom | None) -> Invited:
+    username = None if invitee.username is None else checked_username(invitee.username)
+    language = None if invitee.language is None else checked_language(invitee.language)
+    token, email, expires_at = new_token(), checked_email(invitee.email), time.time() + INVITATION_SECONDS
+    invitation = provider.invitations.add(token_hash(token), expires_at, None if profile is None else profile.id, username, email)
+    if room is None or profile is None or email is None:
+        return Invited(token, invitation, mailed=False)
+    known = None if username is None else provider.inside(profile.id).users.by_username(username)
+    facts = {
+        "organization": profile.name,
+        "domain": profile.domain,
+        "username": username,
+        "link": room.invitation_link(token),
+        "expires_at": expires_at,
+        "time_zone": profile.time_zone,
+    }
+    reads = language or (known.language if known else "en")
+    mail = room.wrapped(INVITATION, _event(invitation.id), email, reads, facts, expires_at)
+    provider.mails.add([mail], profile.id)
+    return Invited(token, invitation, mailed=True)
+
+
+def _event(invitation: InvitationId) -> str:
+    """What a mail with its link is about."""
+    return f"invitation-{invitation}"
 
 
 def _used(provider: ProviderTransaction, token: str, leads_to: OrganizationId | None) -> Invitation:
@@ -146,6 +187,7 @@ def _used(provider: ProviderTransaction, token: str, leads_to: OrganizationId | 
     invitation = provider.invitations.use(token_hash(token), time.time())
     if invitation is None or invitation.organization != leads_to:
         raise _gone()
+    provider.mails.give_up(_event(invitation.id), "the invitation was used")
     return invitation
 
 

@@ -41,13 +41,24 @@ KINDS: Mapping[str, Callable[[Job, bytes, Profile], Work]] = {IMPORT: Import}
 
 
 def import_users(
-    store: Store, organization: OrganizationId, octets: bytes, on_existing: OnExisting, access: Access, *, dry_run: bool
+    store: Store,
+    organization: OrganizationId,
+    octets: bytes,
+    on_existing: OnExisting,
+    access: Access,
+    *,
+    dry_run: bool,
+    welcome: bool = False,
 ) -> Job:
-    """A job that makes and changes the people of a file. Raises Invalid with what is wrong with the file as a whole, Missing."""
+    """A job that makes and changes the people of a file; with `welcome` those who are new are greeted by mail.
+
+    Raises Invalid with what is wrong with the file as a whole, Missing.
+    """
     sheet = read_sheet(octets)
     options = {
         "on_existing": on_existing.value,
         "dry_run": dry_run,
+        "welcome": welcome,
         "encoding": sheet.encoding,
         "delimiter": sheet.delimiter,
         "columns": sheet.columns,

@@ -42,6 +42,7 @@ class Import:
     def __init__(self, job: Job, wanted: bytes, profile: Profile) -> None:
         options = job.options
         self._dry_run = bool(options["dry_run"])
+        self._welcome = bool(options.get("welcome"))
         self._on_existing = OnExisting(options["on_existing"])
         self._gives = frozenset(options["scopes"])
         self._sovereign = bool(options["sovereign"])
@@ -62,6 +63,8 @@ class Import:
         results, deeds = self._judge(transaction, start, count)
         if not self._dry_run:
             transaction.people.carry_out(deeds)
+            if not self._welcome:
+                transaction.mails.quiet()
         return results
 
     def _new_ledger(self) -> Ledger:

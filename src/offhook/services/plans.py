@@ -35,6 +35,7 @@ def apply(
         if planned_at is not None and planned_at != at:
             raise Stale(f"The organization is at revision {at}, this was planned at {planned_at}; plan again.")
         _, done = _carried_out(transaction, wanted)
+        transaction.mails.quiet()
         return done, transaction.profile().revision
 
 

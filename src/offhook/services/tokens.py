@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from offhook.domain.access import EVERYTHING, unknown_scopes
+from offhook.domain.access import EVERYTHING, OF_PROVIDER, unknown_scopes
 from offhook.domain.errors import Conflict, Forbidden, Invalid, Missing, Unauthenticated
 from offhook.domain.organizations import OrganizationId
 from offhook.domain.users import UserId
@@ -58,8 +58,9 @@ def authenticate(store: Store, token: str) -> Access:
     if entry is None or not same(entry.hash, hash) or (entry.expires_at is not None and entry.expires_at <= time.time()):
         raise Unauthenticated("This token is not valid or no longer so; ask for a new one.", "token")
     all = ALL in entry.scopes
-    sovereign = entry.organization is None or (all and entry.user is None)
-    scopes = EVERYTHING if all else entry.scopes
+    sovereign = all and entry.user is None
+    everything = EVERYTHING if entry.organization is not None else EVERYTHING | OF_PROVIDER
+    scopes = everything if all else entry.scopes
     return Access(entry.organization, _known_as(entry), scopes, entry.user, entry.id, sovereign, entry.expires_at)
 
 
@@ -83,7 +84,7 @@ def issue(
     expires_at = None if lifetime_seconds is None else time.time() + lifetime_seconds
     if organization is None:
         with store.provider_change(who) as provider:
-            provider.tokens.add_of_provider(token_hash(token), label, expires_at)
+            provider.tokens.add_of_provider(token_hash(token), label, expires_at, scopes)
     else:
         with store.change(organization, who) as transaction:
             transaction.tokens.add(token_hash(token), label, scopes, expires_at)
@@ -114,11 +115,12 @@ def _end(now: float, lifetime_seconds: float | None) -> float | None:
     return now + lifetime_seconds
 
 
-def make_provider_token(store: Store, access: Access, label: str, lifetime_seconds: float | None) -> Issued:
-    """A token for a program of the provider, which may do all that the provider may. Raises Invalid."""
-    token, label = new_token(), checked_label(label)
+def make_provider_token(store: Store, access: Access, label: str, scopes: Sequence[str], lifetime_seconds: float | None) -> Issued:
+    """A token for a program of the provider, which may do no more than whoever makes it. Raises Invalid, Forbidden."""
+    token, label, wanted = new_token(), checked_label(label), checked_scopes(access, scopes, OF_PROVIDER)
     with store.provider_change(access.label) as provider:
-        return Issued(token, provider.tokens.add_of_provider(token_hash(token), label, _end(time.time(), lifetime_seconds)))
+        entry = provider.tokens.add_of_provider(token_hash(token), label, _end(time.time(), lifetime_seconds), wanted)
+        return Issued(token, entry)
 
 
 def list_provider_tokens(store: Store) -> list[TokenEntry]:
@@ -128,11 +130,13 @@ def list_provider_tokens(store: Store) -> list[TokenEntry]:
 
 
 def remove_provider_token(store: Store, access: Access, id: TokenId) -> None:
-    """It opens nothing from now on. Raises Missing, and OfTheFolder for the one in the data folder."""
+    """It opens nothing from now on. Raises Missing, OfTheFolder for the one in the data folder, Forbidden for one that may do more."""
     with store.provider_change(access.label) as provider:
         if any(entry.id == id and entry.label == PROVIDER for entry in provider.tokens.of_provider()):
             words = "This token comes with the data folder's secret.key: with another key it is another one from the next start on."
             raise OfTheFolder(words, "token")
+        if any(entry.id == id and ALL in entry.scopes for entry in provider.tokens.of_provider()) and not access.sovereign:
+            raise Forbidden("This token may do everything, and you may not, so you cannot take that from it.")
         provider.tokens.revoke_of_provider(id)
 
 
@@ -151,13 +155,13 @@ def checked_label(label: str) -> str:
     return checked_name(label, "label")
 
 
-def checked_scopes(access: Access, scopes: Sequence[str]) -> frozenset[str]:
-    """The scopes that somebody may give away. Raises Invalid, Forbidden."""
+def checked_scopes(access: Access, scopes: Sequence[str], known: frozenset[str] = EVERYTHING) -> frozenset[str]:
+    """The scopes, of those that are `known`, that somebody may give away. Raises Invalid, Forbidden."""
     wanted = frozenset(scopes)
     if wanted == {ALL} and access.sovereign:
         return wanted
-    if unknown := unknown_scopes(wanted):
-        raise Invalid(f"{', '.join(unknown)}: no such scope. There are {', '.join(sorted(EVERYTHING))}.", "scopes")
+    if unknown := unknown_scopes(wanted, known):
+        raise Invalid(f"{', '.join(unknown)}: no such scope. There are {', '.join(sorted(known))}.", "scopes")
     if not wanted:
         raise Invalid("A token needs one scope at least.", "scopes")
     if missing := sorted(wanted - access.scopes):

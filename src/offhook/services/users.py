@@ -141,12 +141,12 @@ def checked_username(username: str) -> str:
     return username
 
 
-def checked_email(email: str | None) -> str | None:
+def checked_email(email: str | None, field: str = "email") -> str | None:
     """An address for mail (RFC 5321 4.1.2, without quoted names). Raises Invalid."""
     if email is None or not email.strip():
         return None
     if len(email.strip()) > LONGEST_EMAIL or not _EMAIL.fullmatch(email.strip()):
-        raise Invalid(f"{email!r} is no mail address, such as anna@example.com.", "email")
+        raise Invalid(f"{email!r} is no mail address, such as anna@example.com.", field)
     return email.strip()
 
 

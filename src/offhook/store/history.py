@@ -94,6 +94,20 @@ class History:
         row = self._scope.row(cursors, cursors.c.consumer == consumer)
         return int(row["revision"]) if row else 0
 
+    def fresh(self, consumer: str, most: int) -> tuple[list[Change], int]:
+        since = self.cursor(consumer)
+        own = (changes.c.organization_id == self._scope.organization, changes.c.revision > since)
+        counts = select(changes.c.revision, func.count()).where(*own).group_by(changes.c.revision).order_by(changes.c.revision).limit(most)
+        total, until = 0, since
+        for revision, count in self._scope.connection.execute(counts):
+            if total and total + count > most:
+                break
+            total, until = total + count, revision
+        if until == since:
+            own_row = self._scope.row(organizations)
+            return [], int(own_row["revision"]) if own_row else since
+        return self.between(since, until), until
+
     def move_cursor(self, consumer: str, revision: int) -> None:
         # Not configuration: it stands in no history and takes no revision.
         values = {"revision": revision, "at": time.time()}

@@ -32,7 +32,7 @@ class Invitations:
         good = (invitations.c.hash == hash, invitations.c.expires_at > now)
         return next((_invitation_of(row) for row in self._scope.rows(invitations, *good)), None)
 
-    def open(self, organization: OrganizationId, now: float) -> list[Invitation]:
+    def open(self, organization: OrganizationId | None, now: float) -> list[Invitation]:
         own = (invitations.c.organization_id == organization, invitations.c.expires_at > now)
         return [_invitation_of(row) for row in self._scope.rows(invitations, *own)]
 
@@ -40,7 +40,7 @@ class Invitations:
         used = self._scope.delete(invitations, invitations.c.hash == hash, invitations.c.expires_at > now)
         return next((_invitation_of(row) for row in used), None)
 
-    def revoke(self, organization: OrganizationId, id: InvitationId) -> None:
+    def revoke(self, organization: OrganizationId | None, id: InvitationId) -> None:
         if not self._scope.delete(invitations, invitations.c.organization_id == organization, invitations.c.id == id):
             raise Missing("There is no such invitation; it was used, has expired, or is another organization's.", "invitation")
 

@@ -5,17 +5,18 @@ import time
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from offhook.services.ports.store import Lag
+from offhook.store.mails import MAIL, reads_since
 from offhook.store.scope import is_open
 from offhook.store.tables import changes, cursors, organizations, webhooks
 from offhook.store.webhooks import CHANGES
 
-_CONSUMERS = ("switch", "edge", CHANGES)
+_CONSUMERS = ("switch", "edge", CHANGES, MAIL)
 _MOST_DATED = 100
 """So many of those that are most behind are looked at for how long; thousands are behind after the edge was away."""
 
 
 def read_lags(connection: Connection) -> dict[str, Lag]:
-    """By consumer. Of organizations that are closed, or have no webhook that would be told, nobody is behind."""
+    """By consumer. Of organizations that are closed, or have no webhook that would be told, nobody is behind; nor is mail that is off."""
     return {consumer: _lag(connection, consumer) for consumer in _CONSUMERS}
 
 
@@ -33,6 +34,8 @@ def _lag(connection: Connection, consumer: str) -> Lag:
 
 
 def _is_read(consumer: str) -> ColumnElement[bool]:
+    if consumer == MAIL:
+        return reads_since()
     if consumer != CHANGES:
         return organizations.c.id > 0
     return exists(select(webhooks.c.id).where(webhooks.c.organization_id == organizations.c.id, webhooks.c.enabled))

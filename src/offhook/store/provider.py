@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, insert, select, tuple_, update
 
 from offhook.domain.organizations import OrganizationId
 from offhook.services.ports.changes import ALL_CHANGES, ChangesWanted, ProviderChange
@@ -32,9 +32,12 @@ class ProviderScope:
         if self.writes:
             self.connection.execute(select(provider.c.id).with_for_update())
 
-    def rows(self, table: Table, *where: ColumnElement[bool]) -> list[Row]:
-        """The rows of a table that fit, in the order of their keys."""
-        return [*self.connection.execute(select(table).where(*where).order_by(*table.primary_key)).mappings()]
+    def rows(
+        self, table: Table, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = (), limit: int | None = None
+    ) -> list[RowMapping]:
+        """The rows of a table that fit, `limit` of them at most; in the order of their keys where no other one is said."""
+        found = select(table).where(*where).order_by(*(order or table.primary_key)).limit(limit)
+        return [*self.connection.execute(found).mappings()]
 
     def insert(self, table: Table, **values: Any) -> Row:
         """Add a row; what stands there now."""

@@ -57,6 +57,7 @@ provider_tokens = Table(
     Column("id", Integer, primary_key=True),
     Column("hash", String(64), nullable=False, unique=True),
     Column("label", String(100), nullable=False),
+    Column("scopes", JSON, nullable=False),
     Column("made_at", Float(53), nullable=False),
     Column("expires_at", Float(53)),
     info={"kind": "provider_token", "secret": ("hash",)},

@@ -25,6 +25,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from offhook.store.mail_tables import mails as mails
+from offhook.store.mail_tables import provider_mails as provider_mails
+from offhook.store.mail_tables import quiet_revisions as quiet_revisions
 from offhook.store.metadata import metadata as metadata
 from offhook.store.metadata import version
 from offhook.store.provider_tables import carriers as carriers

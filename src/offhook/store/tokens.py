@@ -68,6 +68,9 @@ def end_sessions(scope: Scope, *which: ColumnElement[bool]) -> int:
     return scope.connection.execute(delete(tokens).where(*own, *which)).rowcount
 
 
+_ALL = frozenset({"*"})
+
+
 class AllTokens:
     """Who a token belongs to, before it is known whose door it opens; and the provider's own. services.ports.store.AllTokens."""
 
@@ -84,8 +87,9 @@ class AllTokens:
     def of_provider(self) -> list[TokenEntry]:
         return [_of_provider(row) for row in self._scope.rows(provider_tokens)]
 
-    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> TokenEntry:
-        return _of_provider(self._scope.insert(provider_tokens, hash=hash, label=label, made_at=time.time(), expires_at=expires_at))
+    def add_of_provider(self, hash: str, label: str, expires_at: float | None, scopes: frozenset[str] = _ALL) -> TokenEntry:
+        values = {"hash": hash, "label": label, "scopes": sorted(scopes), "made_at": time.time(), "expires_at": expires_at}
+        return _of_provider(self._scope.insert(provider_tokens, **values))
 
     def keep_of_provider(self, hash: str, label: str) -> None:
         self._scope.delete(provider_tokens, provider_tokens.c.label == label, provider_tokens.c.hash != hash)
@@ -104,4 +108,5 @@ def _entry_of(row: Row) -> TokenEntry:
 
 
 def _of_provider(row: Row) -> TokenEntry:
-    return TokenEntry(TokenId(row["id"]), row["hash"], None, None, row["label"], frozenset(), row["expires_at"], row["made_at"])
+    scopes = frozenset(row["scopes"])
+    return TokenEntry(TokenId(row["id"]), row["hash"], None, None, row["label"], scopes, row["expires_at"], row["made_at"])

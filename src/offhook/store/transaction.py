@@ -26,6 +26,7 @@ from offhook.store.history import History
 from offhook.store.invitations import Invitations
 from offhook.store.jobs import Jobs, unfinished_jobs
 from offhook.store.lag import read_lags
+from offhook.store.mails import AllMails, OwnMails, ProviderMails
 from offhook.store.numbers import Numbers
 from offhook.store.organizations import Organizations, profile_of
 from offhook.store.people import People
@@ -55,6 +56,7 @@ class Transaction:
         self.people = People(scope)
         self.calls = Calls(scope.connection, scope.organization)
         self.countries = CountryWords(scope.connection)
+        self.mails = OwnMails(scope)
 
     @property
     def revision(self) -> int | None:
@@ -99,6 +101,8 @@ class ProviderTransaction:
         self.webhooks = AllWebhooks(connection)
         self.answers = Answers(connection, None)
         self.calls = Calls(connection, None)
+        self.mails = ProviderMails(self._scope)
+        self.all_mails = AllMails(connection)
 
     @property
     def revision(self) -> int | None:

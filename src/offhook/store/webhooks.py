@@ -17,7 +17,7 @@ from offhook.store.calls import cdr_of
 from offhook.store.history import History
 from offhook.store.listing import Listed
 from offhook.store.scope import Row, Scope, is_open
-from offhook.store.tables import cdrs, changes, cursors, deliveries, organizations, webhooks
+from offhook.store.tables import cdrs, cursors, deliveries, organizations, webhooks
 
 CHANGES, CALLS = "webhooks", "webhooks: calls"
 """The readers' names among the cursors. That of calls is a moment (`at`), that of changes a revision."""
@@ -76,19 +76,7 @@ class Webhooks:
         return bool(self._calls_after((cursor["at"] if cursor else 0.0) - again_seconds, 1))
 
     def fresh_changes(self, most: int) -> tuple[list[Change], int]:
-        history = History(self._scope)
-        since = history.cursor(CHANGES)
-        own = (changes.c.organization_id == self._scope.organization, changes.c.revision > since)
-        counts = select(changes.c.revision, func.count()).where(*own).group_by(changes.c.revision).order_by(changes.c.revision).limit(most)
-        total, until = 0, since
-        for revision, count in self._connection.execute(counts):
-            if total and total + count > most:
-                break
-            total, until = total + count, revision
-        if until == since:
-            own_row = self._scope.row(organizations)
-            return [], int(own_row["revision"]) if own_row else since
-        return history.between(since, until), until
+        return History(self._scope).fresh(CHANGES, most)
 
     def changes_taken_up(self, revision: int) -> None:
         History(self._scope).move_cursor(CHANGES, revision)

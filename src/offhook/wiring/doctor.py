@@ -21,6 +21,7 @@ from offhook import intercom
 from offhook.doors.cli import shown
 from offhook.doors.cli.app import app
 from offhook.doors.cli.asking import Json
+from offhook.engines.mail.client import why_not
 from offhook.plan import SystemPlan, read_plan
 from offhook.probes.doctor.engines import look_at_engines
 from offhook.probes.doctor.findings import Finding, State, exit_code, failure, graded, looked_at, ok, warning
@@ -32,6 +33,7 @@ from offhook.store.migrate import known_revisions, newest_revision
 from offhook.store.postgres import unfit_for_us
 from offhook.supervisor.certificates import CertificateFolder, now_utc
 from offhook.supervisor.ports import claim_rtp_block
+from offhook.wiring.mail import courier_of, is_loopback, mail_server_of
 
 TEMPLATES = Path(offhook.__file__).parents[2] / "deploy" / "kamailio"
 _STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "bold red"}
@@ -67,6 +69,7 @@ def look(environment: dict[str, str]) -> Iterator[Finding]:
     yield from look_at_machine(settings.data_dir)
     yield from look_at_engines(TEMPLATES)
     yield from look_at_network(_network(settings, plan if states else None, states or []))
+    yield from looked_at("mail", (lambda: _mail(settings),))
     yield from looked_at("kept", (lambda: _folder(settings.data_dir),))
     if _can_be_seen(settings.data_dir):
         yield from looked_at("kept", (lambda: _database(settings), lambda: _certificate(settings)))
@@ -115,6 +118,23 @@ def _of_telephones(told: Settings | SystemPlan, address: str) -> tuple[Wanted, .
         Wanted("OFFHOOK_SIP_PORT", address, told.sip_port, ("udp", "tcp")),
         Wanted("OFFHOOK_SIPS_PORT", address, told.sips_port, ("tcp",)),
     )
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    if settings.mail_server is None or settings.mail_from is None:
+        yield ok("mail", "mail server", "none is named, so no mail is sent", "Links of invitations are handed over by hand until then.")
+        return
+    server = mail_server_of(settings.mail_server)
+    try:
+        said = courier_of(settings.mail_server, settings.mail_from, settings.address).look()
+    except OSError as why:  # SMTP's are of that kind too
+        remedy = "Correct OFFHOOK_MAIL_SERVER; mail waits meanwhile. docs/operate/mail.md says what is asked of the server."
+        yield failure("mail", "mail server", f"{server.host}:{server.port} takes no mail from us ({why_not(why)})", remedy)
+        return
+    readable = server.tls == "none" and not is_loopback(server.host)
+    words = "Invitations and a password go readably: leave out ?starttls=no, or use smtps."
+    yield graded("mail", "mail server", State.WARNING if readable else State.OK, said, words)
+    yield ok("mail", "mail", "only a mail that arrives shows that mail works", "./offhook mails test --to YOUR ADDRESS")
 
 
 def _can_be_seen(folder: Path) -> bool:

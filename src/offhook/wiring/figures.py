@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
@@ -18,6 +19,8 @@ from offhook.metrics import Figures, Labels
 from offhook.plan import SystemPlan
 from offhook.services.health import Health
 from offhook.services.ports.live import CarrierStanding, LiveSwitch
+from offhook.services.ports.mailing import Verdict
+from offhook.services.ports.mails import Backlog
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.ports.store import Lag, Store
 from offhook.store.records import RecordsWriter
@@ -87,6 +90,7 @@ class SystemFigures:
         self._parts: Mapping[Labels, float] = {}
         self._ends: Mapping[Labels, float] = {}
         self._lags: Mapping[str, Lag] = {}
+        self._backlog = Backlog(0, 0.0)
         gauge = self._figures.gauge
         gauge("offhook_build_info", "The version that runs.", lambda: {(version,): 1}, "version")
         gauge("offhook_part_up", "Whether a part of the system works, as /healthz says.", lambda: self._parts, "part")
@@ -105,6 +109,11 @@ class SystemFigures:
         gauge("offhook_certificate_expires_seconds", "When TLS certificates end, in seconds since 1970.", lambda: self._ends, "own")
         for name, (what, words) in _LAG.items():
             gauge(name, words, partial(self._lag, what), "consumer")
+        self.mails = self._figures.counter("offhook_mail_attempts_total", "Attempts to send a mail, by what came of it.", "verdict")
+        for verdict in Verdict:
+            self.mails.add(verdict.value, by=0)  # from zero: a rate cannot see the first of what was not there before
+        gauge("offhook_mails_waiting", "Mails that wait to be sent.", lambda: self._backlog.waiting)
+        gauge("offhook_mails_waiting_seconds", "For how long the oldest mail waits.", self._mail_waits)
         for name, (metric, words) in _EDGE.items():
             gauge(metric, words, partial(self._counter, name))
 
@@ -144,13 +153,16 @@ class SystemFigures:
 
     async def _of_history(self) -> None:
         try:
-            self._lags = await asyncio.to_thread(self._read_lags)
+            self._lags, self._backlog = await asyncio.to_thread(self._read_history)
         except Unavailable:
-            self._lags = {}
+            self._lags, self._backlog = {}, Backlog(0, 0.0)
 
-    def _read_lags(self) -> Mapping[str, Lag]:
+    def _read_history(self) -> tuple[Mapping[str, Lag], Backlog]:
         with self._store.provider_view() as provider:
-            return provider.lags()
+            return provider.lags(), provider.all_mails.backlog()
+
+    def _mail_waits(self) -> float:
+        return max(0.0, time.time() - self._backlog.oldest_at) if self._backlog.waiting else 0.0
 
     def _lag(self, what: str) -> dict[Labels, float]:
         return {(consumer,): float(getattr(lag, what)) for consumer, lag in self._lags.items()}

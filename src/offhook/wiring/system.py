@@ -30,7 +30,7 @@ from offhook.services.ports.media import MediaAbsent
 from offhook.services.ports.registrar import RegistrarAbsent
 from offhook.services.sandbox import SandboxOrganization, SandboxSummary, sandbox_json, seed, seed_probe
 from offhook.services.tokens import provider_token
-from offhook.settings import DATABASE_VARIABLE, Settings, SettingsWrong, database_of, read
+from offhook.settings import WITH_PASSWORDS, Settings, SettingsWrong, database_of, read
 from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
 from offhook.store.transaction import Database
@@ -57,7 +57,8 @@ def run() -> int:
     os.umask(0o077)  # whatever we or our children write is nobody else's to read
     try:
         settings = read(os.environ)
-        os.environ.pop(DATABASE_VARIABLE, None)  # a password is in it, and the engines have no use for it
+        for variable in WITH_PASSWORDS:
+            os.environ.pop(variable, None)
         asyncio.run(_run(settings))
     except SettingsWrong as wrong:
         print(f"Settings that cannot be used:\n{wrong}", file=sys.stderr)
@@ -155,7 +156,6 @@ def _former_ports(folder: DataFolder) -> dict[str, int]:
 
 def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan:
     taken = {settings.sip_port, settings.sips_port, settings.http_port, *range(block.first, block.last + 1)}
-
     former = _former_ports(folder)
 
     def free(name: str, host: str, *kinds: Any) -> int:
@@ -199,6 +199,9 @@ def _plan(settings: Settings, folder: DataFolder, block: RtpBlock) -> SystemPlan
         log_format=settings.log_format,
         metrics_from=settings.metrics_from,
         webhooks_to_private=settings.webhooks_to_private,
+        mail_server=settings.mail_server,
+        mail_from=settings.mail_from,
+        public_url=settings.public_url,
         probe={},
     )
 

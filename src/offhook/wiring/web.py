@@ -20,6 +20,7 @@ from offhook.services.events import LiveEvents
 from offhook.services.jobs import Clerk
 from offhook.services.leaving import empty_for_ever
 from offhook.services.ports.registrar import RegistrarAbsent
+from offhook.services.postman import Postman, stop_reading
 from offhook.services.sealing import Sealing
 from offhook.store.engine import open_engine
 from offhook.store.transaction import Database
@@ -28,6 +29,7 @@ from offhook.wiring.edge_office import KamailioOffice
 from offhook.wiring.engines import LOOPBACK, edge_settings
 from offhook.wiring.figures import SystemFigures
 from offhook.wiring.health import system_health
+from offhook.wiring.mail import mail_room
 from offhook.wiring.process import run_process
 
 HEALTH_BUSY_SECONDS = 0.5
@@ -49,6 +51,7 @@ async def run_web(plan: SystemPlan) -> None:
     store, switch = Database(open_engine(plan.database_url)), SwitchDesk(plan.switch_desk)
     ng = await NgClient.connect(LOOPBACK, plan.ng_port)
     health = system_health(plan, edge, ng, Database(open_engine(plan.database_url, busy_seconds=HEALTH_BUSY_SECONDS)))
+    figures, room = SystemFigures(plan, __version__, edge, switch, health, store), mail_room(plan)
     sealing = Sealing((plan.folder / "secret.key").read_bytes(), "webhooks")
     house = House(
         store=store,
@@ -58,15 +61,30 @@ async def run_web(plan: SystemPlan) -> None:
         status=status,
         edge=KamailioOffice(plan, edge),
         health=health,
-        figures=SystemFigures(plan, __version__, edge, switch, health, store).told,
+        figures=figures.told,
         metrics_from=plan.metrics_from,
         version=__version__,
         sip_address=f"{plan.address}:{plan.sip_port}",
         jobs=Clerk(store, switch),
         sealing=sealing,
         live_events=LiveEvents(switch, store),
+        mail_room=room,
     )
-    configuration = uvicorn.Config(
+    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private, own=plan.addresses), sealing)
+    mail = stop_reading(store) if room is None else Postman(store, room, told=figures.mails).run()
+    beside = {"jobs": house.jobs.run(), "webhooks": deliverer.run(), "leaving": empty_for_ever(store), "mail": mail}
+    tasks = [asyncio.create_task(work, name=name) for name, work in beside.items()]
+    try:
+        await uvicorn.Server(_served(house, plan)).serve()
+    finally:
+        for task in tasks:
+            task.cancel()
+        # Mail that is being handed over is noted as sent, or the next start would send it again.
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _served(house: House, plan: SystemPlan) -> uvicorn.Config:
+    return uvicorn.Config(
         create_app(house),
         host=plan.address,
         port=plan.http_port,
@@ -76,14 +94,6 @@ async def run_web(plan: SystemPlan) -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
-    deliverer = Deliverer(store, switch, Poster(to_private=plan.webhooks_to_private, own=plan.addresses), sealing)
-    beside = {"jobs": house.jobs.run(), "webhooks": deliverer.run(), "leaving": empty_for_ever(store)}
-    tasks = [asyncio.create_task(work, name=name) for name, work in beside.items()]
-    try:
-        await uvicorn.Server(configuration).serve()
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 async def _edge(edge: Edge) -> dict[str, Any]:

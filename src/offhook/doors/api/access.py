@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 
-from offhook.domain.access import EVERYTHING, allows
+from offhook.domain.access import EVERYTHING, allows, of_provider_for
 from offhook.domain.errors import Forbidden, Kind, Refusal, Unauthenticated
 from offhook.domain.organizations import OrganizationId
 from offhook.doors.api.deeds import RequestStore
@@ -43,12 +43,20 @@ Inside = Annotated[House, Depends(_house)]
 """The house whose door this is; its store knows which request it serves, so what goes on after the answer needs `app.state.house`."""
 
 
-def _access(house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Access:
+def _access(request: Request, house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Access:
     if sent is None:
         raise Unauthenticated("Send an API token in the header: Authorization: Bearer TOKEN.")
-    access = authenticate(house.store, sent.credentials)
+    access = may_ask(authenticate(house.store, sent.credentials), request.method)
     if isinstance(house.store, RequestStore):
         house.store.visitor = access
+    return access
+
+
+def may_ask(access: Access, method: str) -> Access:
+    """Who came in. Raises Forbidden for a program of the provider that may not ask so: every route is looked at here, by its method."""
+    needed = of_provider_for(method)
+    if access.organization is None and not allows(access.scopes, needed):
+        raise Forbidden(f"This needs the scope {needed}; this token of the provider has not got it.")
     return access
 
 

@@ -38,6 +38,7 @@ TAGS = {
     "sign-in": "People come in with a password, and go out.",
     "tokens": "What programs come in with.",
     "webhooks": "Where programs are told what happens.",
+    "mails": "What people are told by mail.",
     "events": "What happens now, as it happens.",
     "configuration as code": "The organization as one file: read, compared, applied.",
     "what if": "Where a call would go, and which past calls would go elsewhere.",

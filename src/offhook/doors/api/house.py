@@ -7,6 +7,7 @@ from typing import Any
 from offhook.services.events import LiveEvents
 from offhook.services.health import Health
 from offhook.services.jobs import Clerk
+from offhook.services.mail_room import MailRoom
 from offhook.services.ports.edge import EdgeOffice
 from offhook.services.ports.live import LiveSwitch, SandboxCarrier, SelfTest
 from offhook.services.ports.store import Store
@@ -44,4 +45,6 @@ class House:
     jobs: Clerk = field(kw_only=True)
     sealing: Sealing = field(kw_only=True)
     live_events: LiveEvents = field(kw_only=True)
+    mail_room: MailRoom | None = None
+    """Where mail is put into envelopes; None: no mail leaves the system."""
     sign_ins: SignIns = field(default_factory=SignIns)

@@ -34,8 +34,15 @@ class InvitationAsked(Asked):
         description="Who there is called so already becomes global administrator by it; without it, only somebody new comes in.",
     )
     email: str | None = Field(
-        None, max_length=300, description="Where you send the link: Offhook sends no mail. A new user gets it as theirs."
+        None, max_length=300, description="Where the link is sent, if mail is set up; else you send it. A new user gets it as theirs."
     )
+    language: str | None = Field(
+        None, max_length=35, description="What the mail is written in: a BCP 47 tag; English where there is no such text."
+    )
+
+    def invitee(self) -> service.Invitee:
+        """As the services have it."""
+        return service.Invitee(self.username, self.email, self.language)
 
 
 class InvitationShown(BaseModel):
@@ -57,11 +64,15 @@ class InvitationsShown(BaseModel):
 
 
 class InvitationMade(InvitationShown):
-    """A new invitation. `link` works once; it is shown here only, and null where an answer is repeated for its idempotency key."""
+    """A new invitation. `link` works once; it is shown here only, and null where an answer is repeated for its idempotency key.
 
-    model_config = ConfigDict(json_schema_extra=examples(_OPEN | GUEST | {"link": "https://pbx.example.com/welcome/TOKEN"}))
+    `mailed`: it goes by mail to `email` too. If it is false, hand the link over yourself.
+    """
+
+    model_config = ConfigDict(json_schema_extra=examples(_OPEN | GUEST | {"link": "https://pbx.example.com/welcome/TOKEN", "mailed": True}))
 
     link: str | None
+    mailed: bool
 
 
 class InvitationRevoked(BaseModel):
@@ -77,11 +88,27 @@ def invitations(house: Inside, _provider: Provider, organization: OrganizationPa
     return InvitationsShown(invitations=[InvitationShown(**_shown(each)) for each in found])
 
 
+@router.get("/provider/invitations")
+def founding_invitations(house: Inside, _provider: Provider) -> InvitationsShown:
+    """The invitations that make an organization and can still be used: the links of first starts."""
+    return InvitationsShown(invitations=[InvitationShown(**_shown(each)) for each in service.list_invitations(house.store, None)])
+
+
+@router.delete("/provider/invitations/{invitation}")
+async def revoke_founding(house: Inside, provider: Provider, invitation: InvitationPath) -> InvitationRevoked:
+    """Nobody makes an organization by its link from now on. A start without any organization prints another one."""
+    await run_in_threadpool(service.revoke_invitation, house.store, None, InvitationId(invitation), provider.label)
+    return InvitationRevoked(id=invitation)
+
+
 @router.post("/organizations/{organization}/invitations", status_code=201)
 def invite(house: Inside, provider: Provider, request: Request, organization: OrganizationPath, asked: InvitationAsked) -> InvitationMade:
-    """Make a link by which somebody becomes a global administrator, once, within a week; also when there is none any more."""
-    id = OrganizationId(organization)
-    return invitation_made(request, service.invite_administrator(house.store, id, asked.username, asked.email, provider.label))
+    """Make a link by which somebody becomes a global administrator, once, within a week; also when there is none any more.
+
+    It goes by mail to `email`, if mail is set up (`mailed`); else hand it over yourself.
+    """
+    id, room = OrganizationId(organization), house.mail_room
+    return invitation_made(request, service.invite_administrator(house.store, id, asked.invitee(), provider.label, room))
 
 
 @router.delete("/organizations/{organization}/invitations/{invitation}")
@@ -94,7 +121,8 @@ async def revoke(house: Inside, provider: Provider, organization: OrganizationPa
 
 def invitation_made(request: Request, invited: service.Invited) -> InvitationMade:
     """An invitation with its link, which leads to where the request came to."""
-    return InvitationMade(**_shown(invited.invitation), link=f"{request.base_url}welcome/{invited.token}")
+    link = f"{request.base_url}welcome/{invited.token}"
+    return InvitationMade(**_shown(invited.invitation), link=link, mailed=invited.mailed)
 
 
 def _shown(invitation: Invitation) -> dict[str, Any]:

@@ -133,13 +133,14 @@ async def new_import(
     _jobs: Annotated[Access, needs("jobs:write")],
     on_existing: Annotated[OnExisting, Query(description="What becomes of a row whose user is there already.")] = OnExisting.CHANGE,
     dry_run: Annotated[bool, Query(description="Find out the same, change nothing.")] = False,
+    welcome: Annotated[bool, Query(description="Greet those who are new and have an address by mail.")] = False,
 ) -> JobShown:
     """Make and change people from a CSV file, after this answer: one bad row stops no other.
 
     Of a user who is there already, the columns that are there are changed; an empty cell takes away what was there.
     """
     octets = await csv_sent(request)
-    job = await run_in_threadpool(lambda: import_users(house.store, own, octets, on_existing, visitor, dry_run=dry_run))
+    job = await run_in_threadpool(lambda: import_users(house.store, own, octets, on_existing, visitor, dry_run=dry_run, welcome=welcome))
     house.jobs.wake()
     response.headers["Location"] = f"{request.url.path.removesuffix('import-users')}{job.id}"
     return job_shown(job)

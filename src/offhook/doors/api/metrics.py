@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from offhook.domain.errors import Unauthenticated
-from offhook.doors.api.access import Inside, bearer, must_be_provider
+from offhook.doors.api.access import Inside, bearer, may_ask, must_be_provider
 from offhook.services.tokens import authenticate
 
 router = APIRouter(tags=["health"])
@@ -26,7 +26,7 @@ Family = dict[str, Any]
 async def metrics(request: Request, house: Inside, sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Response:
     """Every figure, for Prometheus: from the addresses of OFFHOOK_METRICS_FROM, or with the provider's token."""
     if sent is not None:
-        must_be_provider(await run_in_threadpool(authenticate, house.store, sent.credentials))
+        must_be_provider(may_ask(await run_in_threadpool(authenticate, house.store, sent.credentials), request.method))
     elif not is_among(request.client.host if request.client else "", house.metrics_from):
         raise Unauthenticated("Send the provider's token, or let this address in by OFFHOOK_METRICS_FROM.")
     return Response(written(await house.figures()), media_type=CONTENT_TYPE_LATEST)

@@ -17,7 +17,7 @@ from offhook.doors.api.people import in_effect
 from offhook.doors.api.resources import Expected, Looked, made
 from offhook.doors.api.shapes import Asked, Saved, examples
 from offhook.services import organizations as service
-from offhook.services.invitations import found_organization
+from offhook.services.invitations import Invitee, found_organization
 from offhook.services.ports.organizations import Tenant
 
 router = APIRouter(tags=["organizations"])
@@ -128,11 +128,12 @@ async def new_organization(
     house: Inside, provider: Provider, request: Request, response: Response, asked: OrganizationAsked
 ) -> OrganizationMade:
     """Make an organization, and a link by which its first global administrator comes in, once, within a week."""
-    values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator.model_dump() if asked.administrator else {}
+    values, guest = asked.model_dump(exclude={"administrator"}), asked.administrator.invitee() if asked.administrator else Invitee()
+    more: dict[str, Any] = {"invitee": guest, "room": house.mail_room, "who": provider.label}
     try:
-        tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **guest, who=provider.label))
+        tenant, invited = await run_in_threadpool(lambda: found_organization(house.store, **values, **more))
     except Invalid as why:
-        if why.field not in guest:
+        if why.field not in InvitationAsked.model_fields:
             raise
         raise Invalid(why.explanation, f"administrator.{why.field}") from None
     response.headers["Location"] = f"/api/v1/organizations/{tenant.profile.id}"

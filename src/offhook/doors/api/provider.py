@@ -32,6 +32,12 @@ class ProviderTokenAsked(Asked):
     """A token for a program of the provider."""
 
     label: str = Field(max_length=100, description="What the histories call the program, after `provider`.", examples=["billing"])
+    scopes: list[Annotated[str, Field(max_length=40)]] = Field(
+        ["*"],
+        max_length=10,
+        description="What it may do: `provider:read` looks, `provider:write` does all else, `*` both, now and later. No more than you may.",
+        examples=[["provider:read"]],
+    )
     lifetime_seconds: int | None = Field(
         None,
         strict=True,
@@ -47,6 +53,7 @@ class ProviderTokenShown(BaseModel):
 
     id: int
     label: str
+    scopes: list[str]
     made_at: datetime
     expires_at: datetime | None
 
@@ -95,8 +102,8 @@ def provider_tokens(house: Inside, _provider: Provider) -> ProviderTokensShown:
 
 @router.post("/tokens", status_code=201)
 def new_provider_token(house: Inside, provider: Provider, asked: ProviderTokenAsked) -> ProviderTokenMade:
-    """Make a token for a program of the provider: it may do all that the provider may."""
-    issued = service.make_provider_token(house.store, provider, asked.label, asked.lifetime_seconds)
+    """Make a token for a program of the provider: for all that the provider may, unless `scopes` says less."""
+    issued = service.make_provider_token(house.store, provider, asked.label, asked.scopes, asked.lifetime_seconds)
     return ProviderTokenMade(**_shown(issued.entry), token=issued.token)
 
 
@@ -123,6 +130,7 @@ def _shown(entry: TokenEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "label": entry.label,
+        "scopes": sorted(entry.scopes),
         "made_at": datetime.fromtimestamp(entry.made_at, UTC),
         "expires_at": None if entry.expires_at is None else datetime.fromtimestamp(entry.expires_at, UTC),
     }

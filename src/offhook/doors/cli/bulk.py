@@ -57,6 +57,7 @@ def import_users(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would become of each row; change nothing.")] = False,
     on_existing: Annotated[Existing, typer.Option(help="What becomes of a row whose user is there already.")] = Existing.CHANGE,
     refused: Annotated[Path | None, typer.Option(help="Write the refused rows to this file; mended, it imports as it is.")] = None,
+    welcome: Annotated[bool, typer.Option("--welcome", help="Greet those who are new and have an address by mail.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make and change people from a CSV file. Exit code 1 when a row was refused; the others are done all the same."""
@@ -64,7 +65,8 @@ def import_users(
     if refused is not None and file != "-" and refused.exists() and refused.samefile(file):
         raise Failed(f"{refused} is the file that is imported; write what is refused to another one.", Exit.WRONG_COMMAND)
     server = server_of(context)
-    job = server.send("/jobs/import-users", octets, "text/csv", _SECONDS, on_existing=on_existing.value, dry_run=str(dry_run).lower())
+    asked = {"on_existing": on_existing.value, "dry_run": str(dry_run).lower()} | ({"welcome": "true"} if welcome else {})
+    job = server.send("/jobs/import-users", octets, "text/csv", _SECONDS, **asked)
     shown.note(
         f"Job {job['id']}: {job['total']} rows, read as {job['options']['encoding']} with {job['options']['delimiter']} between cells."
     )

@@ -19,7 +19,8 @@ organizations = noun("All organizations, for whoever looks after the system; ask
 
 Organization = Annotated[str, typer.Argument(help="Its id or its domain, as `offhook organizations` lists them.")]
 Username = Annotated[str | None, typer.Option(help="What the administrator shall be called, if that is known.")]
-Email = Annotated[str | None, typer.Option(help="Where you send the link: Offhook sends no mail.")]
+Email = Annotated[str | None, typer.Option(help="Where the link goes by mail, if mail is set up; else you send it.")]
+Language = Annotated[str | None, typer.Option(help="What that mail is written in, by its tag, e.g. fr.")]
 Name = Annotated[str | None, typer.Option(help="Its name, for who is not asked: nothing is done if it is called otherwise.")]
 
 
@@ -57,12 +58,13 @@ def add_organization(
     time_zone: Annotated[str | None, typer.Option(help="Its IANA name, such as Europe/Paris; UTC if left out.")] = None,
     username: Username = None,
     email: Email = None,
+    language: Language = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Make an organization, and a link for its first global administrator, which is shown once."""
     body: dict[str, Any] = {"name": name, "domain": domain, "country": country, "time_zone": time_zone}
-    guest = {field: value for field, value in (("username", username), ("email", email)) if value is not None}
+    guest = {field: value for field, value in (("username", username), ("email", email), ("language", language)) if value is not None}
     words = f"make the organization {name} ({domain}), and a link for its first administrator"
     made = things.add(context, ORGANIZATIONS, body | {"administrator": guest or None}, How(as_json, dry_run), words=words)
     if made is None:
@@ -153,6 +155,12 @@ def tell_link(invitation: dict[str, Any]) -> None:
     shown.console().print(shown.clean(invitation["link"]), soft_wrap=True)
     until = shown.moment(invitation["expires_at"])
     shown.note(f"Who opens this link becomes global administrator. It works once, until {until}, and is not shown again.")
+    if invitation["mailed"]:
+        shown.note(f"It goes by mail to {invitation['email']}; `offhook mails list --provider` tells what became of that.")
+    elif invitation["email"]:
+        shown.note("No mail is set up (OFFHOOK_MAIL_SERVER): hand the link over yourself.")
+    else:
+        shown.note("Hand the link over yourself.")
 
 
 def _must_name(one: dict[str, Any], what: str, name: str | None) -> None:

@@ -10,7 +10,7 @@ from offhook.doors.cli.history import Id, Kind, Most, Since, Until, Who, tell_ch
 from offhook.doors.cli.things import How, Noun
 from offhook.doors.cli.tokens import Lifetime, seconds_of, tell_token
 
-TOKENS = Noun("/provider/tokens", "tokens", "token", ("id", "label", "made_at", "expires_at"), "id", provider=True)
+TOKENS = Noun("/provider/tokens", "tokens", "token", ("id", "label", "scopes", "made_at", "expires_at"), "id", provider=True)
 
 provider = typer.Typer(help="What is the provider's own, for whoever looks after the system.", no_args_is_help=True)
 tokens = noun("What the provider and its programs come in with.")
@@ -43,12 +43,15 @@ def list_tokens(context: typer.Context, as_json: Json = False) -> None:
 def add_token(
     context: typer.Context,
     label: Annotated[str, typer.Argument(help="What the histories call the program, after `provider`.")],
+    scopes: Annotated[
+        list[str] | None, typer.Option("--scope", help="What it may do: provider:read, provider:write; all if left out.")
+    ] = None,
     lifetime: Lifetime = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Make a token for a program that may do all that the provider may, and show it once."""
-    body = {"label": label, "lifetime_seconds": None if lifetime is None else seconds_of(lifetime)}
+    """Make a token for a program of the provider, and show it once."""
+    body = {"label": label, "scopes": scopes or None, "lifetime_seconds": None if lifetime is None else seconds_of(lifetime)}
     tell_token(things.add(context, TOKENS, body, How(as_json, dry_run), words=f"make a token {label} of the provider"), as_json=as_json)
 
 

@@ -39,11 +39,11 @@ class Invitations(Protocol):
     def by_hash(self, hash: str, now: float) -> Invitation | None:
         """The invitation whose hash this is, None if there is none, it was used or it has expired."""
 
-    def open(self, organization: OrganizationId, now: float) -> list[Invitation]:
-        """Those into an organization that can be used, oldest first."""
+    def open(self, organization: OrganizationId | None, now: float) -> list[Invitation]:
+        """Those into an organization that can be used, or (None) that make one; oldest first."""
 
     def use(self, hash: str, now: float) -> Invitation | None:
         """Use up an invitation; None as in `by_hash`."""
 
-    def revoke(self, organization: OrganizationId, id: InvitationId) -> None:
+    def revoke(self, organization: OrganizationId | None, id: InvitationId) -> None:
         """It can be used no more. Raises Missing."""

@@ -26,6 +26,7 @@ from offhook.services.ports.delta import Delta, SignIn
 from offhook.services.ports.invitations import Invitations
 from offhook.services.ports.jobs import Jobs
 from offhook.services.ports.listing import Listing, Page
+from offhook.services.ports.mails import AllMails, OwnMails, ProviderMails
 from offhook.services.ports.organization import Attendants, Devices, Numbers, Users
 from offhook.services.ports.organization import Credential as Credential
 from offhook.services.ports.organization import NewUser as NewUser
@@ -148,6 +149,9 @@ class History(Protocol):
     def cursor(self, consumer: str) -> int:
         """The revision up to which a reader of the history has come, 0 at first."""
 
+    def fresh(self, consumer: str, most: int) -> tuple[list[Change], int]:
+        """What a reader has not taken up yet, oldest first, some `most` lines in whole revisions; and up to which revision."""
+
     def move_cursor(self, consumer: str, revision: int) -> None:
         """The reader has come so far."""
 
@@ -174,8 +178,8 @@ class AllTokens(Protocol):
     def of_provider(self) -> list[TokenEntry]:
         """The provider's own tokens, oldest first."""
 
-    def add_of_provider(self, hash: str, label: str, expires_at: float | None) -> TokenEntry:
-        """Keep a token of the provider."""
+    def add_of_provider(self, hash: str, label: str, expires_at: float | None, scopes: frozenset[str] = ...) -> TokenEntry:
+        """Keep a token of the provider; it may do everything where nothing else is said."""
 
     def keep_of_provider(self, hash: str, label: str) -> None:
         """Have this token of the provider, which does not expire, and no other one of that label."""
@@ -230,6 +234,8 @@ class Transaction(Protocol):
     def calls(self) -> Calls: ...
     @property
     def countries(self) -> CountryWords: ...
+    @property
+    def mails(self) -> OwnMails: ...
 
     def profile(self) -> Profile:
         """The organization's own row, as this transaction sees it."""
@@ -275,6 +281,10 @@ class ProviderTransaction(Protocol):
     def invitations(self) -> Invitations: ...
     @property
     def calls(self) -> Calls: ...
+    @property
+    def mails(self) -> ProviderMails: ...
+    @property
+    def all_mails(self) -> AllMails: ...
 
     def inside(self, organization: OrganizationId) -> Transaction:
         """The same transaction, for what one organization owns. Raises Missing when there is no such organization."""
@@ -286,7 +296,7 @@ class ProviderTransaction(Protocol):
         """Of each organization that has work to be done, the job whose turn it is: the oldest."""
 
     def lags(self) -> dict[str, Lag]:
-        """How far the switch, the edge and the webhooks are behind the history, by their names."""
+        """How far the switch, the edge, the webhooks and mail are behind the history, by their names."""
 
     def sign_ins(self) -> dict[OrganizationId, dict[str, SignIn]]:
         """Of each organization that has telephones: what proves them, by the name that they sign in with."""
