@@ -158,6 +158,17 @@ ADDED: dict[str, dict[str, list[dict[str, Any]]]] = {
         ],
         "provider_answers": [{"key": "k", "fingerprint": "f" * 64, "status": 201, "headers": {"etag": '"8"'}, "body": b"{}", "at": 1.5}],
     },
+    "0007": {
+        "countries": [{"code": "IS", "served": True, "services": {"credits": True}, "currency": "EUR", "version": 6}],
+        "products": [
+            {"sku": "night-line", "kind": "add_on", "state": "on_sale", "name_en": "Night line", "name_fr": "Ligne de nuit", "version": 6}
+            | {"description_en": "", "description_fr": "", "needs": None, "service": None},
+        ],
+        "prices": [
+            {"id": 1, "sku": "night-line", "country": "", "currency": "EUR", "period": "month", "micros": 9_900_000, "version": 6}
+            | {"valid_from": 1.5, "made_up": False},
+        ],
+    },
 }
 """What the tables of a later release had room for."""
 
@@ -239,8 +250,9 @@ def test_every_row_of_a_later_release_is_there_with_all_it_had(url: str, revisio
     after = all_rows(url)
     # What entered the stock is told there.
     before.pop("provider", None)
-    after["provider_changes"] = [line for line in after["provider_changes"] if line["who"] != "upgrade"]
-    for table, rows in before.items():
+    for every in (before, after):
+        every["provider_changes"] = [line for line in every.get("provider_changes", []) if line["who"] != "upgrade"]
+    for table, rows in ((table, rows) for table, rows in before.items() if rows):
         kept = [{name: value for name, value in row.items() if name in rows[0]} for row in after[table]]
         assert kept == rows, table
 
@@ -256,7 +268,7 @@ def test_what_was_closed_before_is_taken_for_emptied(url: str) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("revision", EARLIER)
+@pytest.mark.parametrize("revision", [each for each in EARLIER if each < "0006"])
 @pytest.mark.parametrize("default", [True, False])
 def test_what_is_in_use_enters_the_stock_by_the_default_carrier(url: str, revision: str, default: bool) -> None:
     of_release(url, revision)
