@@ -18,6 +18,7 @@ from offhook.services import organizations
 from offhook.services.leaving import empty_some
 from offhook.services.ports.jobs import RowResult
 from offhook.services.ports.listing import Listing
+from offhook.services.ports.mails import NewMail
 from offhook.services.ports.organizations import Holdings
 from offhook.services.ports.people import Deeds
 from offhook.services.ports.store import Store
@@ -27,7 +28,7 @@ from offhook.store.engine import open_engine
 from offhook.store.migrate import migrate
 from offhook.store.organizations import OUTLIVE
 from offhook.store.records import RecordsWriter
-from offhook.store.tables import changes, metadata, provider_answers
+from offhook.store.tables import changes, metadata, provider_answers, quiet_revisions
 from offhook.store.tables import organizations as rows_of_organizations
 from offhook.store.transaction import Database
 from tests.conftest import founded
@@ -54,8 +55,13 @@ def two(database: Database, lumen: OrganizationId, pine: OrganizationId) -> Two:
             transaction.answers.keep("k", "f")
             job = transaction.jobs.add("import-users", mark, 1, {}, b"wanted")
             transaction.jobs.record(job.id, [RowResult(2, RowState.CREATED, "anna", None, None, None)], None)
+            transaction.mails.add([NewMail("welcome", f"{mark}-1", f"anna@{mark}.example", "en", "sealed", time.time() + 60)])
         with database.provider_change("provider") as provider:
             provider.invitations.add(f"{mark}3", time.time() + 60, organization, "anna", f"anna@{mark}.example")
+            invited = NewMail("invitation", f"{mark}-2", f"anna@{mark}.example", "en", "sealed", time.time() + 60)
+            provider.mails.add([invited], organization)
+        with database.engine.begin() as connection:
+            connection.execute(insert(quiet_revisions).values(organization_id=organization, revision=1))
         called(database, organization, [10 * place + 1, 10 * place + 2])
     return lumen, pine
 
