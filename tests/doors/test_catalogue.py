@@ -147,6 +147,9 @@ async def test_a_file_that_is_applied_brings_nobody_where_nobody_is_served(world
         assert (await client.post("/api/v1/configuration/plan", content=file)).status_code == 200
         moved = file.replace("    name: Anna Lind\n", "    name: Anna Lind\n    location: FR\n")
         assert moved != file
+        for path, asked in (("route", {"from": "anna", "to": "102"}), ("replay", {"since": "2026-01-01T00:00:00Z"})):
+            planned = problem(await client.post(f"/api/v1/{path}", json=asked | {"plan": moved}))
+            assert (planned["status"], planned["code"], planned["field"]) == (409, "country.not_served", "plan.location")
         refused = problem(await client.post("/api/v1/configuration/apply", content=moved))
         assert (refused["code"], refused["field"]) == ("country.not_served", "location")
         whole = problem(await client.post("/api/v1/configuration/plan", content=file.replace("country: US", "country: FR")))

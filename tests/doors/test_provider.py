@@ -153,6 +153,10 @@ async def test_a_program_of_the_provider_looks_or_does_as_its_token_says(world: 
         for wanted, status in ((["provider:write"], 201), (["provider:read"], 403), (["*"], 422), (["calls:read"], 422), ([], 422)):
             answer = await writes.post("/api/v1/provider/tokens", json={"label": "another", "scopes": wanted})
             assert answer.status_code == status, answer.text
+        for label, scopes in (("looks", ["provider:read"]), ("both", ["provider:read", "provider:write"])):
+            other = (await provider.post("/provider/tokens", json={"label": label, "scopes": scopes})).json()["id"]
+            assert (await writes.delete(f"/api/v1/provider/tokens/{other}")).status_code == 403
+            assert (await provider.delete(f"/provider/tokens/{other}")).status_code == 200
         everything = (await provider.post("/provider/tokens", json={"label": "all"})).json()
         assert everything["scopes"] == ["*"]
         assert (await writes.delete(f"/api/v1/provider/tokens/{everything['id']}")).status_code == 403

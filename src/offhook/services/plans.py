@@ -10,6 +10,7 @@ from offhook.domain.organizations import Destination, OrganizationId, ToAttendan
 from offhook.domain.users import UserId
 from offhook.services.blueprint import AttendantWanted, Blueprint, UserWanted, blueprint_of, numbers_of
 from offhook.services.differences import Difference, differences, must_be_of
+from offhook.services.ports.catalogue import CountryWords
 from offhook.services.ports.store import Configured, NewUser, Store, Transaction
 from offhook.services.secrets import ha1, new_password
 from offhook.services.served import must_be_served, must_be_served_at
@@ -49,6 +50,15 @@ def _carried_out(transaction: Transaction, wanted: Blueprint) -> tuple[Configure
     return now, found
 
 
+def must_take_in(countries: CountryWords, now: Configured, wanted: Blueprint) -> None:
+    """Whoever comes into a country, the organization itself or one of its people, is taken in there. Raises NotServed."""
+    own, before = wanted.organization.country, {user.username: user.location for user in now.users}
+    if own != now.profile.country:
+        must_be_served(countries, own)
+    for name, user in wanted.users.items():
+        must_be_served_at(countries, user.location, own, before=before.get(name, ""))
+
+
 class _Change:
     """One application. Its order is such that at no moment two have the same extension or something leads to nobody."""
 
@@ -59,7 +69,7 @@ class _Change:
         self._attendants = {attendant.name: attendant.id for attendant in now.attendants}
 
     def carry_out(self) -> None:
-        self._look_at_countries()
+        must_take_in(self._transaction.countries, self._now, self._wanted)
         self._let_numbers_go()
         self._remove()
         self._vacate_extensions()
@@ -67,15 +77,6 @@ class _Change:
         self._put_attendants()
         self._put_numbers()
         self._put_profile()
-
-    def _look_at_countries(self) -> None:
-        """Whoever comes into a country, the organization itself or one of its people, is taken in there."""
-        own, served = self._wanted.organization.country, self._transaction.countries
-        if own != self._now.profile.country:
-            must_be_served(served, own)
-        for name, user in self._wanted.users.items():
-            before = self._before.users.get(name)
-            must_be_served_at(served, user.location, own, before=before.location if before else "")
 
     def _let_numbers_go(self) -> None:
         before, after = numbers_of(self._before), numbers_of(self._wanted)

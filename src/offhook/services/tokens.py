@@ -135,8 +135,9 @@ def remove_provider_token(store: Store, access: Access, id: TokenId) -> None:
         if any(entry.id == id and entry.label == PROVIDER for entry in provider.tokens.of_provider()):
             words = "This token comes with the data folder's secret.key: with another key it is another one from the next start on."
             raise OfTheFolder(words, "token")
-        if any(entry.id == id and ALL in entry.scopes for entry in provider.tokens.of_provider()) and not access.sovereign:
-            raise Forbidden("This token may do everything, and you may not, so you cannot take that from it.")
+        reach = next((entry.scopes for entry in provider.tokens.of_provider() if entry.id == id), frozenset())
+        if not access.sovereign and not reach <= access.scopes:
+            raise Forbidden("This token may do more than you may, so you cannot take that from it.")
         provider.tokens.revoke_of_provider(id)
 
 

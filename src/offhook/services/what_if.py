@@ -10,6 +10,7 @@ from offhook.domain.organizations import Organization, OrganizationId, ToUser
 from offhook.domain.routing import Attend, Caller, CallOut, Decision, Reason, Refuse, RingUser, Source, route
 from offhook.services.blueprint import Blueprint, numbers_of
 from offhook.services.differences import planned
+from offhook.services.plans import must_take_in
 from offhook.services.ports.records import Trace
 from offhook.services.ports.store import Store
 from offhook.services.snapshot import organization_of
@@ -64,14 +65,16 @@ def organization_as(store: Store, own: OrganizationId, *, revision: int | None =
 
 
 def organization_planned(store: Store, own: OrganizationId, wanted: Blueprint) -> Organization:
-    """An organization as the switch would see it if a file were applied. Raises Invalid, Missing, NumberNotAvailable."""
+    """An organization as the switch would see it if a file were applied. Raises Invalid, Missing, NotServed, NumberNotAvailable."""
     with store.provider_view() as provider:
         inside, carriers = provider.inside(own), provider.carriers.all()
         now = inside.configured()
+        then = planned(now, wanted)
+        must_take_in(inside.countries, now, wanted)
         shut = inside.numbers.not_available(numbers_of(wanted).keys() - now.numbers.keys())
     if shut:
         raise not_available(min(shut))
-    return organization_of(planned(now, wanted), carriers)
+    return organization_of(then, carriers)
 
 
 def caller_named(organization: Organization, who: str) -> Caller:

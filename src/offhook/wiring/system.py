@@ -47,9 +47,9 @@ from offhook.wiring.summary import summary_lines
 log = logging.getLogger(__name__)
 
 SANDBOX_HOST = "127.0.2.1"
+"""The sandbox's public network has an address of its own, as a real carrier has; all of 127.0.0.0/8 is this machine's."""
 SOUND_TURN_SECONDS = 0.0001
 """The turn of a CPU that rtpengine asks for: a packet takes it a fiftieth of a millisecond."""
-"""The sandbox's public network has an address of its own, as a real carrier has; all of 127.0.0.0/8 is this machine's."""
 
 
 def run() -> int:

@@ -16,6 +16,7 @@ from offhook.doors.api.idempotency import KEYLESS
 from offhook.doors.api.paging import LARGEST_ID
 from offhook.doors.api.shapes import Asked, Moment
 from offhook.services.blueprint import FILE, MOST_OCTETS, read
+from offhook.services.served import NotServed
 from offhook.services.what_if import LONGEST_DIALLED, Answer, Replay, organization_as, organization_planned, replay, what_if
 
 _READS = [needs(f"{noun}:read") for noun in ("organization", "users", "attendants", "numbers")]
@@ -117,8 +118,8 @@ def _plan_named() -> Iterator[None]:
         yield
     except Invalid as why:
         raise Invalid(why.explanation, "plan" if why.field in (None, FILE) else f"plan.{why.field}") from None
-    except NumberNotAvailable as why:
-        raise NumberNotAvailable(why.explanation, f"plan.{why.field}") from None
+    except (NumberNotAvailable, NotServed) as why:
+        raise type(why)(why.explanation, f"plan.{why.field}") from None
 
 
 @router.post("/replay", dependencies=[*_PLANS, KEYLESS])
