@@ -161,6 +161,9 @@ def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value
         "http://mail.example.com",
         "smtp://user@mail.example.com",
         "smtp://user:a%0d%0ab@mail.example.com",
+        "smtp://user:geheim%C3%A9@mail.example.com",
+        "smtp://user:geheim\u00e9@mail.example.com",
+        "smtp://us%C3%A9r:word@mail.example.com",
         "smtp://mail.example.com?starttls=maybe",
         "smtps://mail.example.com?starttls=no",
         "smtp://mail.example.com?cafile=own.pem",
@@ -169,7 +172,7 @@ def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value
 )
 def test_a_mail_server_that_cannot_be_used_is_told_without_its_password(value: str) -> None:
     (told,) = mistakes_of(OFFHOOK_MAIL_SERVER=value)
-    assert told.startswith("OFFHOOK_MAIL_SERVER='***': must be smtp://")
+    assert told.startswith("OFFHOOK_MAIL_SERVER='***': must be smtp://") and "user and password of ASCII" in told and "geheim" not in told
 
 
 def test_a_mail_server_and_whom_mail_is_from_are_given_together() -> None:

@@ -103,8 +103,8 @@ def _mail_server(text: str) -> str:
 
 
 def _unquoted(*texts: str | None) -> bool:
-    """Whether these, once %40 is an @, can go over a line."""
-    return all(unquote(text or "").isprintable() for text in texts)
+    """Whether these, once %40 is an @, can go over a line. Signing in by SMTP has ASCII alone (smtplib)."""
+    return all(plain.isascii() and plain.isprintable() for plain in (unquote(text or "") for text in texts))
 
 
 def _mail_from(text: str) -> str:
@@ -298,7 +298,7 @@ class Settings:
         metadata=_read_by(
             _mail_server,
             "smtp://user:password@host:port (STARTTLS is demanded but on loopback; ?starttls=no sends readably) or smtps://..., "
-            "with ?cafile=/a/file for an authority of your own",
+            "with ?cafile=/a/file for an authority of your own; user and password of ASCII letters, digits and signs alone",
             secret=True,
         ),
     )

@@ -49,3 +49,10 @@ def test_the_doctor_asks_the_server_and_names_no_password(tmp_path: Path) -> Non
     assert gone.state is State.FAILURE and "OFFHOOK_MAIL_SERVER" in gone.remedy
     (none,) = found(None)
     assert none.state is State.OK and "by hand" in none.remedy
+
+
+def test_the_doctor_tells_no_letter_of_a_password_that_cannot_be_sent() -> None:
+    with a_mailbox() as box:
+        (wrong,) = found(f"smtp://phones:geheim%C3%A9@127.0.0.1:{box.port}")
+    assert wrong.state is State.FAILURE and "cannot be said in SMTP" in wrong.detail
+    assert "\u00e9" not in wrong.detail and "xe9" not in wrong.detail

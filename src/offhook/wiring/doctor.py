@@ -127,7 +127,7 @@ def _mail(settings: Settings) -> Iterator[Finding]:
     server = mail_server_of(settings.mail_server)
     try:
         said = courier_of(settings.mail_server, settings.mail_from, settings.address).look()
-    except OSError as why:  # SMTP's are of that kind too
+    except (OSError, ValueError) as why:  # SMTP's are OSErrors too
         remedy = "Correct OFFHOOK_MAIL_SERVER; mail waits meanwhile. docs/operate/mail.md says what is asked of the server."
         yield failure("mail", "mail server", f"{server.host}:{server.port} takes no mail from us ({why_not(why)})", remedy)
         return

@@ -109,6 +109,14 @@ def test_a_server_that_dies_or_hangs_in_the_middle(step: str, verdict: Verdict) 
         assert not box.came
 
 
+@pytest.mark.parametrize(("user", "password"), [("phones", "geheim\u00e9"), ("phon\u00e9s", "geheim")])
+def test_what_cannot_be_said_in_smtp_is_a_server_that_is_away_and_no_letter_of_it_is_told(user: str, password: str) -> None:
+    with a_mailbox() as box:
+        outcome = brought(box, user=user, password=password)
+        assert outcome.verdict is Verdict.AWAY and not box.came
+        assert outcome.why == "UnicodeEncodeError: host, user, password or an address has letters that cannot be said in SMTP"
+
+
 def test_nobody_is_there() -> None:
     with a_mailbox() as box:
         pass

@@ -91,18 +91,21 @@ class SmtpCourier:
                     return Outcome(Verdict.AWAY, no.why)
                 fault = Verdict.LATER  # whatever is wrong from here on may be wrong with this mail alone
                 return _said_no("RCPT", connection.rcpt(letter.recipient)) or _handed_over(connection, octets)
-        except (OSError, smtplib.SMTPException) as why:
+        except (OSError, smtplib.SMTPException, ValueError) as why:
             return Outcome(fault, why_not(why))
 
     def look(self) -> str:
-        """How the server is reached, in words, once it said hello, spoke TLS and let us in as it should. Raises OSError, SMTPException."""
+        """How the server is reached, in words, once it said hello, spoke TLS and let us in as it should.
+
+        Raises OSError, SMTPException; ValueError when host, user or password cannot be said in SMTP.
+        """
         with self._connected() as connection:
             greeted = "over TLS" if isinstance(connection.sock, ssl.SSLSocket) else "without TLS"
             return f"{self._server.host}:{self._server.port} answers {greeted}" + (", and lets us in" if self._server.user else "")
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
-        """A connection on which mail can be brought. Raises OSError, SMTPException."""
+        """A connection on which mail can be brought. Raises OSError, SMTPException, ValueError."""
         connection = self._new()
         cut = threading.Timer(self._longest_seconds, _hang_up, (connection,))
         cut.daemon = True
@@ -176,4 +179,7 @@ def why_not(why: Exception) -> str:
         said = why.smtp_error.decode("utf-8", "replace") if isinstance(why.smtp_error, bytes) else why.smtp_error
         what = "signing in" if isinstance(why, smtplib.SMTPAuthenticationError) else "the beginning"
         return f"{what} was answered {why.smtp_code} {said}"
+    if isinstance(why, ValueError) and not isinstance(why, OSError):  # a certificate that is not good is both, and says why
+        # The text of a UnicodeEncodeError has the letter that cannot be sent: one of the password, maybe.
+        return f"{type(why).__name__}: host, user, password or an address has letters that cannot be said in SMTP"
     return f"{type(why).__name__}: {why}"
