@@ -92,6 +92,20 @@ def test_whose_time_is_up_has_failed_and_what_is_old_goes(database: Database, lu
         assert [mail.event for mail in listed(database, owner)] == ["change-1-0"], "what waits stays"
 
 
+def test_the_number_of_a_mail_that_is_gone_is_never_another_ones(database: Database, lumen: OrganizationId) -> None:
+    """What came of the first may be noted after it went."""
+    for owner in (lumen, None):
+        added(database, owner, replace(WELCOME, expires_at=time.time() - 1))
+        (gone,) = listed(database, owner)
+        with database.provider_change("mail") as provider:
+            provider.all_mails.expire(time.time(), 0.0)
+            provider.all_mails.expire(time.time(), time.time() + 1)
+        assert listed(database, owner) == []
+        added(database, owner, WELCOME)
+        (fresh,) = listed(database, owner)
+        assert fresh.id != gone.id, owner
+
+
 def test_what_is_given_up_and_was_not_sent_keeps_nothing(database: Database, lumen: OrganizationId) -> None:
     added(database, lumen, WELCOME, replace(WELCOME, recipient="ben@example.com"), replace(WELCOME, event="change-2-0"))
     sent = listed(database, lumen)[1]

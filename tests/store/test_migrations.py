@@ -23,6 +23,10 @@ def test_migrations_make_exactly_the_tables_that_the_code_knows(url: str) -> Non
         assert sorted(found.get_pk_constraint(table.name)["constrained_columns"]) == sorted(table.primary_key.columns.keys())
         references = {(tuple(key["constrained_columns"]), key["referred_table"]) for key in found.get_foreign_keys(table.name)}
         assert references == {(tuple(key.column_keys), key.referred_table.name) for key in table.foreign_key_constraints}
+        if engine.dialect.name == "sqlite":  # PostgreSQL gives no number twice
+            with engine.connect() as connection:
+                made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = :name"), {"name": table.name}).scalar_one()
+            assert ("AUTOINCREMENT" in made) is table.dialect_options["sqlite"]["autoincrement"], table.name
     engine.dispose()
 
 

@@ -24,6 +24,7 @@ def _columns() -> list[Column[Any]]:
     ]
 
 
+# What came of a mail is noted by its number, maybe late: SQLite would give that of a last row which was deleted to the next one.
 mails = Table(
     "mails",
     metadata,
@@ -33,6 +34,7 @@ mails = Table(
     UniqueConstraint("organization_id", "id"),
     UniqueConstraint("organization_id", "event", "kind", "recipient"),
     Index(None, "state", "organization_id", "next_at"),
+    sqlite_autoincrement=True,
 )
 
 # What the provider has sent itself; the organization is whom it is about.
@@ -45,6 +47,7 @@ provider_mails = Table(
     UniqueConstraint("event", "kind", "recipient"),
     Index(None, "state", "next_at"),
     Index(None, "organization_id"),
+    sqlite_autoincrement=True,
 )
 
 # Revisions that changed many people at once, and greet none of them, until mail has read that far.

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="fk_mails_organization_id"),
         sa.UniqueConstraint("organization_id", "id", name="uq_mails_organization_id_id"),
         sa.UniqueConstraint("organization_id", "event", "kind", "recipient", name="uq_mails_organization_id_event_kind_recipient"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_mails_state_organization_id_next_at", "mails", ["state", "organization_id", "next_at"])
     op.create_table(
@@ -33,6 +34,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_provider_mails"),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="fk_provider_mails_organization_id"),
         sa.UniqueConstraint("event", "kind", "recipient", name="uq_provider_mails_event_kind_recipient"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_provider_mails_state_next_at", "provider_mails", ["state", "next_at"])
     op.create_index("ix_provider_mails_organization_id", "provider_mails", ["organization_id"])
