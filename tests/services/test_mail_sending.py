@@ -1,8 +1,8 @@
 """That mail comes: once, while nothing dies; at least once, whatever does; and that nobody's is held up by another's."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -11,14 +11,16 @@ from sqlalchemy import select
 from offhook.domain.errors import Missing, Unavailable
 from offhook.domain.mails import MailState, NotNow
 from offhook.domain.organizations import OrganizationId
+from offhook.services import postman
 from offhook.services.invitations import Invitee, invite_administrator
 from offhook.services.leaving import empty_some
 from offhook.services.mail_room import Expired, MailRoom, retry
 from offhook.services.organizations import close_organization
 from offhook.services.ports.mailing import Letter, Outcome, Verdict
 from offhook.services.ports.store import ProviderTransaction, Transaction
-from offhook.services.postman import A_MINUTE, A_TURN, stop_reading
+from offhook.services.postman import A_MINUTE, A_TURN, AWAY, stop_reading
 from offhook.services.users import remove_user
+from offhook.store.mails import reads_since
 from offhook.store.tables import mails as mails_table
 from offhook.store.transaction import Database
 from tests.services.post_office import ADA, Office, box, office
@@ -75,6 +77,20 @@ async def test_a_server_that_is_away_is_left_alone_longer_and_longer_and_nothing
     office.starts_again()
     await office.goes()
     assert sorted(office.to()) == ["ben", "kim", "zoe"]
+
+
+async def test_what_the_server_says_of_the_providers_account_is_told_the_provider_alone(
+    office: Office, lumen: OrganizationId, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.box.mail = "535 5.7.8 account phones4711 is locked"
+    office.makes(lumen, "zoe")
+    with caplog.at_level("INFO"):
+        await office.goes()
+    assert office.listed(lumen)[-1].last_error == AWAY and "phones4711 is locked" in caplog.text
+    invite_administrator(office.database, lumen, Invitee(email="maria@example.com"), "provider", office.room)
+    await office.goes_later(10)  # one mail alone, of who was not tried in the last minute
+    (invitation,) = office.listed(None)
+    assert "phones4711 is locked" in (invitation.last_error or "") and office.listed(lumen)[-1].last_error == AWAY
 
 
 async def test_the_mail_of_one_organization_waits_for_no_other(office: Office, lumen: OrganizationId, pine: OrganizationId) -> None:
@@ -241,8 +257,52 @@ async def test_a_closed_organization_sends_nothing(office: Office, lumen: Organi
         office.listed(lumen)
 
 
+@asynccontextmanager
+async def without_a_mail_server(office: Office, database: Any = None) -> AsyncIterator[None]:
+    stopped = asyncio.create_task(stop_reading(database or office.database, office.clock))
+    try:
+        yield
+    finally:
+        stopped.cancel()
+        await asyncio.wait([stopped])
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+def reads(office: Office) -> bool:
+    with office.database.engine.connect() as connection:
+        return bool(connection.execute(select(reads_since())).scalar())
+
+
+async def test_without_a_mail_server_what_was_kept_goes_when_its_time_is_up(
+    office: Office, lumen: OrganizationId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postman, "EXPIRE_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(postman, "LOOK_SECONDS", 0.01)
+    office.box.rcpt = lambda _address: "451 4.7.1 later"
+    office.makes(lumen, "zoe")
+    await office.goes()
+    forgetful = Forgetful(office.database)
+    async with without_a_mail_server(office, forgetful):
+        await until(lambda: not reads(office))
+        assert office.listed(lumen)[-1].sealed is not None, "its time is not up"
+        forgetful.gone = True
+        office.ahead += 8 * 86400
+        await asyncio.sleep(0.1)
+        forgetful.gone = False
+        await until(lambda: office.listed(lumen)[-1].state is MailState.FAILED)
+        assert office.listed(lumen)[-1].sealed is None
+        office.ahead += 31 * 86400
+        await until(lambda: office.listed(lumen) == [])
+
+
 async def test_without_a_mail_server_nothing_is_told_later(office: Office, lumen: OrganizationId, pine: OrganizationId) -> None:
-    await stop_reading(office.database)
+    async with without_a_mail_server(office):
+        await until(lambda: not reads(office))
     office.makes(lumen, "zoe")
     office.starts_again()
     await office.goes()

@@ -17,7 +17,7 @@ from offhook.services.mail_room import MailRoom
 from offhook.services.notices import Reading, notices
 from offhook.services.ports.mailing import Outcome, Verdict
 from offhook.services.ports.mails import Mail, MailId
-from offhook.services.ports.store import Store, Transaction
+from offhook.services.ports.store import ProviderTransaction, Store, Transaction
 from offhook.services.reading import each_by_itself
 from offhook.services.sealing import SealBroken
 
@@ -43,6 +43,8 @@ KEPT_SECONDS = 30 * 86400.0
 STOP_SECONDS = 2.0
 """What is being handed over when the system stops has so long to be noted, so that the next start does not send it again."""
 _LONGEST_WHY = 300
+AWAY = "The mail server takes no mail at the moment; the provider is told."
+"""What an organization reads then: what the server says may be about the provider's account, which is no tenant's business."""
 
 log = logging.getLogger(__name__)
 Owner = OrganizationId | None
@@ -124,7 +126,7 @@ class Postman:
             del self._unnoted[owner, id]
         if now >= self._expire_at:
             with self._store.provider_change(WHO) as provider:
-                provider.all_mails.expire(now, now - KEPT_SECONDS)
+                _expire(provider, now)
             self._expire_at = now + EXPIRE_EVERY_SECONDS
         with self._store.provider_view() as provider:
             behind = provider.all_mails.behind()
@@ -181,7 +183,8 @@ class Postman:
 
     def _note(self, owner: Owner, mail: Mail, outcome: Outcome) -> None:
         why = one_line(outcome.why)[:_LONGEST_WHY] if outcome.why else None
-        values: dict[str, Any] = {"attempts": mail.attempts + 1, "last_error": why}
+        told = AWAY if outcome.verdict is Verdict.AWAY and owner is not None else why
+        values: dict[str, Any] = {"attempts": mail.attempts + 1, "last_error": told}
         match outcome.verdict:
             case Verdict.SENT:
                 values |= {"state": moved(mail.state, Move.TAKE).value, "sealed": None}
@@ -228,17 +231,24 @@ def take_up(transaction: Transaction, room: MailRoom, now: float) -> None:
     transaction.history.move_cursor(READER, revision)
 
 
-async def stop_reading(store: Store) -> None:
-    """Without a mail server: nothing is told of what happens until there is one. Tried until the database answers."""
+async def stop_reading(store: Store, clock: Callable[[], float] = time.time) -> None:
+    """For ever, without a mail server: nothing is told of what happens, and what was kept for one goes when its time is up."""
     while True:
+        rest = EXPIRE_EVERY_SECONDS
         try:
-            await asyncio.to_thread(_stop, store)
+            await asyncio.to_thread(_stop, store, clock())
         except Unavailable:
-            await asyncio.sleep(LOOK_SECONDS)
-        else:
-            return
+            rest = LOOK_SECONDS
+        except Exception:
+            log.exception("Mail that is kept could not be looked after")
+        await asyncio.sleep(rest)
 
 
-def _stop(store: Store) -> None:
+def _stop(store: Store, now: float) -> None:
     with store.provider_change(WHO) as provider:
         provider.all_mails.stop()
+        _expire(provider, now)
+
+
+def _expire(provider: ProviderTransaction, now: float) -> None:
+    provider.all_mails.expire(now, now - KEPT_SECONDS)
