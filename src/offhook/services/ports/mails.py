@@ -13,7 +13,7 @@ MailId = NewType("MailId", int)
 
 @dataclass(frozen=True, slots=True)
 class NewMail:
-    """A mail to be sent. `event` is the id of what it tells, `sealed` what it says (services.outbox), `expires_at` seconds since 1970."""
+    """A mail to be sent. `event` is the id of what it tells, `sealed` what it says (services.sealing), `expires_at` seconds since 1970."""
 
     kind: str
     event: str
