@@ -82,7 +82,10 @@ class SmtpCourier:
 
     def send(self, letter: Letter) -> Outcome:
         """As the call, for who may wait."""
-        octets = octets_of(letter, self._sender, self._address.partition("@")[2])
+        try:
+            octets = octets_of(letter, self._sender, self._address.partition("@")[2])
+        except ValueError as why:
+            return Outcome(Verdict.REFUSED, why_not(why))  # tried again it would be no other
         fault = Verdict.AWAY
         try:
             with self._connected() as connection:
